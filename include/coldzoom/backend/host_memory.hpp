@@ -1,0 +1,65 @@
+/// Host memory for the backends that live on the CPU.
+#pragma once
+
+#include <algorithm>
+#include <coldzoom/core/error.hpp>
+#include <coldzoom/core/view.hpp>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <type_traits>
+
+namespace coldzoom::inline COLDZOOM_ISA {
+
+/// Owns `size` elements, zero at first, aligned to 64 bytes. Movable, not copyable.
+template <class T>
+class host_buffer {
+  static_assert(std::is_trivially_copyable_v<T>);
+
+ public:
+  host_buffer() = default;
+  explicit host_buffer(index_t size) : size_(size) {
+    if (size == 0) return;
+    const std::size_t bytes = (static_cast<std::size_t>(size) * sizeof(T) + 63) / 64 * 64;
+    data_.reset(static_cast<T*>(std::aligned_alloc(64, bytes)));
+    if (!data_) throw std::bad_alloc();
+    std::fill_n(data_.get(), size, T{});
+  }
+  T* data() { return data_.get(); }
+  const T* data() const { return data_.get(); }
+  index_t size() const { return size_; }
+
+ private:
+  struct release {
+    void operator()(T* p) const { std::free(p); }
+  };
+  std::unique_ptr<T[], release> data_;
+  index_t size_ = 0;
+};
+
+/// The memory verbs shared by every backend on the host.
+struct host_memory {
+  using space = host_space;
+  template <class T>
+  using buffer = host_buffer<T>;
+
+  template <class T>
+  buffer<T> allocate(index_t size) const {
+    return buffer<T>(size);
+  }
+  template <class T>
+  void copy(const T* from, T* to, index_t size) const {
+    std::copy_n(from, size, to);
+  }
+  template <class T>
+  void upload(const T* from, T* to, index_t size) const {
+    std::copy_n(from, size, to);
+  }
+  template <class T>
+  void download(const T* from, T* to, index_t size) const {
+    std::copy_n(from, size, to);
+  }
+  void synchronize() const {}
+};
+
+}  // namespace coldzoom::inline COLDZOOM_ISA
