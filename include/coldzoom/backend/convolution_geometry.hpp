@@ -6,9 +6,9 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// y[o, p, q] = bias[o] + sum over i, a, b of w[o, i, a, b] * x[i, p * stride_h + a - pad_h, q * stride_w + b - pad_w]
-/// with zeros outside the picture (cross-correlation, as in every deep-learning library).
-/// Weights are dense [out_channels][in_channels][kernel_h][kernel_w].
+/// y[o, p, q] = bias[o] + sum over i, a, b of w[o, i, a, b] * x[i, p * stride_h + a - pad_h, q * stride_w + b
+/// - pad_w] with zeros outside the picture (cross-correlation, as in every deep-learning library). Weights
+/// are dense [out_channels][in_channels][kernel_h][kernel_w].
 struct convolution_geometry {
   index_t in_channels = 1, out_channels = 1;
   index_t kernel_h = 1, kernel_w = 1;
@@ -22,8 +22,8 @@ struct convolution_geometry {
   COLDZOOM_HD constexpr index_t weights() const { return out_channels * in_channels * taps(); }
   /// Output as large as the input: stride 1, odd kernel, padding of half a kernel.
   COLDZOOM_HD constexpr bool same() const {
-    return stride_h == 1 && stride_w == 1 && kernel_h % 2 == 1 && kernel_w % 2 == 1 && pad_h == kernel_h / 2 &&
-           pad_w == kernel_w / 2;
+    return stride_h == 1 && stride_w == 1 && kernel_h % 2 == 1 && kernel_w % 2 == 1 &&
+           pad_h == kernel_h / 2 && pad_w == kernel_w / 2;
   }
 };
 

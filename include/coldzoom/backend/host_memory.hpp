@@ -12,8 +12,7 @@
 namespace coldzoom::inline COLDZOOM_ISA {
 
 /// Owns `size` elements, zero at first, aligned to 64 bytes. Movable, not copyable.
-template <class T>
-class host_buffer {
+template <class T> class host_buffer {
   static_assert(std::is_trivially_copyable_v<T>);
 
  public:
@@ -40,25 +39,12 @@ class host_buffer {
 /// The memory verbs shared by every backend on the host.
 struct host_memory {
   using space = host_space;
-  template <class T>
-  using buffer = host_buffer<T>;
+  template <class T> using buffer = host_buffer<T>;
 
-  template <class T>
-  buffer<T> allocate(index_t size) const {
-    return buffer<T>(size);
-  }
-  template <class T>
-  void copy(const T* from, T* to, index_t size) const {
-    std::copy_n(from, size, to);
-  }
-  template <class T>
-  void upload(const T* from, T* to, index_t size) const {
-    std::copy_n(from, size, to);
-  }
-  template <class T>
-  void download(const T* from, T* to, index_t size) const {
-    std::copy_n(from, size, to);
-  }
+  template <class T> buffer<T> allocate(index_t size) const { return buffer<T>(size); }
+  template <class T> void copy(const T* from, T* to, index_t size) const { std::copy_n(from, size, to); }
+  template <class T> void upload(const T* from, T* to, index_t size) const { std::copy_n(from, size, to); }
+  template <class T> void download(const T* from, T* to, index_t size) const { std::copy_n(from, size, to); }
   void synchronize() const {}
 };
 

@@ -7,14 +7,12 @@
 namespace coldzoom::inline COLDZOOM_ISA {
 
 /// Real is float, or double for gradient checks.
-template <std::floating_point Real = float>
-class reference_backend : public host_memory {
+template <std::floating_point Real = float> class reference_backend : public host_memory {
  public:
   using real_type = Real;
   static constexpr index_t lanes = 1;
 
-  template <class Kernel>
-  void for_each_index(index_t count, Kernel kernel, index_t = 1) const {
+  template <class Kernel> void for_each_index(index_t count, Kernel kernel, index_t = 1) const {
     for (index_t i = 0; i < count; ++i) kernel(i);
   }
 
@@ -29,7 +27,8 @@ class reference_backend : public host_memory {
     for (index_t i = 0; i < m; ++i) {
       for (index_t j = 0; j < n; ++j) {
         Real total = accumulate ? c[i * ldc + j] : Real(0);
-        for (index_t l = 0; l < k; ++l) total += (transpose_a ? a[l * lda + i] : a[i * lda + l]) * b[l * ldb + j];
+        for (index_t l = 0; l < k; ++l)
+          total += (transpose_a ? a[l * lda + i] : a[i * lda + l]) * b[l * ldb + j];
         c[i * ldc + j] = total;
       }
     }

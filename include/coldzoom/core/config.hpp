@@ -4,7 +4,8 @@
 #define COLDZOOM_VERSION_MAJOR 0
 #define COLDZOOM_VERSION_MINOR 1
 #define COLDZOOM_VERSION_PATCH 0
-#define COLDZOOM_VERSION (COLDZOOM_VERSION_MAJOR * 10000 + COLDZOOM_VERSION_MINOR * 100 + COLDZOOM_VERSION_PATCH)
+#define COLDZOOM_VERSION \
+  (COLDZOOM_VERSION_MAJOR * 10000 + COLDZOOM_VERSION_MINOR * 100 + COLDZOOM_VERSION_PATCH)
 #define COLDZOOM_VERSION_STRING "0.1.0"
 
 #if __cplusplus < 202002L
@@ -19,7 +20,8 @@
 #endif
 
 /// Every name of the library lives in `coldzoom::inline COLDZOOM_ISA`. Units compiled with different vector
-/// flags therefore define different symbols, so that a program that links both violates no one-definition rule.
+/// flags therefore define different symbols, so that a program that links both violates no one-definition
+/// rule.
 #if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512BW__) && defined(__AVX512VL__)
 #  define COLDZOOM_ISA isa_avx512
 #  define COLDZOOM_VECTOR_BYTES 64

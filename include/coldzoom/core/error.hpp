@@ -14,9 +14,9 @@ class error : public std::runtime_error {
   error(const std::string& where, const std::string& what) : std::runtime_error(where + ": " + what) {}
 };
 
-/// Throws `error` unless `ok`. The message is built only on failure when passed as a callable returning string.
-template <class Message>
-inline void require(bool ok, const char* where, Message&& message) {
+/// Throws `error` unless `ok`. The message is built only on failure when passed as a callable returning
+/// string.
+template <class Message> inline void require(bool ok, const char* where, Message&& message) {
   if (ok) return;
   if constexpr (requires { message(); }) {
     throw error(where, message());

@@ -47,11 +47,12 @@ struct random_words {
   std::uint32_t word[4];
 };
 
-/// Four uniform 32-bit words: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"),
-/// with key = seed and counter = (block, stream, sample). About 20 ns on a CPU.
+/// Four uniform 32-bit words: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2,
+/// 3"), with key = seed and counter = (block, stream, sample). About 20 ns on a CPU.
 COLDZOOM_HD constexpr random_words random_block(const sample_key& key, std::uint32_t block) {
   std::uint32_t c0 = block, c1 = static_cast<std::uint32_t>(key.purpose);
-  std::uint32_t c2 = static_cast<std::uint32_t>(key.sample), c3 = static_cast<std::uint32_t>(key.sample >> 32);
+  std::uint32_t c2 = static_cast<std::uint32_t>(key.sample),
+                c3 = static_cast<std::uint32_t>(key.sample >> 32);
   std::uint32_t k0 = static_cast<std::uint32_t>(key.seed), k1 = static_cast<std::uint32_t>(key.seed >> 32);
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * c0, p1 = std::uint64_t{0xCD9E8D57u} * c2;
@@ -82,8 +83,8 @@ COLDZOOM_HD constexpr index_t random_below(const sample_key& key, std::uint64_t 
   return static_cast<index_t>((std::uint64_t{random_word(key, i)} * static_cast<std::uint64_t>(count)) >> 32);
 }
 
-/// Standard normal (Box and Muller 1958), computed in double and rounded, so that backends whose log, cos and sin
-/// differ in the last bits agree to an ulp of float.
+/// Standard normal (Box and Muller 1958), computed in double and rounded, so that backends whose log, cos and
+/// sin differ in the last bits agree to an ulp of float.
 COLDZOOM_HD inline float random_normal(const sample_key& key, std::uint64_t i) {
   const random_words words = random_block(key, static_cast<std::uint32_t>(i / 4));
   const std::uint64_t pair = (i / 2) % 2;

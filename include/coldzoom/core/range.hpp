@@ -30,20 +30,17 @@ concept ValueRange = requires {
 };
 
 /// `value` carried from range `From` to range `To`; linear, no clamping.
-template <ValueRange From, ValueRange To>
-COLDZOOM_HD constexpr float convert_range(float value) {
+template <ValueRange From, ValueRange To> COLDZOOM_HD constexpr float convert_range(float value) {
   return To::low + (value - From::low) * ((To::high - To::low) / (From::high - From::low));
 }
 
 /// The level that byte 0..255 stands for in range R: low + byte / 255 * (high - low).
-template <ValueRange R>
-COLDZOOM_HD constexpr float from_byte(unsigned char byte) {
+template <ValueRange R> COLDZOOM_HD constexpr float from_byte(unsigned char byte) {
   return static_cast<float>(byte) / 255.0f * (R::high - R::low) + R::low;
 }
 
 /// A batch of images whose pixels are in range R.
-template <ValueRange R, class T, class Space = host_space>
-struct image_batch : tensor_view<T, Space> {
+template <ValueRange R, class T, class Space = host_space> struct image_batch : tensor_view<T, Space> {
   using range = R;
 
   constexpr image_batch() = default;
@@ -51,9 +48,7 @@ struct image_batch : tensor_view<T, Space> {
   COLDZOOM_HD constexpr image_batch images(index_t first, index_t count) const {
     return image_batch(tensor_view<T, Space>::images(first, count));
   }
-  COLDZOOM_HD constexpr operator image_batch<R, const T, Space>() const
-    requires(!std::is_const_v<T>)
-  {
+  COLDZOOM_HD constexpr operator image_batch<R, const T, Space>() const requires(!std::is_const_v<T>) {
     return image_batch<R, const T, Space>(tensor_view<const T, Space>(*this));
   }
 };

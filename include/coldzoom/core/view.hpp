@@ -27,12 +27,13 @@ struct shape {
 
 /// "N x C x H x W", for messages.
 inline std::string to_string(const shape& s) {
-  return std::to_string(s.n) + " x " + std::to_string(s.c) + " x " + std::to_string(s.h) + " x " + std::to_string(s.w);
+  return std::to_string(s.n) + " x " + std::to_string(s.c) + " x " + std::to_string(s.h) + " x " +
+         std::to_string(s.w);
 }
 
-/// One image, C x H x W, any strides (in elements). A crop, a transposed or a channels-last image is a view too.
-template <class T>
-struct image_view {
+/// One image, C x H x W, any strides (in elements). A crop, a transposed or a channels-last image is a view
+/// too.
+template <class T> struct image_view {
   T* data = nullptr;
   index_t c = 0, h = 0, w = 0;
   index_t stride_c = 0, stride_y = 0, stride_x = 1;
@@ -46,16 +47,13 @@ struct image_view {
     return {data + top * stride_y + left * stride_x, c, height, width, stride_c, stride_y, stride_x};
   }
 
-  COLDZOOM_HD constexpr operator image_view<const T>() const
-    requires(!std::is_const_v<T>)
-  {
+  COLDZOOM_HD constexpr operator image_view<const T>() const requires(!std::is_const_v<T>) {
     return {data, c, h, w, stride_c, stride_y, stride_x};
   }
 };
 
 /// A batch of images, N x C x H x W, any strides (in elements), in memory space `Space`.
-template <class T, class Space = host_space>
-struct tensor_view {
+template <class T, class Space = host_space> struct tensor_view {
   using value_type = std::remove_const_t<T>;
   using space = Space;
 
@@ -66,9 +64,18 @@ struct tensor_view {
   constexpr tensor_view() = default;
   /// Row-major, densely packed.
   COLDZOOM_HD constexpr tensor_view(T* pointer, shape s)
-      : data(pointer), dims(s), stride_n(s.image()), stride_c(s.pixels()), stride_y(s.w) {}
+      : data(pointer),
+        dims(s),
+        stride_n(s.image()),
+        stride_c(s.pixels()),
+        stride_y(s.w) {}
   COLDZOOM_HD constexpr tensor_view(T* pointer, shape s, index_t sn, index_t sc, index_t sy, index_t sx)
-      : data(pointer), dims(s), stride_n(sn), stride_c(sc), stride_y(sy), stride_x(sx) {}
+      : data(pointer),
+        dims(s),
+        stride_n(sn),
+        stride_c(sc),
+        stride_y(sy),
+        stride_x(sx) {}
 
   COLDZOOM_HD constexpr T& operator()(index_t n, index_t c, index_t y, index_t x) const {
     return data[n * stride_n + c * stride_c + y * stride_y + x * stride_x];
@@ -84,16 +91,13 @@ struct tensor_view {
   COLDZOOM_HD constexpr bool contiguous() const {
     return stride_x == 1 && stride_y == dims.w && stride_c == dims.pixels() && stride_n == dims.image();
   }
-  COLDZOOM_HD constexpr operator tensor_view<const T, Space>() const
-    requires(!std::is_const_v<T>)
-  {
+  COLDZOOM_HD constexpr operator tensor_view<const T, Space>() const requires(!std::is_const_v<T>) {
     return {data, dims, stride_n, stride_c, stride_y, stride_x};
   }
 };
 
 /// A vector of `size` consecutive elements in memory space `Space`.
-template <class T, class Space = host_space>
-struct vector_view {
+template <class T, class Space = host_space> struct vector_view {
   using value_type = std::remove_const_t<T>;
   using space = Space;
 
@@ -101,19 +105,19 @@ struct vector_view {
   index_t size = 0;
 
   COLDZOOM_HD constexpr T& operator[](index_t i) const { return data[i]; }
-  COLDZOOM_HD constexpr vector_view slice(index_t first, index_t count) const { return {data + first, count}; }
-  COLDZOOM_HD constexpr operator vector_view<const T, Space>() const
-    requires(!std::is_const_v<T>)
-  {
+  COLDZOOM_HD constexpr vector_view slice(index_t first, index_t count) const {
+    return {data + first, count};
+  }
+  COLDZOOM_HD constexpr operator vector_view<const T, Space>() const requires(!std::is_const_v<T>) {
     return {data, size};
   }
 };
 
 /// What flows between the layers of a network: N x C x H x W stored as [n][C / Lanes][H][W][Lanes], that is,
-/// `Lanes` consecutive channels of one pixel lie side by side and fill one vector register. Lanes = 1 is plain
-/// NCHW. C is padded to a multiple of Lanes; what the padding holds is finite and has no influence on any result.
-template <class T, index_t Lanes, class Space>
-struct activation_view {
+/// `Lanes` consecutive channels of one pixel lie side by side and fill one vector register. Lanes = 1 is
+/// plain NCHW. C is padded to a multiple of Lanes; what the padding holds is finite and has no influence on
+/// any result.
+template <class T, index_t Lanes, class Space> struct activation_view {
   static constexpr index_t lanes = Lanes;
   T* data = nullptr;
   shape dims;
@@ -131,8 +135,7 @@ struct activation_view {
     return {data + first * image_size(), dims.with_n(count)};
   }
   COLDZOOM_HD constexpr operator activation_view<const T, Lanes, Space>() const
-    requires(!std::is_const_v<T>)
-  {
+      requires(!std::is_const_v<T>) {
     return {data, dims};
   }
 };

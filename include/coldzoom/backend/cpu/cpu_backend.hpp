@@ -1,0 +1,116 @@
+/// The default backend: all cores of the affinity mask, vectors over channels.
+#pragma once
+
+#include <coldzoom/backend/backend.hpp>
+#include <coldzoom/backend/cpu/simd.hpp>
+#include <coldzoom/backend/cpu/thread_pool.hpp>
+#include <coldzoom/backend/host_memory.hpp>
+#include <memory>
+#include <vector>
+
+namespace coldzoom::inline COLDZOOM_ISA {
+
+/// Real is float, or double for checks. Copies share one thread pool. Results do not depend on the thread
+/// count.
+template <std::floating_point Real = float> class cpu_backend : public host_memory {
+ public:
+  using real_type = Real;
+  static constexpr index_t lanes = native_lanes<Real>;
+
+  /// `threads` = 0 takes every CPU of the affinity mask.
+  explicit cpu_backend(int threads = 0) : pool_(std::make_shared<thread_pool>(threads)) {}
+
+  thread_pool& pool() { return *pool_; }
+  int threads() const { return pool_->threads(); }
+
+  template <class Kernel> void for_each_index(index_t count, Kernel kernel, index_t cost = 1) {
+    const index_t grain = std::max<index_t>(1, task_cost / std::max<index_t>(1, cost));
+    pool_->run((count + grain - 1) / grain, [&](index_t task, int) {
+      const index_t last = std::min(count, (task + 1) * grain);
+      for (index_t i = task * grain; i < last; ++i) kernel(i);
+    });
+  }
+
+  /// Partial sums of 4096 elements each, added in order.
+  double sum(const Real* values, index_t count) {
+    const index_t parts = (count + sum_grain - 1) / sum_grain;
+    std::vector<double> partial(static_cast<std::size_t>(parts));
+    pool_->run(parts, [&](index_t part, int) {
+      double total = 0;
+      for (index_t i = part * sum_grain; i < std::min(count, (part + 1) * sum_grain); ++i) {
+        total += static_cast<double>(values[i]);
+      }
+      partial[static_cast<std::size_t>(part)] = total;
+    });
+    double total = 0;
+    for (const double p : partial) total += p;
+    return total;
+  }
+
+  /// Tiles of 4 rows x 2 vectors; every element is summed in the order of k whatever tile it falls in.
+  void gemm(bool transpose_a, index_t m, index_t n, index_t k, const Real* a, index_t lda, const Real* b,
+            index_t ldb, Real* c, index_t ldc, bool accumulate) {
+    const index_t step_i = transpose_a ? 1 : lda, step_l = transpose_a ? lda : 1;
+    const index_t grain = std::max<index_t>(1, task_cost / std::max<index_t>(1, gemm_rows * n * k));
+    pool_->run((m + gemm_rows - 1) / gemm_rows,
+               [&](index_t task, int) {
+                 const index_t i = task * gemm_rows;
+                 const Real* rows = a + i * step_i;
+                 Real* out = c + i * ldc;
+                 if (m - i >= gemm_rows) {
+                   gemm_stripe<gemm_rows>(n, k, rows, step_i, step_l, b, ldb, out, ldc, accumulate);
+                 } else {
+                   for (index_t r = 0; r < m - i; ++r) {
+                     gemm_stripe<1>(n, k, rows + r * step_i, step_i, step_l, b, ldb, out + r * ldc, ldc,
+                                    accumulate);
+                   }
+                 }
+               },
+               grain);
+  }
+
+ private:
+  static constexpr index_t task_cost = 32768;  // operations worth handing to a thread: about 10 us
+  static constexpr index_t sum_grain = 4096;
+  static constexpr index_t gemm_rows = 4;
+
+  std::shared_ptr<thread_pool> pool_;
+
+  template <index_t Rows>
+  static void gemm_stripe(index_t n, index_t k, const Real* a, index_t step_i, index_t step_l, const Real* b,
+                          index_t ldb, Real* c, index_t ldc, bool accumulate) {
+    constexpr index_t width = lanes;
+    index_t j = 0;
+    for (; j + 2 * width <= n; j += 2 * width) {
+      gemm_tile<Rows, 2, vec<Real, width>>(k, a, step_i, step_l, b + j, ldb, c + j, ldc, accumulate);
+    }
+    for (; j + width <= n; j += width) {
+      gemm_tile<Rows, 1, vec<Real, width>>(k, a, step_i, step_l, b + j, ldb, c + j, ldc, accumulate);
+    }
+    for (; j < n; ++j) gemm_tile<Rows, 1, Real>(k, a, step_i, step_l, b + j, ldb, c + j, ldc, accumulate);
+  }
+
+  // Vector is a vector type or Real itself; both support the same operators.
+  template <index_t Rows, index_t Vectors, class Vector>
+  static void gemm_tile(index_t k, const Real* a, index_t step_i, index_t step_l, const Real* b, index_t ldb,
+                        Real* c, index_t ldc, bool accumulate) {
+    constexpr index_t width = static_cast<index_t>(sizeof(Vector) / sizeof(Real));
+    Vector total[Rows][Vectors];
+    for (index_t r = 0; r < Rows; ++r) {
+      for (index_t v = 0; v < Vectors; ++v) {
+        total[r][v] = accumulate ? *reinterpret_cast<const Vector*>(c + r * ldc + v * width) : Vector{};
+      }
+    }
+    for (index_t l = 0; l < k; ++l) {
+      for (index_t v = 0; v < Vectors; ++v) {
+        const Vector right = *reinterpret_cast<const Vector*>(b + l * ldb + v * width);
+        for (index_t r = 0; r < Rows; ++r) total[r][v] += a[r * step_i + l * step_l] * right;
+      }
+    }
+    for (index_t r = 0; r < Rows; ++r) {
+      for (index_t v = 0; v < Vectors; ++v) *reinterpret_cast<Vector*>(c + r * ldc + v * width) = total[r][v];
+    }
+  }
+};
+
+}  // namespace coldzoom::inline COLDZOOM_ISA

@@ -1,0 +1,106 @@
+/// Element-by-element kernels: packing, activations, sums. They run on any backend.
+#pragma once
+
+#include <cmath>
+#include <coldzoom/core/view.hpp>
+
+namespace coldzoom::inline COLDZOOM_ISA::generic {
+
+/// Images (any strides) into the activation layout; padding lanes become zero. Index:
+/// [n][block][pixel][lane].
+template <class In, class Out> struct pack {
+  In images;
+  Out x;
+
+  COLDZOOM_HD void operator()(index_t i) const {
+    const index_t lane = i % Out::lanes, pixel = i / Out::lanes % x.dims.pixels();
+    const index_t block = i / (Out::lanes * x.dims.pixels()) % x.blocks();
+    const index_t n = i / x.image_size(), c = block * Out::lanes + lane;
+    x.data[i] = c < x.dims.c ? images(n, c, pixel / x.dims.w, pixel % x.dims.w) : 0;
+  }
+};
+
+/// The activation layout into images (any strides). Index: [n][c][pixel].
+template <class In, class Out> struct unpack {
+  In x;
+  Out images;
+
+  COLDZOOM_HD void operator()(index_t i) const {
+    const index_t pixel = i % x.dims.pixels(), c = i / x.dims.pixels() % x.dims.c, n = i / x.dims.image();
+    images(n, c, pixel / x.dims.w, pixel % x.dims.w) = x.data[x.offset(n, c, pixel)];
+  }
+};
+
+/// Gaussian error linear unit, exact form z * Phi(z) (Hendrycks and Gimpel 2016).
+struct gelu_function {
+  template <class Real> COLDZOOM_HD Real value(Real z) const {
+    return z * Real(0.5) * std::erfc(z * Real(-0.70710678118654752440));
+  }
+  template <class Real> COLDZOOM_HD Real slope(Real z) const {
+    const Real density = Real(0.39894228040143267794) * std::exp(Real(-0.5) * z * z);
+    return Real(0.5) * std::erfc(z * Real(-0.70710678118654752440)) + z * density;
+  }
+};
+
+/// Sigmoid linear unit z / (1 + exp(-z)).
+struct silu_function {
+  template <class Real> COLDZOOM_HD Real value(Real z) const { return z / (Real(1) + std::exp(-z)); }
+  template <class Real> COLDZOOM_HD Real slope(Real z) const {
+    const Real s = Real(1) / (Real(1) + std::exp(-z));
+    return s * (Real(1) + z * (Real(1) - s));
+  }
+};
+
+/// y = f(x). Index: memory order.
+template <class Function, class Real> struct apply_function {
+  Function f;
+  const Real* x;
+  Real* y;
+
+  COLDZOOM_HD void operator()(index_t i) const { y[i] = f.value(x[i]); }
+};
+
+/// dx = dy * f'(x). Index: memory order.
+template <class Function, class Real> struct apply_slope {
+  Function f;
+  const Real* x;
+  const Real* dy;
+  Real* dx;
+
+  COLDZOOM_HD void operator()(index_t i) const { dx[i] = dy[i] * f.slope(x[i]); }
+};
+
+/// y += x. Index: memory order.
+template <class Real> struct add {
+  const Real* x;
+  Real* y;
+
+  COLDZOOM_HD void operator()(index_t i) const { y[i] += x[i]; }
+};
+
+/// y[n, c, all pixels] += e[n, c]. Index: [n][block][pixel][lane] of y.
+template <class In, class Out> struct add_per_channel {
+  In e;
+  Out y;
+
+  COLDZOOM_HD void operator()(index_t i) const {
+    const index_t lane = i % Out::lanes, block = i / (Out::lanes * y.dims.pixels()) % y.blocks();
+    const index_t n = i / y.image_size(), c = block * Out::lanes + lane;
+    if (c < y.dims.c) y.data[i] += e.data[e.offset(n, c, 0)];
+  }
+};
+
+/// e[n, c] = sum over pixels of dy[n, c]. Index: [n][c].
+template <class In, class Out> struct sum_per_channel {
+  In dy;
+  Out e;
+
+  COLDZOOM_HD void operator()(index_t i) const {
+    const index_t n = i / dy.dims.c, c = i % dy.dims.c;
+    typename std::remove_const_t<std::remove_pointer_t<decltype(e.data)>> total = 0;
+    for (index_t p = 0; p < dy.dims.pixels(); ++p) total += dy.data[dy.offset(n, c, p)];
+    e.data[e.offset(n, c, 0)] = total;
+  }
+};
+
+}  // namespace coldzoom::inline COLDZOOM_ISA::generic

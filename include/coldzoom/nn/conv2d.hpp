@@ -1,0 +1,136 @@
+/// Two-dimensional convolution.
+#pragma once
+
+#include <coldzoom/backend/generic/convolution.hpp>
+#include <coldzoom/nn/layer.hpp>
+
+namespace coldzoom::inline COLDZOOM_ISA {
+
+namespace detail {
+template <class B>
+concept fast_convolution = requires {
+  typename B::convolution;
+};
+struct no_call {
+  COLDZOOM_HD void operator()(index_t) const {}
+};
+}  // namespace detail
+
+/// Convolution with bias: weights (out_channels, in_channels, kernel_h, kernel_w), zeros outside the picture.
+/// Cost: out_channels * in_channels * taps multiply-adds per output pixel, or less where the backend knows
+/// better.
+struct conv2d {
+  index_t in_channels = 1, out_channels = 1;
+  index_t kernel_h = 1, kernel_w = 1;
+  index_t pad_h = 0, pad_w = 0;
+  index_t stride_h = 1, stride_w = 1;
+
+  /// Square odd kernel, output as large as the input.
+  static conv2d same(index_t in_channels, index_t out_channels, index_t kernel) {
+    return {in_channels, out_channels, kernel, kernel, kernel / 2, kernel / 2, 1, 1};
+  }
+
+  convolution_geometry geometry(shape in) const {
+    return {in_channels, out_channels, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, in.h, in.w};
+  }
+  shape output_shape(shape in) const {
+    require(in.c == in_channels, "conv2d", [&] {
+      return "the input has " + std::to_string(in.c) + " channels, the weights want " +
+             std::to_string(in_channels);
+    });
+    require(kernel_h > 0 && kernel_w > 0 && stride_h > 0 && stride_w > 0 && pad_h >= 0 && pad_w >= 0,
+            "conv2d", "kernel and stride must be at least 1, padding at least 0");
+    require(in.h + 2 * pad_h >= kernel_h && in.w + 2 * pad_w >= kernel_w, "conv2d", [&] {
+      return "the kernel " + std::to_string(kernel_h) + " x " + std::to_string(kernel_w) +
+             " is larger than the padded input " + to_string(in);
+    });
+    const convolution_geometry g = geometry(in);
+    return {in.n, out_channels, g.out_h(), g.out_w()};
+  }
+
+  index_t parameter_count() const { return out_channels * (in_channels * kernel_h * kernel_w + 1); }
+  void describe(parameter_list& list, const std::string& prefix) const {
+    const float bound = 1.0f / std::sqrt(static_cast<float>(in_channels * kernel_h * kernel_w));
+    list.push_back({prefix + ".weight", {out_channels, in_channels, kernel_h, kernel_w}, 0, bound});
+    list.push_back({prefix + ".bias", {out_channels}, 0, bound});
+  }
+
+  template <Backend B> struct generic_workspace { convolution_geometry geometry; };
+  template <detail::fast_convolution B> struct fast_workspace { typename B::convolution convolution; };
+  template <class B> struct choose_workspace { using type = generic_workspace<B>; };
+  template <detail::fast_convolution B> struct choose_workspace<B> { using type = fast_workspace<B>; };
+  template <Backend B> using workspace = typename choose_workspace<B>::type;
+
+  template <Backend B> workspace<B> make_workspace(B&, shape in, pass mode) const {
+    output_shape(in);  // checks
+    if constexpr (detail::fast_convolution<B>) {
+      return {typename B::convolution(geometry(in), in.n, mode == pass::train)};
+    } else {
+      return {geometry(in)};
+    }
+  }
+
+  template <Backend B> void prepare(B& b, const real_t<B>* parameters, workspace<B>& ws) const {
+    if constexpr (detail::fast_convolution<B>)
+      ws.convolution.set_weights(b.pool(), parameters, bias(parameters));
+  }
+
+  template <Backend B>
+  void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>&,
+               activation<B> y, workspace<B>& ws) const {
+    forward_with(b, parameters, x, y, ws, detail::no_call{});
+  }
+  template <Backend B>
+  void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>&,
+                activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws) const {
+    backward_with(b, parameters, x, dy, dx, gradients, ws, detail::no_call{});
+  }
+  template <Backend B> void finish(B& b, real_t<B>* gradients, workspace<B>& ws) const {
+    if constexpr (detail::fast_convolution<B>)
+      ws.convolution.add_gradients(b.pool(), gradients, bias(gradients));
+  }
+
+  /// As forward; `epilogue(image)` runs on the host as soon as y of that image is complete and still in the
+  /// cache.
+  template <Backend B, class Epilogue>
+  void forward_with(B& b, const real_t<B>* parameters, const_activation<B> x, activation<B> y,
+                    workspace<B>& ws, Epilogue&& epilogue) const {
+    if constexpr (detail::fast_convolution<B>) {
+      ws.convolution.forward(b.pool(), x.dims.n, x.data, y.data, epilogue);
+    } else {
+      static_assert(std::is_same_v<std::remove_cvref_t<Epilogue>, detail::no_call>,
+                    "an epilogue needs a backend with a fast convolution");
+      using kernel = generic::convolution_forward<const_activation<B>, activation<B>, real_t<B>>;
+      b.for_each_index(y.dims.size(), kernel{ws.geometry, x, parameters, bias(parameters), y},
+                       in_channels * kernel_h * kernel_w);
+    }
+  }
+  /// As backward; `prologue(image)` runs on the host just before dy of that image is read.
+  template <Backend B, class Prologue>
+  void backward_with(B& b, const real_t<B>* parameters, const_activation<B> x, activation<B> dy,
+                     activation<B> dx, real_t<B>* gradients, workspace<B>& ws, Prologue&& prologue) const {
+    if constexpr (detail::fast_convolution<B>) {
+      ws.convolution.backward(b.pool(), x.dims.n, x.data, dy.data, dx.data, prologue);
+    } else {
+      static_assert(std::is_same_v<std::remove_cvref_t<Prologue>, detail::no_call>,
+                    "a prologue needs a backend with a fast convolution");
+      const convolution_geometry& g = ws.geometry;
+      const const_activation<B> dy_in = dy;
+      if (dx.data) {
+        using kernel = generic::convolution_backward_data<const_activation<B>, activation<B>, real_t<B>>;
+        b.for_each_index(x.dims.size(), kernel{g, dy_in, parameters, dx}, g.out_channels * g.taps());
+      }
+      using weights_kernel = generic::convolution_backward_weights<const_activation<B>, real_t<B>>;
+      b.for_each_index(g.weights(), weights_kernel{g, x, dy_in, gradients}, dy.dims.n * dy.dims.pixels());
+      using bias_kernel = generic::channel_sum<const_activation<B>, real_t<B>>;
+      b.for_each_index(out_channels, bias_kernel{dy_in, bias(gradients)}, dy.dims.n * dy.dims.pixels());
+    }
+  }
+
+ private:
+  template <class Real> Real* bias(Real* parameters) const {
+    return parameters + out_channels * in_channels * kernel_h * kernel_w;
+  }
+};
+
+}  // namespace coldzoom::inline COLDZOOM_ISA

@@ -1,0 +1,103 @@
+/// What a layer is: a small value that describes shapes, with stateless passes over caller-owned memory.
+#pragma once
+
+#include <cmath>
+#include <coldzoom/backend/backend.hpp>
+#include <coldzoom/core/error.hpp>
+#include <coldzoom/core/random.hpp>
+#include <concepts>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace coldzoom::inline COLDZOOM_ISA {
+
+/// Whether a workspace must carry what the backward pass needs.
+enum class pass { predict, train };
+
+/// What a network may read beside its input, one entry per image. Unused ones stay empty.
+template <Backend B> struct side_inputs {
+  vector_view<const real_t<B>, typename B::space> time;      // t / T in [0, 1]
+  vector_view<const std::int32_t, typename B::space> label;  // class index
+
+  side_inputs images(index_t first, index_t count) const {
+    side_inputs part;
+    if (time.data) part.time = time.slice(first, count);
+    if (label.data) part.label = label.slice(first, count);
+    return part;
+  }
+};
+
+/// One named parameter tensor and its initial values.
+struct parameter_info {
+  std::string name;
+  std::vector<index_t> dims;
+  float constant = 0;  // initial value where bound = 0
+  float bound = 0;     // otherwise uniform in (-bound, bound)
+
+  index_t size() const {
+    index_t total = 1;
+    for (const index_t d : dims) total *= d;
+    return total;
+  }
+};
+using parameter_list = std::vector<parameter_info>;
+
+/// A layer `L` on backend `B`. All parameters of a network lie in one flat array; a layer sees its own part.
+///
+/// - `output_shape(in)`: throws `error` where the input does not fit;
+/// - `parameter_count()`; `describe(list, prefix)` appends its parameters in storage order;
+/// - `make_workspace(b, in, pass)`: memory for up to in.n images, nothing else allocates;
+/// - `prepare(b, parameters, ws)`: once after the parameters changed (transposed or transformed weights);
+/// - `forward(b, parameters, x, side, y, ws)`;
+/// - `backward(b, parameters, x, side, dy, dx, gradients, ws)`: for the last forward; ADDS to gradients (or
+/// to sums
+///   in ws); dx.data may be null; dy may be overwritten;
+/// - `finish(b, gradients, ws)`: adds what backward has summed in ws since the last `finish`.
+///
+/// A layer is const throughout, so one network may predict on several threads, each with a workspace of its
+/// own.
+template <class L, class B>
+concept Layer = Backend<B> && std::copyable<L> &&
+    requires(const L& layer, B& b, shape s, const real_t<B>* parameters, real_t<B>* gradients,
+             const_activation<B> x, activation<B> y, side_inputs<B> side, parameter_list& list,
+             typename L::template workspace<B>& ws) {
+  { layer.output_shape(s) } -> std::same_as<shape>;
+  { layer.parameter_count() } -> std::same_as<index_t>;
+  layer.describe(list, std::string());
+  { layer.make_workspace(b, s, pass::train) } -> std::same_as<typename L::template workspace<B>>;
+  layer.prepare(b, parameters, ws);
+  layer.forward(b, parameters, x, side, y, ws);
+  layer.backward(b, parameters, x, side, y, y, gradients, ws);
+  layer.finish(b, gradients, ws);
+};
+
+/// The members of a layer without parameters and without memory of its own.
+struct plain_layer {
+  template <Backend B> struct workspace {};
+
+  index_t parameter_count() const { return 0; }
+  void describe(parameter_list&, const std::string&) const {}
+  template <Backend B> workspace<B> make_workspace(B&, shape, pass) const { return {}; }
+  template <Backend B, class Workspace> void prepare(B&, const real_t<B>*, Workspace&) const {}
+  template <Backend B, class Workspace> void finish(B&, real_t<B>*, Workspace&) const {}
+};
+
+/// Initial values of all parameters of `network`, in storage order: PyTorch's defaults, drawn from `seed`.
+template <class Network> std::vector<float> initial_parameters(const Network& network, std::uint64_t seed) {
+  parameter_list list;
+  network.describe(list, "");
+  std::vector<float> values;
+  values.reserve(static_cast<std::size_t>(network.parameter_count()));
+  for (std::size_t tensor = 0; tensor < list.size(); ++tensor) {
+    const sample_key key{seed, stream::initialisation, tensor};
+    for (index_t i = 0; i < list[tensor].size(); ++i) {
+      const float u = 2 * random_uniform(key, static_cast<std::uint64_t>(i)) - 1;
+      values.push_back(list[tensor].bound > 0 ? list[tensor].bound * u : list[tensor].constant);
+    }
+  }
+  return values;
+}
+
+}  // namespace coldzoom::inline COLDZOOM_ISA

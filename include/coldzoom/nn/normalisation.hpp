@@ -1,0 +1,131 @@
+/// Layer norm and group norm.
+#pragma once
+
+#include <coldzoom/backend/generic/normalisation.hpp>
+#include <coldzoom/nn/layer.hpp>
+
+namespace coldzoom::inline COLDZOOM_ISA {
+
+namespace detail {
+
+/// What the normalisation layers share. `Kind` gives `geometry(shape)` and `affine_dims()`.
+template <class Kind> struct normalisation_base {
+  template <Backend B> struct workspace {
+    generic::normalisation_geometry geometry;
+    buffer_t<B> mean, rstd;
+  };
+
+  index_t parameter_count() const { return 2 * affine_size(); }
+  void describe(parameter_list& list, const std::string& prefix) const {
+    list.push_back({prefix + ".weight", self().affine_dims(), 1, 0});
+    list.push_back({prefix + ".bias", self().affine_dims(), 0, 0});
+  }
+  template <Backend B> workspace<B> make_workspace(B& b, shape in, pass) const {
+    self().output_shape(in);  // checks
+    const generic::normalisation_geometry g = self().geometry(in);
+    return {g, b.template allocate<real_t<B>>(in.n * g.groups),
+            b.template allocate<real_t<B>>(in.n * g.groups)};
+  }
+  template <Backend B> void prepare(B&, const real_t<B>*, workspace<B>&) const {}
+  template <Backend B> void finish(B&, real_t<B>*, workspace<B>&) const {}
+
+  template <Backend B>
+  void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>&,
+               activation<B> y, workspace<B>& ws) const {
+    using kernel = generic::normalise_forward<const_activation<B>, activation<B>, real_t<B>>;
+    const auto& g = ws.geometry;
+    b.for_each_index(x.dims.n * g.groups,
+                     kernel{g, static_cast<real_t<B>>(self().eps), x, parameters, parameters + affine_size(),
+                            y, ws.mean.data(), ws.rstd.data()},
+                     4 * g.group_channels() * g.pixels);
+  }
+  template <Backend B>
+  void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>&,
+                activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws) const {
+    const auto& g = ws.geometry;
+    const const_activation<B> dy_in = dy;
+    using affine_kernel = generic::normalise_backward_affine<const_activation<B>, real_t<B>>;
+    b.for_each_index(
+        affine_size(),
+        affine_kernel{g, x, dy_in, ws.mean.data(), ws.rstd.data(), gradients, gradients + affine_size()},
+        x.dims.size() / affine_size() * 4);
+    if (!dx.data) return;
+    using kernel = generic::normalise_backward<const_activation<B>, activation<B>, real_t<B>>;
+    b.for_each_index(x.dims.n * g.groups, kernel{g, x, dy_in, parameters, ws.mean.data(), ws.rstd.data(), dx},
+                     8 * g.group_channels() * g.pixels);
+  }
+
+  index_t affine_size() const {
+    index_t total = 1;
+    for (const index_t d : self().affine_dims()) total *= d;
+    return total;
+  }
+
+ private:
+  const Kind& self() const { return static_cast<const Kind&>(*this); }
+};
+
+}  // namespace detail
+
+/// Layer norm over the trailing axes (H, W): each channel by itself, with one affine of shape (H, W) shared
+/// by the channels. PyTorch's LayerNorm((H, W)) (Ba, Kiros, Hinton 2016).
+struct layer_norm_pixels : detail::normalisation_base<layer_norm_pixels> {
+  index_t h = 1, w = 1;
+  float eps = 1e-5f;
+
+  layer_norm_pixels(index_t height, index_t width) : h(height), w(width) {}
+  std::vector<index_t> affine_dims() const { return {h, w}; }
+  generic::normalisation_geometry geometry(shape in) const {
+    return {in.c, in.pixels(), in.c, generic::normalisation_geometry::affine_shape::pixels};
+  }
+  shape output_shape(shape in) const {
+    require(in.h == h && in.w == w, "layer_norm_pixels", [&] {
+      return "the input is " + to_string(in) + ", the affine is " + std::to_string(h) + " x " +
+             std::to_string(w);
+    });
+    return in;
+  }
+};
+
+/// Layer norm over the trailing axes (C, H, W), with a full affine of that shape. PyTorch's LayerNorm((C, H,
+/// W)).
+struct layer_norm_image : detail::normalisation_base<layer_norm_image> {
+  index_t c = 1, h = 1, w = 1;
+  float eps = 1e-5f;
+
+  layer_norm_image(index_t channels, index_t height, index_t width) : c(channels), h(height), w(width) {}
+  std::vector<index_t> affine_dims() const { return {c, h, w}; }
+  generic::normalisation_geometry geometry(shape in) const {
+    return {in.c, in.pixels(), 1, generic::normalisation_geometry::affine_shape::image};
+  }
+  shape output_shape(shape in) const {
+    require(in.c == c && in.h == h && in.w == w, "layer_norm_image", [&] {
+      return "the input is " + to_string(in) + ", the affine is " + to_string(shape{1, c, h, w});
+    });
+    return in;
+  }
+};
+
+/// Group norm: `groups` groups of channels, an affine per channel (Wu and He 2018). PyTorch's GroupNorm.
+struct group_norm : detail::normalisation_base<group_norm> {
+  index_t groups = 1, c = 1;
+  float eps = 1e-5f;
+
+  group_norm(index_t group_count, index_t channels) : groups(group_count), c(channels) {
+    require(groups > 0 && c > 0 && c % groups == 0, "group_norm", [&] {
+      return std::to_string(c) + " channels do not divide into " + std::to_string(groups) + " groups";
+    });
+  }
+  std::vector<index_t> affine_dims() const { return {c}; }
+  generic::normalisation_geometry geometry(shape in) const {
+    return {in.c, in.pixels(), groups, generic::normalisation_geometry::affine_shape::channels};
+  }
+  shape output_shape(shape in) const {
+    require(in.c == c, "group_norm", [&] {
+      return "the input has " + std::to_string(in.c) + " channels, the affine " + std::to_string(c);
+    });
+    return in;
+  }
+};
+
+}  // namespace coldzoom::inline COLDZOOM_ISA

@@ -1,0 +1,98 @@
+/// A small network from the diffusion time to one number per channel.
+#pragma once
+
+#include <coldzoom/nn/activations.hpp>
+#include <coldzoom/nn/linear.hpp>
+#include <coldzoom/nn/sequence.hpp>
+
+namespace coldzoom::inline COLDZOOM_ISA {
+
+namespace detail {
+
+/// features[n] = [sin(u w), cos(u w) - 1], u = time[n]. Index: [n][frequency].
+template <class Out, class Real> struct sinusoidal_features {
+  const Real* time;
+  const Real* frequency;
+  index_t count;
+  Out y;
+
+  COLDZOOM_HD void operator()(index_t i) const {
+    const index_t n = i / count, k = i % count;
+    const Real angle = time[n] * frequency[k];
+    y.data[y.offset(n, k, 0)] = std::sin(angle);
+    y.data[y.offset(n, count + k, 0)] = std::cos(angle) - Real(1);
+  }
+};
+
+}  // namespace detail
+
+/// u -> [sin(u w), cos(u w) - 1] -> linear, GELU, ..., linear -> one number per channel.
+/// Frequencies w = [0, 2 pi 1.5^0, ..., 2 pi 1.5^(F - 2)], computed in double and rounded to float.
+struct time_condition {
+  using network = sequence<linear, gelu, linear, gelu, linear, gelu, linear>;
+  index_t frequencies = 16;
+  network mlp;
+
+  explicit time_condition(index_t channels, index_t frequency_count = 16, index_t width = 128)
+      : frequencies(frequency_count),
+        mlp(linear{2 * frequency_count, width}, gelu{}, linear{width, width}, gelu{}, linear{width, width},
+            gelu{}, linear{width, channels}) {}
+
+  std::vector<float> frequency_table() const {
+    std::vector<float> table{0.0f};
+    double w = 2 * 3.14159265358979323846;
+    for (index_t i = 1; i < frequencies; ++i, w *= 1.5) table.push_back(static_cast<float>(w));
+    return table;
+  }
+
+  index_t parameter_count() const { return mlp.parameter_count(); }
+  void describe(parameter_list& list, const std::string& prefix) const { mlp.describe(list, prefix); }
+
+  template <Backend B> struct workspace {
+    buffer_t<B> table;
+    activation_buffer<B> features;
+    typename network::workspace<B> mlp;
+  };
+  template <Backend B> workspace<B> make_workspace(B& b, index_t capacity, pass mode) const {
+    const shape in{capacity, 2 * frequencies, 1, 1};
+    workspace<B> ws{b.template allocate<real_t<B>>(frequencies), {b, in}, mlp.make_workspace(b, in, mode)};
+    const std::vector<float> floats = frequency_table();
+    const std::vector<real_t<B>> table(floats.begin(), floats.end());
+    b.upload(table.data(), ws.table.data(), frequencies);
+    return ws;
+  }
+  template <Backend B> void prepare(B& b, const real_t<B>* parameters, workspace<B>& ws) const {
+    mlp.prepare(b, parameters, ws.mlp);
+  }
+  /// e: (n, channels, 1, 1).
+  template <Backend B>
+  void forward(B& b, const real_t<B>* parameters, const side_inputs<B>& side, activation<B> e,
+               workspace<B>& ws) const {
+    require(side.time.data != nullptr && side.time.size == e.dims.n, "time_condition", [&] {
+      return "the batch has " + std::to_string(e.dims.n) + " images and " + std::to_string(side.time.size) +
+             " times; each image needs one";
+    });
+    const activation<B> features = ws.features.view(e.dims.n);
+    b.for_each_index(e.dims.n * frequencies,
+                     detail::sinusoidal_features<activation<B>, real_t<B>>{side.time.data, ws.table.data(),
+                                                                           frequencies, features},
+                     40);
+    mlp.forward(b, parameters, features, side, e, ws.mlp);
+  }
+  template <Backend B>
+  void backward(B& b, const real_t<B>* parameters, const side_inputs<B>& side, activation<B> de,
+                real_t<B>* gradients, workspace<B>& ws) const {
+    mlp.backward(b, parameters, ws.features.view(de.dims.n), side, de, {}, gradients, ws.mlp);
+  }
+  template <Backend B> void finish(B& b, real_t<B>* gradients, workspace<B>& ws) const {
+    mlp.finish(b, gradients, ws.mlp);
+  }
+};
+
+/// For blocks that read nothing beside their input.
+struct no_condition {
+  index_t parameter_count() const { return 0; }
+  void describe(parameter_list&, const std::string&) const {}
+};
+
+}  // namespace coldzoom::inline COLDZOOM_ISA
