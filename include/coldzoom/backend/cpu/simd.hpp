@@ -6,8 +6,10 @@
 #include <coldzoom/core/view.hpp>
 #include <utility>
 
-/// Kernels rely on inlining: a vector that crosses a call would leave its register.
-#define COLDZOOM_INLINE [[gnu::always_inline]] inline
+/// Kernels rely on inlining: a vector that crosses a call would leave its register. The second form is for
+/// lambdas: `[&](auto i) COLDZOOM_INLINE_LAMBDA { ... }`.
+#define COLDZOOM_INLINE_LAMBDA __attribute__((always_inline))
+#define COLDZOOM_INLINE inline __attribute__((always_inline))
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
@@ -46,7 +48,7 @@ template <index_t L, class T> COLDZOOM_INLINE vec<T, L> broadcast(T value) {
 
 /// Calls f(integral_constant<index_t, 0>) ... f(integral_constant<index_t, N - 1>), always unrolled.
 template <index_t N, class F> COLDZOOM_INLINE void unroll(F&& f) {
-  [&]<index_t... I>(std::integer_sequence<index_t, I...>) __attribute__((always_inline)) {
+  [&]<index_t... I>(std::integer_sequence<index_t, I...>) COLDZOOM_INLINE_LAMBDA {
     (f(std::integral_constant<index_t, I>{}), ...);
   }
   (std::make_integer_sequence<index_t, N>{});
