@@ -1,0 +1,405 @@
+/// Convolution by fast Fourier transforms, with its gradients.
+#pragma once
+
+#include <algorithm>
+#include <coldzoom/backend/convolution_geometry.hpp>
+#include <coldzoom/backend/cpu/fft.hpp>
+#include <coldzoom/backend/cpu/thread_pool.hpp>
+#include <coldzoom/backend/host_memory.hpp>
+#include <limits>
+
+namespace coldzoom::inline COLDZOOM_ISA {
+
+/// "Same" convolution of stride 1 as a product of spectra (Mathieu, Henaff, LeCun 2014, "Fast training of
+/// convolutional networks through FFTs"). Images and kernels are transformed on tiles of N x N points, N = 8,
+/// 16 or 32; every frequency is then one small complex matrix product over the channels.
+///
+/// A picture with H + kernel_h / 2 <= N (and likewise in width) fits one tile: the circular wrap of the
+/// convolution falls on the zero border, which both sides of the picture share. Larger pictures are cut into
+/// tiles by overlap-save; their data gradient is put together by overlap-add, the transpose of it, so that
+/// each of x and dy is transformed once for all passes.
+///
+/// Activations are [image][ceil(C / L)][H * W][L], L = native_lanes<T>: the lanes are channels, and neither
+/// transforms nor products move data between lanes. Spectra are [frequency][image and tile][C / L][re x L, im
+/// x L].
+///
+/// Cost: a multiply takes 3 real products per frequency and channel pair, about 1.5 products per output for a
+/// 28 x 28 picture on one tile, whatever the kernel's size. Results depend neither on the number of threads
+/// nor, for y and dx, on the other images of a batch. Errors are those of direct summation (2e-7 relative in
+/// float).
+template <class T> class fft_convolution {
+ public:
+  /// Stride 1, "same" padding, and a kernel of at most 17 x 17, about half of the largest tile.
+  static bool supports(const convolution_geometry& g) {
+    return g.same() && g.in_h > 0 && g.in_w > 0 && std::max(g.kernel_h, g.kernel_w) <= largest_tile / 2 + 1;
+  }
+
+  /// Estimated multiplies per image and pass, from the shapes alone; infinite where not supported.
+  static double cost(const convolution_geometry& g) {
+    return supports(g) ? cost(g, best_tile(g)) : std::numeric_limits<double>::infinity();
+  }
+
+  /// For up to `capacity` images per call. Without `train` there is no backward pass and less memory is held.
+  /// Throws `error` for a geometry that is not supported.
+  fft_convolution(const convolution_geometry& g, index_t capacity, bool train)
+      : geometry_(g),
+        capacity_(capacity),
+        train_(train) {
+    require(supports(g), "fft_convolution",
+            "the geometry must be stride 1, padding kernel / 2, kernel <= 17");
+    require(capacity > 0, "fft_convolution",
+            [&] { return "the capacity is " + std::to_string(capacity) + " images; it must be positive"; });
+    tile_ = best_tile(g);
+    down_ = cut(g.in_h, g.kernel_h, tile_);
+    across_ = cut(g.in_w, g.kernel_w, tile_);
+    in_blocks_ = blocks(g.in_channels);
+    out_blocks_ = blocks(g.out_channels);
+    const index_t slots = round_up(capacity * tiles(), rows);
+    x_ = spectra(slots, in_blocks_);
+    y_ = spectra(slots, out_blocks_);
+    weights_ = spectra(g.in_channels, out_blocks_);
+    bias_ = host_buffer<T>(out_blocks_ * L);
+    if (!train) return;
+    transposed_ = spectra(g.out_channels, in_blocks_);
+    dw_ = spectra(round_up(g.in_channels, rows), out_blocks_);
+    db_ = host_buffer<T>(out_blocks_ * L);
+  }
+
+  index_t capacity() const { return capacity_; }
+  /// Memory held, in bytes.
+  index_t bytes() const {
+    const index_t elements = x_.data.size() + y_.data.size() + weights_.data.size() +
+                             transposed_.data.size() + dw_.data.size() + bias_.size() + db_.size();
+    return elements * static_cast<index_t>(sizeof(T));
+  }
+
+  /// Takes over weights [co][ci][kh][kw] and bias [co] (null: no bias).
+  void set_weights(thread_pool& pool, const T* weights, const T* bias) {
+    const convolution_geometry& g = geometry_;
+    std::fill_n(bias_.data(), bias_.size(), T(0));
+    if (bias) std::copy_n(bias, g.out_channels, bias_.data());
+    transform_weights(pool, weights, weights_, g.in_channels, g.out_channels, g.taps(),
+                      g.in_channels * g.taps());
+    if (train_) {
+      transform_weights(pool, weights, transposed_, g.out_channels, g.in_channels, g.in_channels * g.taps(),
+                        g.taps());
+    }
+  }
+
+  /// y = convolution of x + bias for n <= capacity() images. `epilogue(image)` runs in the task that has just
+  /// completed y of that image, while it is in the cache.
+  template <class Epilogue>
+  void forward(thread_pool& pool, index_t n, const T* x, T* y, Epilogue&& epilogue) {
+    check(n, "fft_convolution::forward");
+    with_tile([&](auto fft) {
+      pool.run(n * in_blocks_, [&](index_t task, int) {
+        analyse(fft, task / in_blocks_, task % in_blocks_, x, x_, &part::input);
+      });
+      pool.run(
+          fft.frequencies,
+          [&](index_t f, int) { product<true>(f, n, x_, geometry_.in_channels, weights_, y_); },
+          frequency_chunk);
+      pool.run(n, [&](index_t image, int) {
+        for (index_t block = 0; block < out_blocks_; ++block) synthesise_output(fft, image, block, y);
+        epilogue(image);
+      });
+    });
+    in_flight_ = train_ ? n : 0;
+  }
+
+  /// Adds the gradients of weights and bias, given dy, to the accumulators and, unless dx is null, computes
+  /// dx. `prologue(image)` runs just before dy of that image is read and may compute it in place. n and x are
+  /// those of the forward call just before: its spectra are used, and used up.
+  template <class Prologue>
+  void backward(thread_pool& pool, index_t n, [[maybe_unused]] const T* x, const T* dy, T* dx,
+                Prologue&& prologue) {
+    check(n, "fft_convolution::backward");
+    require(n == in_flight_, "fft_convolution::backward",
+            "it must follow a forward call with the same images");
+    with_tile([&](auto fft) {
+      pool.run(n, [&](index_t image, int) {
+        prologue(image);
+        for (index_t block = 0; block < out_blocks_; ++block)
+          analyse(fft, image, block, dy, y_, &part::output);
+      });
+      pool.run(
+          fft.frequencies,
+          [&](index_t f, int) {
+            accumulate_weights(f, n);
+            if (f == fft.sum_frequency) accumulate_bias(f, n);
+            if (dx) product<false>(f, n, y_, geometry_.out_channels, transposed_, x_);
+          },
+          frequency_chunk);
+      if (!dx) return;
+      pool.run(n * in_blocks_,
+               [&](index_t task, int) { synthesise_input(fft, task / in_blocks_, task % in_blocks_, dx); });
+    });
+    in_flight_ = 0;
+    accumulated_ = true;
+  }
+
+  /// dw [co][ci][kh][kw] += and db [co] += what the backward calls since the last add_gradients accumulated.
+  /// db may be null.
+  void add_gradients(thread_pool& pool, T* dw, T* db) {
+    if (!accumulated_) return;
+    accumulated_ = false;
+    const convolution_geometry& g = geometry_;
+    with_tile([&](auto fft) {
+      pool.run(g.in_channels * out_blocks_, [&](index_t task, int) {
+        const index_t in = task / out_blocks_, first = task % out_blocks_ * L;
+        const index_t count = std::min(L, g.out_channels - first);
+        fft.inverse(dw_.at(0, in, first / L), dw_.stride, 0, g.kernel_h, [&](index_t r, const T* pixels) {
+          for (index_t o = 0; o < count; ++o) {
+            T* to = dw + (((first + o) * g.in_channels + in) * g.kernel_h + r) * g.kernel_w;
+            for (index_t c = 0; c < g.kernel_w; ++c) to[c] += pixels[c * L + o] * scale();
+          }
+        });
+      });
+    });
+    if (!db) return;
+    for (index_t o = 0; o < g.out_channels; ++o) db[o] += db_.data()[o] / 2;
+  }
+
+ private:
+  static constexpr index_t L = native_lanes<T>;
+  static constexpr index_t smallest_tile = 8, largest_tile = 32;
+  // Rows of the register tile of the matrix products: three accumulators each, in 32 or 16 registers.
+  static constexpr index_t rows = COLDZOOM_VECTOR_BYTES == 64 ? 8 : 4;
+  static constexpr index_t frequency_chunk = 4;
+  using V = vec<T, L>;
+
+  /// Complex vectors [frequency][row][block], re and im side by side.
+  struct spectrum_array {
+    host_buffer<T> data;
+    index_t blocks = 0, stride = 0;  // stride: from one frequency to the next
+
+    T* at(index_t f, index_t row, index_t block) {
+      return data.data() + f * stride + (row * blocks + block) * 2 * L;
+    }
+    index_t row() const { return blocks * 2 * L; }
+  };
+
+  /// Tile positions first .. last - 1 of one dimension hold the pixels first + origin .. last - 1 + origin.
+  struct part {
+    index_t first, last, origin;
+
+    index_t size() const { return last - first; }
+
+    struct cutting {
+      index_t count, step, reach, pad, extent;  // reach: inputs of one tile; extent: pixels of the picture
+    };
+    static part input(const cutting& c, index_t tile) {
+      const index_t origin = tile * c.step - c.pad;
+      return {std::max<index_t>(0, -origin), std::min(c.reach, c.extent - origin), origin};
+    }
+    static part output(const cutting& c, index_t tile) {
+      const index_t origin = tile * c.step;
+      return {0, std::min(c.step, c.extent - origin), origin};
+    }
+  };
+  using cutting = typename part::cutting;
+
+  static constexpr index_t round_up(index_t value, index_t unit) { return (value + unit - 1) / unit * unit; }
+  static constexpr index_t blocks(index_t channels) { return (channels + L - 1) / L; }
+
+  static cutting cut(index_t extent, index_t kernel, index_t tile) {
+    const index_t valid = tile - kernel + 1;
+    const index_t count = extent + kernel / 2 <= tile ? 1 : (extent + valid - 1) / valid;
+    const index_t step = (extent + count - 1) / count;
+    return {count, step, std::min(tile, step + kernel - 1), kernel / 2, extent};
+  }
+
+  static double cost(const convolution_geometry& g, index_t tile) {
+    const index_t count = cut(g.in_h, g.kernel_h, tile).count * cut(g.in_w, g.kernel_w, tile).count;
+    const double points = double(tile * tile), log = tile == 8 ? 6 : tile == 16 ? 8 : 10;
+    const double products = 3 * (points / 2 + 2) * double(g.in_channels * round_up(g.out_channels, L));
+    const double transforms = 2 * points * log * double((blocks(g.in_channels) + blocks(g.out_channels)) * L);
+    return double(count) * (products + transforms);
+  }
+
+  /// The cheapest tile that holds the kernel twice over, or almost.
+  static index_t best_tile(const convolution_geometry& g) {
+    index_t best = largest_tile;
+    for (index_t tile = largest_tile / 2; tile >= smallest_tile; tile /= 2) {
+      const bool holds = std::max(g.kernel_h, g.kernel_w) <= tile / 2 + 1;
+      if (holds && cost(g, tile) < cost(g, best)) best = tile;
+    }
+    return best;
+  }
+
+  spectrum_array spectra(index_t count, index_t block_count) const {
+    // 128 bytes more than needed: strides of a power of two would map a column to few cache sets.
+    const index_t stride = count * block_count * 2 * L + 128 / static_cast<index_t>(sizeof(T));
+    return {host_buffer<T>((tile_ * tile_ / 2 + 2) * stride), block_count, stride};
+  }
+
+  index_t tiles() const { return down_.count * across_.count; }
+  /// Undoes the factor of a product of two spectra of tile_fft and of its inverse; a power of two, so exact.
+  T scale() const { return T(1) / T(4 * tile_ * tile_); }
+
+  void check(index_t n, const char* where) const {
+    require(n >= 0 && n <= capacity_, where,
+            [&] { return std::to_string(n) + " images; it must be 0 to " + std::to_string(capacity_); });
+  }
+
+  template <class F> void with_tile(F&& f) const {
+    if (tile_ == 8) return f(tile_fft<T, 8>{});
+    if (tile_ == 16) return f(tile_fft<T, 16>{});
+    f(tile_fft<T, 32>{});
+  }
+
+  void transform_weights(thread_pool& pool, const T* weights, spectrum_array& to, index_t outer,
+                         index_t inner, index_t outer_stride, index_t inner_stride) {
+    with_tile([&](auto fft) {
+      pool.run(outer * to.blocks, [&](index_t task, int) {
+        const index_t row = task / to.blocks, first = task % to.blocks * L;
+        const index_t count = std::min(L, inner - first);
+        const T* from = weights + row * outer_stride + first * inner_stride;
+        fft.forward(
+            0, geometry_.kernel_h,
+            [&](index_t r, T* pixels) {
+              for (index_t c = 0; c < geometry_.kernel_w; ++c) {
+                const T* tap = from + r * geometry_.kernel_w + c;
+                for (index_t l = 0; l < count; ++l) pixels[c * L + l] = tap[l * inner_stride] * scale();
+              }
+            },
+            to.at(0, row, first / L), to.stride);
+      });
+    });
+  }
+
+  /// Calls f(rows of the tile, columns of the tile, slot of its spectrum) for all tiles of an image.
+  template <class F> void for_tiles(index_t image, part (*which)(const cutting&, index_t), F&& f) const {
+    for (index_t i = 0; i < down_.count; ++i) {
+      for (index_t j = 0; j < across_.count; ++j) {
+        f(which(down_, i), which(across_, j), image * tiles() + i * across_.count + j);
+      }
+    }
+  }
+
+  index_t offset(index_t image, index_t block, index_t block_count) const {
+    return (image * block_count + block) * geometry_.in_h * geometry_.in_w * L;
+  }
+
+  template <class Fft>
+  void analyse(Fft fft, index_t image, index_t block, const T* pictures, spectrum_array& to,
+               part (*which)(const cutting&, index_t)) {
+    const T* picture = pictures + offset(image, block, to.blocks);
+    for_tiles(image, which, [&](const part& v, const part& h, index_t slot) {
+      const T* from = picture + (v.origin * geometry_.in_w + h.first + h.origin) * L;
+      fft.forward(
+          v.first, v.last,
+          [&](index_t r, T* pixels) {
+            std::copy_n(from + r * geometry_.in_w * L, h.size() * L, pixels + h.first * L);
+          },
+          to.at(0, slot, block), to.stride);
+    });
+  }
+
+  template <class Fft> void synthesise_output(Fft fft, index_t image, index_t block, T* y) {
+    T* picture = y + offset(image, block, out_blocks_);
+    const V bias = load<L>(bias_.data() + block * L);
+    for_tiles(image, &part::output, [&](const part& v, const part& h, index_t slot) {
+      fft.inverse(y_.at(0, slot, block), y_.stride, v.first, v.last, [&](index_t r, const T* pixels) {
+        T* to = picture + ((r + v.origin) * geometry_.in_w + h.origin) * L;
+        for (index_t c = 0; c < h.size(); ++c) store<L>(to + c * L, load<L>(pixels + c * L) + bias);
+      });
+    });
+  }
+
+  template <class Fft> void synthesise_input(Fft fft, index_t image, index_t block, T* dx) {
+    T* picture = dx + offset(image, block, in_blocks_);
+    const bool overlap = tiles() > 1;
+    if (overlap) std::fill_n(picture, geometry_.in_h * geometry_.in_w * L, T(0));
+    for_tiles(image, &part::input, [&](const part& v, const part& h, index_t slot) {
+      fft.inverse(x_.at(0, slot, block), x_.stride, v.first, v.last, [&](index_t r, const T* pixels) {
+        T* to = picture + ((r + v.origin) * geometry_.in_w + h.first + h.origin) * L;
+        const T* from = pixels + h.first * L;
+        if (overlap) {
+          for (index_t i = 0; i < h.size() * L; i += L) store<L>(to + i, load<L>(to + i) + load<L>(from + i));
+        } else {
+          std::copy_n(from, h.size() * L, to);
+        }
+      });
+    });
+  }
+
+  /// c[slot] = sum over channels k of a[slot][k] b[k], b conjugated or not, at frequency f.
+  template <bool Conjugate>
+  void product(index_t f, index_t n, spectrum_array& a, index_t channels, spectrum_array& b,
+               spectrum_array& c) {
+    // Slots come in whole register tiles: the last ones may hold stale values, each of which stays in its
+    // row.
+    for (index_t block = 0; block < b.blocks; ++block) {
+      for (index_t slot = 0; slot < n * tiles(); slot += rows) {
+        multiply<Conjugate, false>(a.at(f, slot, 0), a.row(), 1, L, channels, b.at(f, 0, block), b.row(),
+                                   c.at(f, slot, block), c.row());
+      }
+    }
+  }
+
+  /// dw[ci] += sum over slots k of x[k][ci] conj(dy[k]), at frequency f.
+  void accumulate_weights(index_t f, index_t n) {
+    const index_t slots = n * tiles();
+    for (index_t block = 0; block < out_blocks_; ++block) {
+      for (index_t in = 0; in < geometry_.in_channels; in += rows) {
+        const T* a = x_.at(f, 0, in / L) + in % L;
+        const auto kernel = accumulated_ ? &multiply<true, true> : &multiply<true, false>;
+        kernel(a, 1, x_.row(), slots, slots, y_.at(f, 0, block), y_.row(), dw_.at(f, in, block), dw_.row());
+      }
+    }
+  }
+
+  void accumulate_bias(index_t f, index_t n) {
+    for (index_t block = 0; block < out_blocks_; ++block) {
+      V sum = accumulated_ ? load<L>(db_.data() + block * L) : zero<T, L>();
+      for (index_t slot = 0; slot < n * tiles(); ++slot) sum += load<L>(y_.at(f, slot, block));
+      store<L>(db_.data() + block * L, sum);
+    }
+  }
+
+  /// c[m] = (or +=) sum over k < count of a[m][k] b[k] for `rows` rows m: a holds scalars, b and c vectors; b
+  /// is conjugated or not. a[m][k] lies at a + m * a_row + k * a_step, with a gap of L after every `group` of
+  /// k where the imaginary parts lie. A complex product takes three real ones (Gauss): x b = (p - r) + i (p +
+  /// q) with p = (xr + xi) br, q = xr (bi - br), r = xi (br + bi); the additions run beside the
+  /// multiplications.
+  template <bool Conjugate, bool Accumulate>
+  static void multiply(const T* a, index_t a_row, index_t a_step, index_t group, index_t count, const T* b,
+                       index_t b_step, T* c, index_t c_row) {
+    V p[rows] = {}, q[rows] = {}, r[rows] = {};
+    for (index_t left = count; left > 0; left -= group, a += L) {
+      for (index_t k = std::min(group, left); k > 0; --k, a += a_step, b += b_step) {
+        const V re = load<L>(b), im = load<L>(b + L);
+        const V sum = re + im, difference = Conjugate ? re - im : im - re;
+        unroll<rows>([&](auto m) COLDZOOM_INLINE_LAMBDA {
+          const V xr = broadcast<L>(a[m * a_row]), xi = broadcast<L>(a[m * a_row + L]);
+          q[m] += xr * (Conjugate ? sum : difference);
+          r[m] += xi * (Conjugate ? difference : sum);
+          p[m] += (xr + xi) * re;
+        });
+      }
+    }
+    unroll<rows>([&](auto m) COLDZOOM_INLINE_LAMBDA {
+      V re = p[m] - r[m], im = Conjugate ? p[m] - q[m] : p[m] + q[m];
+      T* to = c + m * c_row;
+      if constexpr (Accumulate) {
+        re += load<L>(to);
+        im += load<L>(to + L);
+      }
+      store<L>(to, re);
+      store<L>(to + L, im);
+    });
+  }
+
+  convolution_geometry geometry_;
+  index_t capacity_ = 0;
+  bool train_ = false;
+  bool accumulated_ = false;  // dw_ and db_ hold something
+  index_t in_flight_ = 0;     // images whose spectra the last forward call left in x_
+  index_t tile_ = 0, in_blocks_ = 0, out_blocks_ = 0;
+  cutting down_{}, across_{};
+  spectrum_array x_, y_, weights_, transposed_, dw_;
+  host_buffer<T> bias_, db_;
+};
+
+}  // namespace coldzoom::inline COLDZOOM_ISA
