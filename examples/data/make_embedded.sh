@@ -24,6 +24,7 @@ shorten() {
   fi
   {
     head -c 4 "$full/$1"
+    # shellcheck disable=SC2059  # the third argument is a format: octal escapes
     printf "$3"
     head -c "$wanted" "$full/$1" | tail -c +9
   } | gzip -9n > "$output/$1.gz"
