@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Links a unit compiled for AVX2 with one compiled for AVX-512. No symbol of the library may be defined in both:
-# the linker keeps one of two definitions, and an AVX-512 function would end up in the AVX2 half.
+# the linker keeps one of two definitions, and an AVX-512 function would end up in the AVX2 half. The symbols that
+# templates of the standard library leave in both units are not ours to name.
 set -euo pipefail
 
 source_dir=${COLDZOOM_SOURCE_DIR:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
