@@ -118,7 +118,9 @@ template <class T, class Space = host_space> struct vector_view {
 /// plain NCHW. C is padded to a multiple of Lanes; what the padding holds is finite and has no influence on
 /// any result.
 template <class T, index_t Lanes, class Space> struct activation_view {
+  using value_type = std::remove_const_t<T>;
   static constexpr index_t lanes = Lanes;
+
   T* data = nullptr;
   shape dims;
 

@@ -30,7 +30,8 @@ inline int available_cpus() {
 /// depend on the number of threads. The calling thread takes part. One caller at a time.
 class thread_pool {
  public:
-  /// `threads` = 0 takes every CPU of the affinity mask. Throws `error` for a negative count or one above 1024.
+  /// `threads` = 0 takes every CPU of the affinity mask. Throws `error` for a negative count or one above
+  /// 1024.
   explicit thread_pool(int threads = 0) {
     require(threads >= 0 && threads <= 1024, "thread_pool", [&] {
       return "the number of threads is " + std::to_string(threads) + "; it must be 0 (all CPUs) to 1024";
@@ -49,11 +50,10 @@ class thread_pool {
 
   int threads() const { return count_; }
 
-  /// Runs f(task, thread) for task = 0 .. tasks - 1, thread in 0 .. threads() - 1, and returns when all are done.
-  /// Threads claim `chunk` consecutive tasks at a time. The first exception is rethrown here; tasks not yet
-  /// claimed are then skipped. Cost: about 1 us when the workers are still awake from the previous call.
-  template <class F>
-  void run(index_t tasks, F&& f, index_t chunk = 1) {
+  /// Runs f(task, thread) for task = 0 .. tasks - 1, thread in 0 .. threads() - 1, and returns when all are
+  /// done. Threads claim `chunk` consecutive tasks at a time. The first exception is rethrown here; tasks not
+  /// yet claimed are then skipped. Cost: about 1 us when the workers are still awake from the previous call.
+  template <class F> void run(index_t tasks, F&& f, index_t chunk = 1) {
     if (tasks <= 0) return;
     if (count_ == 1 || tasks <= chunk) {
       for (index_t task = 0; task < tasks; ++task) f(task, 0);

@@ -16,7 +16,8 @@ template <class In, class Out> struct pack {
     const index_t lane = i % Out::lanes, pixel = i / Out::lanes % x.dims.pixels();
     const index_t block = i / (Out::lanes * x.dims.pixels()) % x.blocks();
     const index_t n = i / x.image_size(), c = block * Out::lanes + lane;
-    x.data[i] = c < x.dims.c ? images(n, c, pixel / x.dims.w, pixel % x.dims.w) : 0;
+    using real = typename Out::value_type;
+    x.data[i] = c < x.dims.c ? static_cast<real>(images(n, c, pixel / x.dims.w, pixel % x.dims.w)) : real(0);
   }
 };
 
@@ -27,7 +28,8 @@ template <class In, class Out> struct unpack {
 
   COLDZOOM_HD void operator()(index_t i) const {
     const index_t pixel = i % x.dims.pixels(), c = i / x.dims.pixels() % x.dims.c, n = i / x.dims.image();
-    images(n, c, pixel / x.dims.w, pixel % x.dims.w) = x.data[x.offset(n, c, pixel)];
+    images(n, c, pixel / x.dims.w, pixel % x.dims.w) =
+        static_cast<typename Out::value_type>(x.data[x.offset(n, c, pixel)]);
   }
 };
 
@@ -70,6 +72,14 @@ template <class Function, class Real> struct apply_slope {
   COLDZOOM_HD void operator()(index_t i) const { dx[i] = dy[i] * f.slope(x[i]); }
 };
 
+/// y = value. Index: memory order.
+template <class Real> struct fill {
+  Real value;
+  Real* y;
+
+  COLDZOOM_HD void operator()(index_t i) const { y[i] = value; }
+};
+
 /// y += x. Index: memory order.
 template <class Real> struct add {
   const Real* x;
@@ -97,7 +107,7 @@ template <class In, class Out> struct sum_per_channel {
 
   COLDZOOM_HD void operator()(index_t i) const {
     const index_t n = i / dy.dims.c, c = i % dy.dims.c;
-    typename std::remove_const_t<std::remove_pointer_t<decltype(e.data)>> total = 0;
+    typename Out::value_type total = 0;
     for (index_t p = 0; p < dy.dims.pixels(); ++p) total += dy.data[dy.offset(n, c, p)];
     e.data[e.offset(n, c, 0)] = total;
   }

@@ -1,0 +1,98 @@
+/// Images that live on a backend, gathered into batches, and the order in which an epoch reads them.
+#pragma once
+
+#include <coldzoom/core/error.hpp>
+#include <coldzoom/core/random.hpp>
+#include <coldzoom/core/range.hpp>
+#include <cstdint>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+namespace coldzoom::inline COLDZOOM_ISA {
+
+namespace detail {
+
+/// out[n] = images[order[n]], bytes turned into range R. Index: element of out, which is dense.
+template <ValueRange R, class Stored> struct gather_images {
+  const Stored* images;
+  const std::int32_t* order;
+  index_t image_size;
+  float* out;
+
+  COLDZOOM_HD void operator()(index_t i) const {
+    const Stored value = images[order[i / image_size] * image_size + i % image_size];
+    if constexpr (std::is_same_v<Stored, std::uint8_t>) {
+      out[i] = from_byte<R>(value);
+    } else {
+      out[i] = value;
+    }
+  }
+};
+
+}  // namespace detail
+
+/// A set of images of one shape in the memory of backend B, held as bytes (`Stored` = uint8_t, a quarter of
+/// the memory) or as float in range R. Batches come out as float in range R.
+template <class B, ValueRange R, class Stored = std::uint8_t> class dataset {
+ public:
+  using range = R;
+
+  /// Copies `pixels`, dense N x C x H x W in host memory. Throws `error` for an empty set.
+  dataset(B& b, shape dims, const Stored* pixels) : dims_(dims) {
+    require(dims.size() > 0, "dataset",
+            [&] { return "the shape is " + to_string(dims) + "; there are no images"; });
+    images_ = b.template allocate<Stored>(dims.size());
+    b.upload(pixels, images_.data(), dims.size());
+  }
+
+  /// Copies a float view of any strides (an xtensor, say) in host memory.
+  static dataset from_view(B& b, tensor_view<const float> images) requires std::is_same_v<Stored, float> {
+    if (images.contiguous()) return dataset(b, images.dims, images.data);
+    std::vector<float> dense;
+    dense.reserve(static_cast<std::size_t>(images.dims.size()));
+    for (index_t n = 0; n < images.dims.n; ++n) {
+      for (index_t c = 0; c < images.dims.c; ++c) {
+        for (index_t y = 0; y < images.dims.h; ++y) {
+          for (index_t x = 0; x < images.dims.w; ++x) dense.push_back(images(n, c, y, x));
+        }
+      }
+    }
+    return dataset(b, images.dims, dense.data());
+  }
+
+  index_t size() const { return dims_.n; }
+  shape dims() const { return dims_; }
+
+  /// out[n] = image order[n]; `order` in the backend's memory, out dense.
+  void gather(B& b, vector_view<const std::int32_t, typename B::space> order,
+              image_batch<R, float, typename B::space> out) const {
+    b.for_each_index(order.size * dims_.image(),
+                     detail::gather_images<R, Stored>{images_.data(), order.data, dims_.image(), out.data},
+                     2);
+  }
+
+ private:
+  shape dims_;
+  typename B::template buffer<Stored> images_;
+};
+
+/// 0 .. count - 1 as they lie.
+inline std::vector<std::int32_t> natural_order(index_t count) {
+  std::vector<std::int32_t> order(static_cast<std::size_t>(count));
+  std::iota(order.begin(), order.end(), 0);
+  return order;
+}
+
+/// A random order of 0 .. count - 1 that depends on (seed, epoch) alone (Fisher and Yates).
+inline std::vector<std::int32_t> shuffled_order(index_t count, std::uint64_t seed, std::uint64_t epoch) {
+  std::vector<std::int32_t> order = natural_order(count);
+  const sample_key key{seed, stream::shuffle, epoch};
+  for (index_t i = count - 1; i > 0; --i) {
+    const index_t j = random_below(key, static_cast<std::uint64_t>(i), i + 1);
+    std::swap(order[static_cast<std::size_t>(i)], order[static_cast<std::size_t>(j)]);
+  }
+  return order;
+}
+
+}  // namespace coldzoom::inline COLDZOOM_ISA

@@ -1,0 +1,127 @@
+/// The concepts of a degradation, and `degrade`, which applies one to a batch.
+#pragma once
+
+#include <coldzoom/backend/backend.hpp>
+#include <coldzoom/core/error.hpp>
+#include <coldzoom/core/random.hpp>
+#include <coldzoom/core/range.hpp>
+#include <concepts>
+#include <type_traits>
+
+namespace coldzoom::inline COLDZOOM_ISA {
+
+template <class B> using image_tensor = tensor_view<float, typename B::space>;
+template <class B> using const_image_tensor = tensor_view<const float, typename B::space>;
+template <class B> using const_levels = vector_view<const float, typename B::space>;
+
+namespace detail {
+
+template <class D>
+concept plain_pixel = requires(const D d, image_view<const float> x0, index_t i, float level) {
+  { d(x0, i, i, i, level) } -> std::same_as<float>;
+};
+template <class D>
+concept keyed_pixel = requires(const D d, image_view<const float> x0, index_t i, float level,
+                               sample_key key) {
+  { d(x0, i, i, i, level, key) } -> std::same_as<float>;
+};
+template <class D, class B>
+concept plain_batch = requires(const D d, B& b, const_image_tensor<B> x0, const_levels<B> level,
+                               image_tensor<B> out) {
+  d.apply(b, x0, level, out);
+};
+template <class D, class B>
+concept keyed_batch = requires(const D d, B& b, const_image_tensor<B> x0, const_levels<B> level,
+                               key_sequence keys, image_tensor<B> out) {
+  d.apply(b, x0, level, keys, out);
+};
+
+}  // namespace detail
+
+/// The ten-line form: d(x0, c, y, x, level) is pixel (c, y, x) of the degraded image, which has the shape of
+/// x0. A degradation with randomness takes a `sample_key` last: one key stands for one draw at every level.
+/// `level` comes from the schedule. Mark the operator COLDZOOM_HD and it runs on every backend.
+template <class D>
+concept PixelDegradation = std::is_trivially_copyable_v<D> &&
+    (detail::plain_pixel<D> || detail::keyed_pixel<D>);
+
+/// The general form: d.apply(b, x0, level, out) or d.apply(b, x0, level, keys, out) on whole batches, for
+/// degradations that need passes, scratch memory or tables.
+template <class D, class B>
+concept BatchDegradation = detail::plain_batch<D, B> || detail::keyed_batch<D, B>;
+
+template <class D, class B>
+concept Degradation = BatchDegradation<D, B> || PixelDegradation<D>;
+
+/// Explains what is missing where `D` is no degradation on backend `B`.
+template <class D, class B> consteval bool check_degradation() {
+  constexpr bool callable = detail::plain_pixel<D> || detail::keyed_pixel<D>;
+  static_assert(
+      callable || BatchDegradation<D, B>,
+      "coldzoom: give your degradation `float operator()(image_view<const float> x0, index_t c, index_t y, "
+      "index_t x, float level) const` (with COLDZOOM_HD), or `apply(b, x0, level, out)`; see "
+      "docs/concepts/degradation.md");
+  static_assert(
+      !callable || BatchDegradation<D, B> || std::is_trivially_copyable_v<D>,
+      "coldzoom: a pixel degradation must be trivially copyable: keep plain numbers and pointers in it, or "
+      "write `apply(b, x0, level, out)`; see docs/concepts/degradation.md");
+  return Degradation<D, B>;
+}
+
+/// True where D works on pixels of range R: it names that range, or none.
+template <class D, class R>
+concept AcceptsRange = !requires {
+  typename D::range;
+}
+|| requires { requires std::same_as<typename D::range, R>; };
+
+namespace detail {
+
+/// One row of the result. Index: [n][c][y].
+template <class D, class In, class Levels, class Out> struct degrade_rows {
+  D d;
+  In x0;
+  Levels level;
+  key_sequence keys;
+  Out out;
+
+  COLDZOOM_HD void operator()(index_t i) const {
+    const index_t y = i % out.dims.h, c = i / out.dims.h % out.dims.c, n = i / (out.dims.h * out.dims.c);
+    const auto image = x0.image(n);
+    for (index_t x = 0; x < out.dims.w; ++x) {
+      if constexpr (keyed_pixel<D>) {
+        out(n, c, y, x) = d(image, c, y, x, level[n], keys[n]);
+      } else {
+        out(n, c, y, x) = d(image, c, y, x, level[n]);
+      }
+    }
+  }
+};
+
+}  // namespace detail
+
+/// out[n] = D(x0[n], level[n]). All views in the backend's memory, out as large as x0 and apart from it.
+/// Throws `error` where the shapes differ. Repeatable: same keys, same bits.
+template <class B, class D, ValueRange R>
+void degrade(B& b, const D& d, image_batch<R, const float, typename B::space> x0, const_levels<B> level,
+             key_sequence keys, image_batch<R, float, typename B::space> out) {
+  static_assert(AcceptsRange<D, R>,
+                "coldzoom: this degradation wants pixels of another value range; convert first");
+  if constexpr (check_degradation<D, B>()) {
+    require(x0.dims == out.dims && level.size == x0.dims.n, "degrade", [&] {
+      return "x0 is " + to_string(x0.dims) + ", out is " + to_string(out.dims) + " and there are " +
+             std::to_string(level.size) + " levels; the shapes must agree, with one level an image";
+    });
+    if constexpr (detail::keyed_batch<D, B>) {
+      d.apply(b, x0, level, keys, out);
+    } else if constexpr (detail::plain_batch<D, B>) {
+      d.apply(b, x0, level, out);
+    } else {
+      using kernel = detail::degrade_rows<D, const_image_tensor<B>, const_levels<B>, image_tensor<B>>;
+      b.for_each_index(out.dims.n * out.dims.c * out.dims.h, kernel{d, x0, level, keys, out},
+                       10 * out.dims.w);
+    }
+  }
+}
+
+}  // namespace coldzoom::inline COLDZOOM_ISA

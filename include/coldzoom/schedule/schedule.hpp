@@ -1,0 +1,26 @@
+/// The concept of a schedule: how severe the degradation is at each step.
+#pragma once
+
+#include <coldzoom/core/view.hpp>
+#include <concepts>
+
+namespace coldzoom::inline COLDZOOM_ISA {
+
+/// `steps()` is T, the number of steps of the training schedule; `level(t)`, t = 0 .. T, is the severity at
+/// step t, monotone in t. What level(0) and level(T) are is up to the schedule; they need not be 0 and 1.
+template <class S>
+concept Schedule = std::copyable<S> && requires(const S s, int t) {
+  { s.steps() } -> std::same_as<int>;
+  { s.level(t) } -> std::same_as<float>;
+};
+
+/// A schedule of variance-preserving Gaussian noise, x_t = signal(t) x0 + noise(t) e with signal^2 + noise^2
+/// = 1; `beta(t)` is the variance that step t adds and level(t) = noise(t).
+template <class S>
+concept NoiseSchedule = Schedule<S> && requires(const S s, int t) {
+  { s.beta(t) } -> std::same_as<double>;
+  { s.signal(t) } -> std::same_as<double>;
+  { s.noise(t) } -> std::same_as<double>;
+};
+
+}  // namespace coldzoom::inline COLDZOOM_ISA

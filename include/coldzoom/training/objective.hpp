@@ -1,0 +1,48 @@
+/// What a network is asked to predict.
+#pragma once
+
+#include <coldzoom/degradation/degradation.hpp>
+
+namespace coldzoom::inline COLDZOOM_ISA {
+
+/// The clean image (Bansal et al. 2022, equation 1).
+struct predict_x0 {
+  static constexpr const char* name = "x0";
+};
+
+/// The noise that was added (Ho, Jain, Abbeel 2020, equation 14), regenerated from the key; for degradations
+/// with a member noise(key, element).
+struct predict_noise {
+  static constexpr const char* name = "noise";
+};
+
+namespace detail {
+
+/// Draws t ~ U{1 .. last_step}; time = t / T; level from the table. Index: [n].
+struct draw_steps {
+  key_sequence keys;
+  index_t last_step, steps;
+  const float* level_of;
+  float* time;
+  float* level;
+
+  COLDZOOM_HD void operator()(index_t n) const {
+    const index_t t = 1 + random_below(keys[n], 0, last_step);
+    time[n] = static_cast<float>(t) / static_cast<float>(steps);
+    level[n] = level_of[t];
+  }
+};
+
+/// Index: element of out, dense.
+template <class D> struct noise_of {
+  D d;
+  key_sequence keys;
+  index_t image_size;
+  float* out;
+
+  COLDZOOM_HD void operator()(index_t i) const { out[i] = d.noise(keys[i / image_size], i % image_size); }
+};
+
+}  // namespace detail
+
+}  // namespace coldzoom::inline COLDZOOM_ISA
