@@ -8,6 +8,13 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
+namespace detail {
+template <class B, class Norm, class Activation>
+concept fused_normalisation = fast_convolution<B> && requires {
+  typename B::template normalisation<Norm::affine, typename Activation::function>;
+};
+}  // namespace detail
+
 /// y = activation(norm(conv(x))) + condition(side), the condition giving one number per channel.
 /// The same as the layers one after another; where the backend has a fast convolution and a fused
 /// `normalisation`, they run in the convolution's own tasks, while the image is in the cache.
@@ -16,6 +23,9 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
   Norm norm;
   Condition condition{};
 
+  template <class B> static constexpr bool fused = detail::fused_normalisation<B, Norm, Activation>;
+  template <class B>
+  using fused_norm = typename B::template normalisation<Norm::affine, typename Activation::function>;
   static constexpr bool conditioned = !std::is_same_v<Condition, no_condition>;
 
   shape output_shape(shape in) const { return norm.output_shape(conv.output_shape(in)); }
@@ -38,7 +48,6 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
     typename Condition::template workspace<B> network;
     activation_buffer<B> e;
   };
-
   template <Backend B> struct generic_workspace {
     conv2d::workspace<B> conv;
     typename Norm::template workspace<B> norm;
@@ -46,57 +55,182 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
     activation_buffer<B> convolved, normalised;
     condition_workspace<B> condition;
   };
-  template <Backend B> using workspace = generic_workspace<B>;
+  /// Each image has a place of its own for statistics and for the gradients of the affine, which `finish`
+  /// adds up in the order of the places, so that no result depends on the threads.
+  template <Backend B> struct fused_workspace {
+    conv2d::workspace<B> conv;
+    fused_norm<B> norm;
+    pass mode;
+    activation_buffer<B> x_hat;
+    buffer_t<B> statistics;        // [image][norm.statistics_size()]
+    buffer_t<B> affine;            // [2][norm.affine_size()], in the form that `norm` wants
+    buffer_t<B> affine_gradients;  // [image][2][norm.affine_size()]
+    condition_workspace<B> condition;
+  };
+  template <class B> struct choose_workspace { using type = generic_workspace<B>; };
+  template <class B>
+    requires fused<B>
+  struct choose_workspace<B> {
+    using type = fused_workspace<B>;
+  };
+  template <Backend B> using workspace = typename choose_workspace<B>::type;
 
   template <Backend B> workspace<B> make_workspace(B& b, shape in, pass mode) const {
     const shape out = output_shape(in);
-    workspace<B> ws{
-        conv.make_workspace(b, in, mode), norm.make_workspace(b, out, mode), {}, {b, out}, {b, out}, {}};
+    workspace<B> ws = [&]() -> workspace<B> {
+      if constexpr (fused<B>) {
+        const auto g = norm.geometry(out);
+        const fused_norm<B> n{g.channels, g.pixels, g.groups, static_cast<real_t<B>>(norm.eps),
+                              nullptr,    nullptr};
+        const index_t slots = mode == pass::train ? in.n : 0;
+        return {conv.make_workspace(b, in, mode),
+                n,
+                mode,
+                {b, out},
+                b.template allocate<real_t<B>>(in.n * n.statistics_size()),
+                b.template allocate<real_t<B>>(2 * n.affine_size()),
+                b.template allocate<real_t<B>>(slots * 2 * n.affine_size()),
+                {}};
+      } else {
+        return {
+            conv.make_workspace(b, in, mode), norm.make_workspace(b, out, mode), {}, {b, out}, {b, out}, {}};
+      }
+    }();
     if constexpr (conditioned) {
       ws.condition = {condition.make_workspace(b, in.n, mode), {b, {in.n, out.c, 1, 1}}};
     }
     return ws;
   }
+
   template <Backend B> void prepare(B& b, const real_t<B>* parameters, workspace<B>& ws) const {
     conv.prepare(b, parameters, ws.conv);
+    if constexpr (fused<B>) {
+      const index_t size = ws.norm.affine_size();
+      for (index_t part = 0; part < 2; ++part) {
+        const real_t<B>* from = norm_part(parameters) + part * norm.affine_size();
+        to_affine_layout(b, ws.norm, from, ws.affine.data() + part * size);
+      }
+      ws.norm.gamma = ws.affine.data();
+      ws.norm.beta = ws.affine.data() + size;
+    }
     if constexpr (conditioned) condition.prepare(b, condition_part(parameters), ws.condition.network);
   }
+
   template <Backend B>
   void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
                activation<B> y, workspace<B>& ws) const {
     const index_t n = x.dims.n;
-    conv.forward(b, parameters, x, side, ws.convolved.view(n), ws.conv);
-    norm.forward(b, norm_part(parameters), ws.convolved.view(n), side, ws.normalised.view(n), ws.norm);
-    Activation{}.forward(b, parameters, ws.normalised.view(n), side, y, ws.act);
+    activation<B> e;
     if constexpr (conditioned) {
-      const activation<B> e = ws.condition.e.view(n);
+      e = ws.condition.e.view(n);
       condition.forward(b, condition_part(parameters), side, e, ws.condition.network);
-      b.for_each_index(y.size(), generic::add_per_channel<activation<B>, activation<B>>{e, y}, 8);
+    }
+    if constexpr (fused<B>) {
+      const activation<B> x_hat = ws.x_hat.view(n);
+      conv.forward_with(b, parameters, x, x_hat, ws.conv, [&](index_t image) {
+        real_t<B>* const z = x_hat.images(image, 1).data;
+        real_t<B>* const statistics = ws.statistics.data() + image * ws.norm.statistics_size();
+        const real_t<B>* const addend = conditioned ? e.images(image, 1).data : nullptr;
+        if (ws.mode == pass::train) {
+          ws.norm.forward_image(z, statistics, y.images(image, 1).data, addend);
+        } else {
+          ws.norm.predict_image(z, statistics, y.images(image, 1).data, addend);
+        }
+      });
+    } else {
+      conv.forward(b, parameters, x, side, ws.convolved.view(n), ws.conv);
+      norm.forward(b, norm_part(parameters), ws.convolved.view(n), side, ws.normalised.view(n), ws.norm);
+      Activation{}.forward(b, parameters, ws.normalised.view(n), side, y, ws.act);
+      if constexpr (conditioned) {
+        b.for_each_index(y.size(), generic::add_per_channel<activation<B>, activation<B>>{e, y}, 8);
+      }
     }
   }
+
   template <Backend B>
   void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
                 activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws) const {
     const index_t n = x.dims.n;
+    activation<B> de;
+    if constexpr (conditioned) de = ws.condition.e.view(n);
+    if constexpr (fused<B>) {
+      const activation<B> dz = ws.x_hat.view(n);  // x_hat, image by image overwritten
+      conv.backward_with(b, parameters, x, dz, dx, gradients, ws.conv, [&](index_t image) {
+        real_t<B>* const statistics = ws.statistics.data() + image * ws.norm.statistics_size();
+        real_t<B>* const affine = ws.affine_gradients.data() + image * 2 * ws.norm.affine_size();
+        real_t<B>* const d = dy.images(image, 1).data;
+        ws.norm.backward_image(dz.images(image, 1).data, statistics, d, d, affine,
+                               affine + ws.norm.affine_size(),
+                               conditioned ? de.images(image, 1).data : nullptr);
+      });
+    } else {
+      if constexpr (conditioned) {
+        b.for_each_index(n * dy.dims.c, generic::sum_per_channel<activation<B>, activation<B>>{dy, de},
+                         dy.dims.pixels());
+      }
+      Activation{}.backward(b, parameters, ws.normalised.view(n), side, dy, ws.normalised.view(n), gradients,
+                            ws.act);
+      norm.backward(b, norm_part(parameters), ws.convolved.view(n), side, ws.normalised.view(n),
+                    ws.convolved.view(n), norm_part(gradients), ws.norm);
+      conv.backward(b, parameters, x, side, ws.convolved.view(n), dx, gradients, ws.conv);
+    }
     if constexpr (conditioned) {
-      const activation<B> de = ws.condition.e.view(n);
-      b.for_each_index(n * dy.dims.c, generic::sum_per_channel<activation<B>, activation<B>>{dy, de},
-                       dy.dims.pixels());
       condition.backward(b, condition_part(parameters), side, de, condition_part(gradients),
                          ws.condition.network);
     }
-    Activation{}.backward(b, parameters, ws.normalised.view(n), side, dy, ws.normalised.view(n), gradients,
-                          ws.act);
-    norm.backward(b, norm_part(parameters), ws.convolved.view(n), side, ws.normalised.view(n),
-                  ws.convolved.view(n), norm_part(gradients), ws.norm);
-    conv.backward(b, parameters, x, side, ws.convolved.view(n), dx, gradients, ws.conv);
   }
+
   template <Backend B> void finish(B& b, real_t<B>* gradients, workspace<B>& ws) const {
     conv.finish(b, gradients, ws.conv);
+    if constexpr (fused<B>) {
+      const index_t size = ws.norm.affine_size(), places = ws.affine_gradients.size() / (2 * size);
+      b.for_each_index(2 * norm.affine_size(),
+                       add_affine_gradients<real_t<B>, activation<B>>{
+                           ws.affine_gradients.data(), places, size, norm.affine_size(),
+                           affine_view(b, ws.norm), norm_part(gradients)},
+                       2 * places);
+      b.for_each_index(ws.affine_gradients.size(), generic::fill<real_t<B>>{0, ws.affine_gradients.data()});
+    }
     if constexpr (conditioned) condition.finish(b, condition_part(gradients), ws.condition.network);
   }
 
  private:
+  // Norm with an affine for each element: dense (C, H, W) in the parameters, blocked like an activation in
+  // `norm`.
+  static constexpr bool blocked_affine = Norm::affine == generic::normalisation_geometry::affine_shape::image;
+
+  template <class B> static activation<B> affine_view(B&, const fused_norm<B>& n) {
+    return {nullptr, blocked_affine ? shape{1, n.channels, 1, n.pixels} : shape{}};
+  }
+  template <class B>
+  void to_affine_layout(B& b, const fused_norm<B>& n, const real_t<B>* from, real_t<B>* to) const {
+    if constexpr (blocked_affine) {
+      activation<B> view = affine_view(b, n);
+      view.data = to;
+      const const_tensor<B> dense(from, view.dims);
+      b.for_each_index(view.size(), generic::pack<const_tensor<B>, activation<B>>{dense, view}, 4);
+    } else {
+      b.copy(from, to, n.affine_size());
+    }
+  }
+
+  /// gradients[part][i] += sum over the places of what lies there for (part, i). Index: [part][i], dense.
+  template <class Real, class View> struct add_affine_gradients {
+    const Real* from;
+    index_t places, size, dense_size;
+    View layout;
+    Real* gradients;
+
+    COLDZOOM_HD void operator()(index_t i) const {
+      const index_t part = i / dense_size, element = i % dense_size;
+      index_t at = element;
+      if constexpr (blocked_affine) at = layout.offset(0, element / layout.dims.w, element % layout.dims.w);
+      Real total = 0;
+      for (index_t place = 0; place < places; ++place) total += from[(place * 2 + part) * size + at];
+      gradients[i] += total;
+    }
+  };
+
   template <class Real> Real* norm_part(Real* parameters) const {
     return parameters + conv.parameter_count();
   }

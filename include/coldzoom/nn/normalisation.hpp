@@ -70,14 +70,13 @@ template <class Kind> struct normalisation_base {
 /// Layer norm over the trailing axes (H, W): each channel by itself, with one affine of shape (H, W) shared
 /// by the channels. PyTorch's LayerNorm((H, W)) (Ba, Kiros, Hinton 2016).
 struct layer_norm_pixels : detail::normalisation_base<layer_norm_pixels> {
+  static constexpr auto affine = generic::normalisation_geometry::affine_shape::pixels;
   index_t h = 1, w = 1;
   float eps = 1e-5f;
 
   layer_norm_pixels(index_t height, index_t width) : h(height), w(width) {}
   std::vector<index_t> affine_dims() const { return {h, w}; }
-  generic::normalisation_geometry geometry(shape in) const {
-    return {in.c, in.pixels(), in.c, generic::normalisation_geometry::affine_shape::pixels};
-  }
+  generic::normalisation_geometry geometry(shape in) const { return {in.c, in.pixels(), in.c, affine}; }
   shape output_shape(shape in) const {
     require(in.h == h && in.w == w, "layer_norm_pixels", [&] {
       return "the input is " + to_string(in) + ", the affine is " + std::to_string(h) + " x " +
@@ -90,14 +89,13 @@ struct layer_norm_pixels : detail::normalisation_base<layer_norm_pixels> {
 /// Layer norm over the trailing axes (C, H, W), with a full affine of that shape. PyTorch's LayerNorm((C, H,
 /// W)).
 struct layer_norm_image : detail::normalisation_base<layer_norm_image> {
+  static constexpr auto affine = generic::normalisation_geometry::affine_shape::image;
   index_t c = 1, h = 1, w = 1;
   float eps = 1e-5f;
 
   layer_norm_image(index_t channels, index_t height, index_t width) : c(channels), h(height), w(width) {}
   std::vector<index_t> affine_dims() const { return {c, h, w}; }
-  generic::normalisation_geometry geometry(shape in) const {
-    return {in.c, in.pixels(), 1, generic::normalisation_geometry::affine_shape::image};
-  }
+  generic::normalisation_geometry geometry(shape in) const { return {in.c, in.pixels(), 1, affine}; }
   shape output_shape(shape in) const {
     require(in.c == c && in.h == h && in.w == w, "layer_norm_image", [&] {
       return "the input is " + to_string(in) + ", the affine is " + to_string(shape{1, c, h, w});
@@ -108,6 +106,7 @@ struct layer_norm_image : detail::normalisation_base<layer_norm_image> {
 
 /// Group norm: `groups` groups of channels, an affine per channel (Wu and He 2018). PyTorch's GroupNorm.
 struct group_norm : detail::normalisation_base<group_norm> {
+  static constexpr auto affine = generic::normalisation_geometry::affine_shape::channels;
   index_t groups = 1, c = 1;
   float eps = 1e-5f;
 
@@ -117,9 +116,7 @@ struct group_norm : detail::normalisation_base<group_norm> {
     });
   }
   std::vector<index_t> affine_dims() const { return {c}; }
-  generic::normalisation_geometry geometry(shape in) const {
-    return {in.c, in.pixels(), groups, generic::normalisation_geometry::affine_shape::channels};
-  }
+  generic::normalisation_geometry geometry(shape in) const { return {in.c, in.pixels(), groups, affine}; }
   shape output_shape(shape in) const {
     require(in.c == c, "group_norm", [&] {
       return "the input has " + std::to_string(in.c) + " channels, the affine " + std::to_string(c);

@@ -2,13 +2,25 @@
 #pragma once
 
 #include <coldzoom/backend/backend.hpp>
+#include <coldzoom/backend/cpu/convolution.hpp>
+#include <coldzoom/backend/cpu/norm_activation.hpp>
 #include <coldzoom/backend/cpu/simd.hpp>
 #include <coldzoom/backend/cpu/thread_pool.hpp>
+#include <coldzoom/backend/generic/elementwise.hpp>
 #include <coldzoom/backend/host_memory.hpp>
 #include <memory>
 #include <vector>
 
 namespace coldzoom::inline COLDZOOM_ISA {
+
+namespace detail {
+
+/// The vector form of an activation function.
+template <class Function> struct vector_function;
+template <> struct vector_function<generic::gelu_function> { using type = vector_gelu; };
+template <> struct vector_function<generic::silu_function> { using type = vector_silu; };
+
+}  // namespace detail
 
 /// Real is float, or double for checks. Copies share one thread pool. Results do not depend on the thread
 /// count.
@@ -16,6 +28,11 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
  public:
   using real_type = Real;
   static constexpr index_t lanes = native_lanes<Real>;
+
+  // Optional members: convolution, and normalisation fused with an activation, see nn/conv_block.hpp.
+  using convolution = cpu_convolution<Real>;
+  template <generic::normalisation_geometry::affine_shape Affine, class Function>
+  using normalisation = norm_activation<Real, Affine, typename detail::vector_function<Function>::type>;
 
   /// `threads` = 0 takes every CPU of the affinity mask.
   explicit cpu_backend(int threads = 0) : pool_(std::make_shared<thread_pool>(threads)) {}

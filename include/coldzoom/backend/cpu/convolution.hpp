@@ -1,0 +1,72 @@
+/// The convolution of the CPU backend: the cheaper of two algorithms.
+#pragma once
+
+#include <coldzoom/backend/cpu/direct_convolution.hpp>
+#include <coldzoom/backend/cpu/fft_convolution.hpp>
+#include <string>
+#include <utility>
+#include <variant>
+
+namespace coldzoom::inline COLDZOOM_ISA {
+
+/// Which algorithm carries a convolution. `automatic` takes the one with fewer multiplies by `cost`, a
+/// function of the shapes alone: a choice by the clock would change the bits from run to run.
+enum class convolution_algorithm { automatic, direct, fft };
+
+/// One convolution layer on the CPU: its weights in the form its algorithm wants, scratch memory, gradient
+/// sums. The members are those of direct_convolution and fft_convolution.
+template <class T> class cpu_convolution {
+ public:
+  /// For up to `capacity` images a call. Throws `error` where `algorithm` is forced and cannot do the
+  /// geometry.
+  cpu_convolution(const convolution_geometry& g, index_t capacity, bool train,
+                  convolution_algorithm algorithm = convolution_algorithm::automatic)
+      : held_(make(g, capacity, train, algorithm)) {}
+
+  static convolution_algorithm choose(const convolution_geometry& g) {
+    const bool fft =
+        fft_convolution<T>::supports(g) && fft_convolution<T>::cost(g) < direct_convolution<T>::cost(g);
+    return fft ? convolution_algorithm::fft : convolution_algorithm::direct;
+  }
+  convolution_algorithm algorithm() const {
+    return std::holds_alternative<fft_convolution<T>>(held_) ? convolution_algorithm::fft
+                                                             : convolution_algorithm::direct;
+  }
+
+  index_t capacity() const {
+    return std::visit([](const auto& c) { return c.capacity(); }, held_);
+  }
+  index_t bytes() const {
+    return std::visit([](const auto& c) { return c.bytes(); }, held_);
+  }
+  void set_weights(thread_pool& pool, const T* weights, const T* bias) {
+    std::visit([&](auto& c) { c.set_weights(pool, weights, bias); }, held_);
+  }
+  template <class Epilogue>
+  void forward(thread_pool& pool, index_t n, const T* x, T* y, Epilogue&& epilogue) {
+    std::visit([&](auto& c) { c.forward(pool, n, x, y, epilogue); }, held_);
+  }
+  template <class Prologue>
+  void backward(thread_pool& pool, index_t n, const T* x, const T* dy, T* dx, Prologue&& prologue) {
+    std::visit([&](auto& c) { c.backward(pool, n, x, dy, dx, prologue); }, held_);
+  }
+  void add_gradients(thread_pool& pool, T* dw, T* db) {
+    std::visit([&](auto& c) { c.add_gradients(pool, dw, db); }, held_);
+  }
+
+ private:
+  using alternatives = std::variant<direct_convolution<T>, fft_convolution<T>>;
+
+  static alternatives make(const convolution_geometry& g, index_t capacity, bool train,
+                           convolution_algorithm algorithm) {
+    if (algorithm == convolution_algorithm::automatic) algorithm = choose(g);
+    if (algorithm == convolution_algorithm::fft) {
+      return alternatives(std::in_place_type<fft_convolution<T>>, g, capacity, train);
+    }
+    return alternatives(std::in_place_type<direct_convolution<T>>, g, capacity, train);
+  }
+
+  alternatives held_;
+};
+
+}  // namespace coldzoom::inline COLDZOOM_ISA
