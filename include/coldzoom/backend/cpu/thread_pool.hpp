@@ -55,14 +55,19 @@ class thread_pool {
   /// yet claimed are then skipped. Cost: about 1 us when the workers are still awake from the previous call.
   template <class F> void run(index_t tasks, F&& f, index_t chunk = 1) {
     if (tasks <= 0) return;
-    if (count_ == 1 || tasks <= chunk) {
-      for (index_t task = 0; task < tasks; ++task) f(task, 0);
-      return;
-    }
-    call_ = [](void* context, index_t task, int thread) {
+    void (*call)(void*, index_t, int) = [](void* context, index_t task, int thread) {
       (*static_cast<std::remove_reference_t<F>*>(context))(task, thread);
     };
-    context_ = const_cast<void*>(static_cast<const void*>(&f));
+    void* const context = const_cast<void*>(static_cast<const void*>(&f));
+    // Hides from the compiler which function this is: inlined below, its second copy could fuse other
+    // multiplications with additions, and the bits would depend on the number of threads.
+    asm("" : "+r"(call));
+    if (count_ == 1 || tasks <= chunk) {
+      for (index_t task = 0; task < tasks; ++task) call(context, task, 0);
+      return;
+    }
+    call_ = call;
+    context_ = context;
     tasks_ = tasks;
     chunk_ = chunk;
     next_.store(0, std::memory_order_relaxed);
