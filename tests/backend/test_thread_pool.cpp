@@ -1,0 +1,119 @@
+#define BOOST_TEST_MODULE thread_pool
+#include <atomic>
+#include <boost/test/unit_test.hpp>
+#include <chrono>
+#include <coldzoom/backend/cpu/cpu_backend.hpp>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "common/temporary_folder.hpp"
+
+namespace cz = coldzoom;
+using cz::index_t;
+
+BOOST_AUTO_TEST_CASE(every_task_once_and_threads_in_range) {
+  for (const int threads : {1, 2, 5}) {
+    cz::thread_pool pool(threads);
+    BOOST_TEST(pool.threads() == threads);
+    for (const index_t tasks : {0, 1, 3, 1000}) {
+      for (const index_t chunk : {1, 7, 2000}) {
+        std::vector<int> visits(static_cast<std::size_t>(tasks));
+        std::atomic<bool> in_range{true};
+        pool.run(
+            tasks,
+            [&](index_t task, int thread) {
+              ++visits[static_cast<std::size_t>(task)];
+              if (thread < 0 || thread >= threads) in_range = false;
+            },
+            chunk);
+        BOOST_TEST(visits == std::vector<int>(visits.size(), 1));
+        BOOST_TEST(in_range.load());
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(threads_work_at_the_same_time) {
+  cz::thread_pool pool(2);
+  std::atomic<int> present{0};
+  // Each task waits for the other; one thread alone would never return.
+  pool.run(2, [&](index_t, int) {
+    ++present;
+    while (present < 2) std::this_thread::yield();
+  });
+  BOOST_TEST(present == 2);
+}
+
+BOOST_AUTO_TEST_CASE(regions_in_close_and_in_loose_succession) {
+  cz::thread_pool pool(3);
+  index_t total = 0;
+  for (int round = 0; round < 2000; ++round) {
+    index_t parts[8]{};
+    pool.run(8, [&](index_t task, int) { parts[task] = task; });
+    for (const index_t part : parts) total += part;
+    if (round % 500 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));  // workers fall asleep
+  }
+  BOOST_TEST(total == 2000 * 28);
+}
+
+BOOST_AUTO_TEST_CASE(exceptions_reach_the_caller) {
+  for (const int threads : {1, 2, 5}) {
+    cz::thread_pool pool(threads);
+    for (const index_t thrower : {0, 57, 99}) {
+      std::atomic<int> started{0};
+      BOOST_CHECK_EXCEPTION(pool.run(100,
+                                     [&](index_t task, int) {
+                                       ++started;
+                                       if (task == thrower) throw std::domain_error("task");
+                                     }),
+                            std::domain_error,
+                            [](const std::domain_error& e) { return e.what() == std::string("task"); });
+      BOOST_TEST(started >= 1);
+    }
+    // Several at once: one arrives, the others are dropped.
+    BOOST_CHECK_THROW(pool.run(100, [](index_t, int) { throw std::domain_error("all"); }), std::domain_error);
+    // The pool is as good as new.
+    std::atomic<int> done{0};
+    pool.run(100, [&](index_t, int) { ++done; });
+    BOOST_TEST(done == 100);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_kernel_that_throws_inside_a_backend) {
+  struct thrower {
+    void operator()(index_t i) const {
+      if (i == 77777) throw std::domain_error("kernel");
+    }
+  };
+  cz::cpu_backend<float> b(2);
+  BOOST_CHECK_THROW(b.for_each_index(100000, thrower{}), std::domain_error);
+}
+
+BOOST_AUTO_TEST_CASE(two_backends_in_two_threads) {
+  const index_t count = 50000;
+  const auto work = [count](std::vector<float>& y) {
+    struct kernel {
+      float* y;
+      void operator()(index_t i) const { y[i] = y[i] * 0.5f + static_cast<float>(i); }
+    };
+    cz::cpu_backend<float> b(2);
+    y.assign(static_cast<std::size_t>(count), 0.0f);
+    for (int round = 0; round < 20; ++round) b.for_each_index(count, kernel{y.data()}, 4);
+  };
+  std::vector<float> here, there;
+  std::thread other([&] { work(there); });
+  work(here);
+  other.join();
+  BOOST_TEST((here == there));
+  BOOST_TEST(here[2] > 3.9f);
+}
+
+BOOST_AUTO_TEST_CASE(numbers_of_threads) {
+  BOOST_TEST(cz::available_cpus() >= 1);
+  BOOST_TEST(cz::thread_pool().threads() == cz::available_cpus());
+  BOOST_TEST(message_of([] { cz::thread_pool(-1); }) ==
+             "thread_pool: the number of threads is -1; it must be 0 (all CPUs) to 1024");
+  BOOST_TEST(message_of([] { cz::thread_pool(1025); }) ==
+             "thread_pool: the number of threads is 1025; it must be 0 (all CPUs) to 1024");
+}
