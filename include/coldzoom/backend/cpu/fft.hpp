@@ -93,6 +93,11 @@ template <class T, index_t L, index_t N, class In, class Out> COLDZOOM_INLINE vo
 
 }  // namespace detail
 
+/// Rows top .. bottom - 1 and columns left .. right - 1 of a tile.
+struct tile_window {
+  index_t top, bottom, left, right;
+};
+
 /// Real two-dimensional transform of N x N tiles, N = 8, 16 or 32, and its inverse. L tiles at a time, one in
 /// each lane: neither direction ever moves data between lanes.
 ///
@@ -110,20 +115,16 @@ template <class T, index_t N> class tile_fft {
   /// The frequency that is the sum over the tile.
   static constexpr index_t sum_frequency = (N / 2 - 1) * N;
 
-  /// Transforms the tile whose rows first .. last - 1 are given by fill(row, T* pixels) and whose other rows
-  /// are zero. `pixels` is [N][L] and zero before the first call; fill must write the same columns in every
-  /// row.
-  template <class Fill>
-  static void forward(index_t first, index_t last, Fill&& fill, T* spectrum, index_t stride) {
+  /// Transforms the tile that holds pixels in window w and zero elsewhere. `from` is the pixel at the
+  /// window's top left; columns are L apart, rows `pitch`.
+  static void forward(const tile_window& w, const T* from, index_t pitch, T* spectrum, index_t stride) {
     alignas(64) T rows[N * row_stride];
-    alignas(64) T pixels[N * L] = {};
     prefetch_column(spectrum, N, stride);
-    std::fill(rows, rows + first * row_stride, T(0));
-    for (index_t r = first; r < last; ++r) {
-      fill(r, static_cast<T*>(pixels));
-      row_forward(pixels, rows + r * row_stride);
+    std::fill(rows, rows + w.top * row_stride, T(0));
+    for (index_t r = w.top; r < w.bottom; ++r) {
+      row_forward(from + (r - w.top) * pitch, w.left, w.right, rows + r * row_stride);
     }
-    std::fill(rows + last * row_stride, rows + N * row_stride, T(0));
+    std::fill(rows + w.bottom * row_stride, rows + N * row_stride, T(0));
     for (index_t c = 1; c < N / 2; ++c) {
       prefetch_column(spectrum + c * N * stride, c + 1 < N / 2 ? N : N + 2, stride);
       column<false>(rows + 2 * L * c, row_stride, spectrum + (c - 1) * N * stride, stride);
@@ -134,15 +135,17 @@ template <class T, index_t N> class tile_fft {
     T* a = spectrum + sum_frequency * stride;
     T* b = a + (N / 2 + 1) * stride;
     for (index_t k = 0; k <= N / 2; ++k) {
-      const value z = get(packed + 2 * L * k), w = get(packed + 2 * L * ((N - k) % N));
-      put(a + k * stride, {z.re + w.re, z.im - w.im});
-      put(b + k * stride, {z.im + w.im, w.re - z.re});
+      const value p = get(packed + 2 * L * k), q = get(packed + 2 * L * ((N - k) % N));
+      put(a + k * stride, {p.re + q.re, p.im - q.im});
+      put(b + k * stride, {p.im + q.im, q.re - p.re});
     }
   }
 
-  /// The inverse; calls take(row, const T* pixels) for rows first .. last - 1 of the tile, in order.
-  template <class Take>
-  static void inverse(const T* spectrum, index_t stride, index_t first, index_t last, Take&& take) {
+  /// The inverse, for the pixels of window w only: to = inverse + offset or, with Add, to += inverse +
+  /// offset.
+  template <bool Add>
+  static void inverse(const T* spectrum, index_t stride, const tile_window& w, const vec<T, lanes>& offset,
+                      T* to, index_t pitch) {
     alignas(64) T rows[N * row_stride];
     alignas(64) T packed[N * 2 * L];
     const T* a = spectrum + sum_frequency * stride;
@@ -158,10 +161,8 @@ template <class T, index_t N> class tile_fft {
       if (c + 1 < N / 2) prefetch_column(spectrum + c * N * stride, N, stride);
       column<true>(spectrum + (c - 1) * N * stride, stride, rows + 2 * L * c, row_stride);
     }
-    alignas(64) T pixels[N * L];
-    for (index_t r = first; r < last; ++r) {
-      row_inverse(rows + r * row_stride, pixels);
-      take(r, static_cast<const T*>(pixels));
+    for (index_t r = w.top; r < w.bottom; ++r) {
+      row_inverse<Add>(rows + r * row_stride, w.left, w.right, offset, to + (r - w.top) * pitch);
     }
   }
 
@@ -185,11 +186,17 @@ template <class T, index_t N> class tile_fft {
   // N real points as N/2 complex ones z[j] = x[2j] + i x[2j+1], then separated: with E = Z[k] + conj Z[N/2-k]
   // and D = Z[k] - conj Z[N/2-k], 2 X[k] = E - i w^k D and 2 X[N/2-k] = conj(E + i w^k D). Output k = 0 holds
   // X[0] and X[N/2], both real and not doubled: the caller's separation of the two doubles them.
-  [[gnu::noinline]] static void row_forward(const T* x, T* out) {
+  [[gnu::noinline]] static void row_forward(const T* x, index_t left, index_t right, T* out) {
     constexpr index_t M = N / 2;
+    const auto pixel = [&](index_t c) COLDZOOM_INLINE_LAMBDA {
+      return c >= left && c < right ? load<L>(x + (c - left) * L) : zero<T, L>();
+    };
     value z[M];
-    detail::fft<T, L, M>([&](auto j) COLDZOOM_INLINE_LAMBDA { return get(x + 2 * L * j); },
-                         [&](auto k, const value& v) COLDZOOM_INLINE_LAMBDA { z[k] = v; });
+    detail::fft<T, L, M>(
+        [&](auto j) COLDZOOM_INLINE_LAMBDA {
+          return value{pixel(2 * j), pixel(2 * j + 1)};
+        },
+        [&](auto k, const value& v) COLDZOOM_INLINE_LAMBDA { z[k] = v; });
     put(out, {z[0].re + z[0].im, z[0].re - z[0].im});
     put(out + L * M, {z[M / 2].re + z[M / 2].re, -z[M / 2].im - z[M / 2].im});
     unroll<M / 2 - 1>([&](auto i) COLDZOOM_INLINE_LAMBDA {
@@ -204,7 +211,9 @@ template <class T, index_t N> class tile_fft {
 
   // The same steps backwards: Z[k] = E + i w^-k D with E = X[k] + conj X[N/2-k] and D = X[k] - conj X[N/2-k].
   // An inverse transform is the forward one with real and imaginary parts exchanged on both sides.
-  [[gnu::noinline]] static void row_inverse(const T* in, T* x) {
+  template <bool Add>
+  [[gnu::noinline]] static void row_inverse(const T* in, index_t left, index_t right, const vec<T, L>& offset,
+                                            T* x) {
     constexpr index_t M = N / 2;
     value z[M];  // exchanged: re holds the imaginary part
     const value ends = get(in), middle = get(in + L * M);
@@ -218,9 +227,15 @@ template <class T, index_t N> class tile_fft {
       z[k] = e + d;
       z[M - k] = {d.re - e.re, e.im - d.im};
     });
+    const auto pixel = [&](index_t c, const vec<T, L>& v) COLDZOOM_INLINE_LAMBDA {
+      if (c < left || c >= right) return;
+      T* to = x + (c - left) * L;
+      store<L>(to, Add ? load<L>(to) + (v + offset) : v + offset);
+    };
     detail::fft<T, L, M>([&](auto k) COLDZOOM_INLINE_LAMBDA { return z[k]; },
                          [&](auto j, const value& v) COLDZOOM_INLINE_LAMBDA {
-                           put(x + 2 * L * j, {v.im, v.re});
+                           pixel(2 * j, v.im);
+                           pixel(2 * j + 1, v.re);
                          });
   }
 

@@ -31,7 +31,7 @@ template <class T> class fft_convolution {
  public:
   /// Stride 1, "same" padding, and a kernel of at most 17 x 17, about half of the largest tile.
   static bool supports(const convolution_geometry& g) {
-    return g.same() && g.in_h > 0 && g.in_w > 0 && std::max(g.kernel_h, g.kernel_w) <= largest_tile / 2 + 1;
+    return g.same() && g.in_h > 0 && g.in_w > 0 && std::max(g.kernel_h, g.kernel_w) <= largest_kernel;
   }
 
   /// Estimated multiplies per image and pass, from the shapes alone; infinite where not supported.
@@ -148,12 +148,13 @@ template <class T> class fft_convolution {
       pool.run(g.in_channels * out_blocks_, [&](index_t task, int) {
         const index_t in = task / out_blocks_, first = task % out_blocks_ * L;
         const index_t count = std::min(L, g.out_channels - first);
-        fft.inverse(dw_.at(0, in, first / L), dw_.stride, 0, g.kernel_h, [&](index_t r, const T* pixels) {
-          for (index_t o = 0; o < count; ++o) {
-            T* to = dw + (((first + o) * g.in_channels + in) * g.kernel_h + r) * g.kernel_w;
-            for (index_t c = 0; c < g.kernel_w; ++c) to[c] += pixels[c * L + o] * scale();
-          }
-        });
+        T taps[largest_kernel * largest_kernel * L];
+        fft.template inverse<false>(dw_.at(0, in, first / L), dw_.stride, kernel_window(), zero<T, L>(), taps,
+                                    g.kernel_w * L);
+        for (index_t o = 0; o < count; ++o) {
+          T* to = dw + ((first + o) * g.in_channels + in) * g.taps();
+          for (index_t tap = 0; tap < g.taps(); ++tap) to[tap] += taps[tap * L + o] * scale();
+        }
       });
     });
     if (!db) return;
@@ -162,7 +163,7 @@ template <class T> class fft_convolution {
 
  private:
   static constexpr index_t L = native_lanes<T>;
-  static constexpr index_t smallest_tile = 8, largest_tile = 32;
+  static constexpr index_t smallest_tile = 8, largest_tile = 32, largest_kernel = largest_tile / 2 + 1;
   // Rows of the register tile of the matrix products, in 32 or 16 registers.
   static constexpr bool gauss = COLDZOOM_VECTOR_BYTES == 64;
   static constexpr index_t rows = gauss ? 8 : 4;
@@ -191,8 +192,6 @@ template <class T> class fft_convolution {
   /// Tile positions first .. last - 1 of one dimension hold the pixels first + origin .. last - 1 + origin.
   struct part {
     index_t first, last, origin;
-
-    index_t size() const { return last - first; }
 
     struct cutting {
       index_t count, step, reach, pad, extent;  // reach: inputs of one tile; extent: pixels of the picture
@@ -264,72 +263,63 @@ template <class T> class fft_convolution {
         const index_t row = task / to.blocks, first = task % to.blocks * L;
         const index_t count = std::min(L, inner - first);
         const T* from = weights + row * outer_stride + first * inner_stride;
-        fft.forward(
-            0, geometry_.kernel_h,
-            [&](index_t r, T* pixels) {
-              for (index_t c = 0; c < geometry_.kernel_w; ++c) {
-                const T* tap = from + r * geometry_.kernel_w + c;
-                for (index_t l = 0; l < count; ++l) pixels[c * L + l] = tap[l * inner_stride] * scale();
-              }
-            },
-            to.at(0, row, first / L), to.stride);
+        T taps[largest_kernel * largest_kernel * L] = {};
+        for (index_t tap = 0; tap < geometry_.taps(); ++tap) {
+          for (index_t l = 0; l < count; ++l) taps[tap * L + l] = from[l * inner_stride + tap] * scale();
+        }
+        fft.forward(kernel_window(), taps, geometry_.kernel_w * L, to.at(0, row, first / L), to.stride);
       });
     });
   }
 
-  /// Calls f(rows of the tile, columns of the tile, slot of its spectrum) for all tiles of an image.
+  tile_window kernel_window() const { return {0, geometry_.kernel_h, 0, geometry_.kernel_w}; }
+
+  /// Calls f(window, offset of its first pixel in the picture, slot of the spectrum) for all tiles of an
+  /// image.
   template <class F> void for_tiles(index_t image, part (*which)(const cutting&, index_t), F&& f) const {
     for (index_t i = 0; i < down_.count; ++i) {
       for (index_t j = 0; j < across_.count; ++j) {
-        f(which(down_, i), which(across_, j), image * tiles() + i * across_.count + j);
+        const part v = which(down_, i), h = which(across_, j);
+        f(tile_window{v.first, v.last, h.first, h.last},
+          ((v.first + v.origin) * geometry_.in_w + h.first + h.origin) * L,
+          image * tiles() + i * across_.count + j);
       }
     }
   }
 
-  index_t offset(index_t image, index_t block, index_t block_count) const {
+  index_t picture(index_t image, index_t block, index_t block_count) const {
     return (image * block_count + block) * geometry_.in_h * geometry_.in_w * L;
   }
+  index_t pitch() const { return geometry_.in_w * L; }
 
   template <class Fft>
   void analyse(Fft fft, index_t image, index_t block, const T* pictures, spectrum_array& to,
                part (*which)(const cutting&, index_t)) {
-    const T* picture = pictures + offset(image, block, to.blocks);
-    for_tiles(image, which, [&](const part& v, const part& h, index_t slot) {
-      const T* from = picture + (v.origin * geometry_.in_w + h.first + h.origin) * L;
-      fft.forward(
-          v.first, v.last,
-          [&](index_t r, T* pixels) {
-            std::copy_n(from + r * geometry_.in_w * L, h.size() * L, pixels + h.first * L);
-          },
-          to.at(0, slot, block), to.stride);
+    const T* from = pictures + picture(image, block, to.blocks);
+    for_tiles(image, which, [&](const tile_window& window, index_t first, index_t slot) {
+      fft.forward(window, from + first, pitch(), to.at(0, slot, block), to.stride);
     });
   }
 
   template <class Fft> void synthesise_output(Fft fft, index_t image, index_t block, T* y) {
-    T* picture = y + offset(image, block, out_blocks_);
+    T* to = y + picture(image, block, out_blocks_);
     const V bias = load<L>(bias_.data() + block * L);
-    for_tiles(image, &part::output, [&](const part& v, const part& h, index_t slot) {
-      fft.inverse(y_.at(0, slot, block), y_.stride, v.first, v.last, [&](index_t r, const T* pixels) {
-        T* to = picture + ((r + v.origin) * geometry_.in_w + h.origin) * L;
-        for (index_t c = 0; c < h.size(); ++c) store<L>(to + c * L, load<L>(pixels + c * L) + bias);
-      });
+    for_tiles(image, &part::output, [&](const tile_window& window, index_t first, index_t slot) {
+      fft.template inverse<false>(y_.at(0, slot, block), y_.stride, window, bias, to + first, pitch());
     });
   }
 
   template <class Fft> void synthesise_input(Fft fft, index_t image, index_t block, T* dx) {
-    T* picture = dx + offset(image, block, in_blocks_);
+    T* to = dx + picture(image, block, in_blocks_);
     const bool overlap = tiles() > 1;
-    if (overlap) std::fill_n(picture, geometry_.in_h * geometry_.in_w * L, T(0));
-    for_tiles(image, &part::input, [&](const part& v, const part& h, index_t slot) {
-      fft.inverse(x_.at(0, slot, block), x_.stride, v.first, v.last, [&](index_t r, const T* pixels) {
-        T* to = picture + ((r + v.origin) * geometry_.in_w + h.first + h.origin) * L;
-        const T* from = pixels + h.first * L;
-        if (overlap) {
-          for (index_t i = 0; i < h.size() * L; i += L) store<L>(to + i, load<L>(to + i) + load<L>(from + i));
-        } else {
-          std::copy_n(from, h.size() * L, to);
-        }
-      });
+    if (overlap) std::fill_n(to, geometry_.in_h * pitch(), T(0));
+    for_tiles(image, &part::input, [&](const tile_window& window, index_t first, index_t slot) {
+      const T* from = x_.at(0, slot, block);
+      if (overlap) {
+        fft.template inverse<true>(from, x_.stride, window, zero<T, L>(), to + first, pitch());
+      } else {
+        fft.template inverse<false>(from, x_.stride, window, zero<T, L>(), to + first, pitch());
+      }
     });
   }
 
