@@ -1,0 +1,6 @@
+/// The backend that the programs run on: the one switch of a program between CPU and GPU.
+#pragma once
+
+#include <coldzoom/backend/cpu/cpu_backend.hpp>
+
+using backend = coldzoom::cpu_backend<float>;

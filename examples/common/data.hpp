@@ -1,0 +1,24 @@
+/// The data sets that the programs know by name.
+#pragma once
+
+#include <coldzoom/data/mnist.hpp>
+#include <string>
+
+namespace programs {
+
+inline constexpr const char* data_help =
+    "embedded (10,000 MNIST digits), fashion (Debian's dataset-fashion-mnist), or a folder with the four IDX files";
+
+/// Throws coldzoom::error with what to do where the data are not there.
+inline coldzoom::split_pair load_data(const std::string& name) {
+  if (name == "embedded") return coldzoom::load_mnist_folder(COLDZOOM_EMBEDDED_DATA);
+  if (name == "fashion") {
+    const std::string folder = "/usr/share/datasets/fashion-mnist";
+    coldzoom::require(coldzoom::file_exists(folder + "/train-images-idx3-ubyte.gz"), "--data fashion",
+                      "found no " + folder + "; install the Debian package dataset-fashion-mnist");
+    return coldzoom::load_mnist_folder(folder);
+  }
+  return coldzoom::load_mnist_folder(name);
+}
+
+}  // namespace programs

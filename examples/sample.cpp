@@ -1,0 +1,136 @@
+/// Draws images from a trained zoom model.
+
+#include <coldzoom/io/npy.hpp>
+#include <coldzoom/io/png.hpp>
+
+#include "common/data.hpp"
+#include "common/zoom_sampling.hpp"
+
+namespace {
+
+using namespace coldzoom;
+using programs::host_images;
+
+struct settings {
+  std::string model, kind, data, latent = "histogram", out = "samples.npy", png, steps_png;
+  programs::sampling_options sampling;
+  int threads = 0;
+};
+
+/// The states of the first samples on their way from the latent to the digit: a row a sample, then the result.
+class progression {
+ public:
+  progression(shape image, index_t count, int calls, int columns)
+      : image_(image), rows_(std::min<index_t>(count, 8)), calls_(calls), columns_(std::min(calls, columns)) {}
+
+  void record(index_t first, host_images state) {
+    if (first != 0) return;
+    const int call = call_++;
+    // Evenly spread over the calls, the latent itself always among them.
+    if (call * columns_ / calls_ == (call - 1) * columns_ / calls_ && call > 0) return;
+    append(state.data);
+  }
+  picture draw(const std::vector<float>& samples) {
+    append(samples.data());
+    std::vector<float> rows;
+    for (index_t row = 0; row < rows_; ++row) {
+      for (const std::vector<float>& column : states_) {
+        const auto from = column.begin() + row * image_.image();
+        rows.insert(rows.end(), from, from + image_.image());
+      }
+    }
+    const std::vector<float> unit = programs::to_unit(rows);
+    const auto columns = static_cast<index_t>(states_.size());
+    return image_grid(tensor_view<const float>(unit.data(), image_.with_n(rows_ * columns)), columns, 2, 2, 128);
+  }
+
+ private:
+  void append(const float* images) { states_.emplace_back(images, images + rows_ * image_.image()); }
+
+  shape image_;
+  index_t rows_;
+  int calls_, columns_, call_ = 0;
+  std::vector<std::vector<float>> states_;
+};
+
+void sample(const settings& s) {
+  using namespace programs;
+  backend b(s.threads);
+  const zoom_model model = load_zoom_model(s.model, s.kind);
+  const shape image = model.network.image();
+  const int calls = s.sampling.calls == 0 ? model.steps : s.sampling.calls;
+  sampling_steps(model.steps, calls);  // checks
+
+  const bool from_file = s.latent == "histogram" && model.histogram && s.data.empty();
+  const std::string data = !s.data.empty() ? s.data : !model.data.empty() ? model.data : "embedded";
+  draw_latents draw;
+  if (from_file) {
+    draw = histogram_latents(model, *model.histogram);
+  } else {
+    const labelled_images train = load_data(data).train;
+    require(train.dims.with_n(1) == image, data.c_str(), [&] {
+      return "the images are " + to_string(train.dims.with_n(1)) + ", the model draws " + to_string(image);
+    });
+    draw = s.latent == "patches" ? patch_latents(b, model, train)
+                                 : histogram_latents(model, count_latent_pixels(b, train, model.steps, model.kind));
+  }
+  std::printf("%s from %s, %s latents from %s, %s sampler, %d network calls\n", model.kind.c_str(), s.model.c_str(),
+              s.latent.c_str(), from_file ? "the model" : data.c_str(), s.sampling.sampler.c_str(), calls);
+
+  any_network<backend> network(predictor<backend, reconstructor>(b, model.network, image, model.parameters));
+  progression steps(image, s.sampling.count, calls, 12);
+  const auto start = std::chrono::steady_clock::now();
+  const std::vector<float> samples =
+      draw_samples(b, network, model, draw, s.sampling,
+                   [&](index_t first, int, host_images state, host_images) { steps.record(first, state); });
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const std::vector<float> unit = to_unit(samples);
+
+  std::vector<index_t> dims{s.sampling.count, image.h, image.w};
+  if (image.c > 1) dims.insert(dims.begin() + 1, image.c);
+  save_npy(s.out, unit, dims);
+  std::printf("%td samples in %.2f s: %s\n", s.sampling.count, seconds, s.out.c_str());
+  if (!s.png.empty()) {
+    const index_t shown = std::min<index_t>(s.sampling.count, 400);
+    const auto columns = static_cast<index_t>(std::ceil(std::sqrt(static_cast<double>(shown))));
+    save_png(s.png, image_grid(tensor_view<const float>(unit.data(), image.with_n(shown)), columns, 2, 2, 64));
+    std::printf("grid: %s\n", s.png.c_str());
+  }
+  if (!s.steps_png.empty()) {
+    save_png(s.steps_png, steps.draw(samples));
+    std::printf("progression: %s\n", s.steps_png.c_str());
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  settings s;
+  CLI::App app("Draws images from a zoom model, from latent to digit in T network calls.", "sample");
+  app.add_option("--model", s.model, "safetensors file, ours or the original project's")->required();
+  app.add_option("--kind", s.kind, "what the model is, where the file does not say: zoom_nearest, zoom_bilinear")
+      ->check(CLI::IsMember({"zoom_nearest", "zoom_bilinear"}));
+  app.add_option("--data", s.data,
+                 std::string("where the latents come from if the file carries none: ") + programs::data_help +
+                     "; by default what the model was trained on, else embedded");
+  app.add_option("--count", s.sampling.count, "how many samples")
+      ->check(CLI::Range(1, 10000000))
+      ->capture_default_str();
+  app.add_option("--seed", s.sampling.seed, "sample i depends on the seed and i alone")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--latent", s.latent, "histogram (independent pixels) or patches (centres of training images)")
+      ->check(CLI::IsMember({"histogram", "patches"}))
+      ->capture_default_str();
+  app.add_option("--sampler", s.sampling.sampler, "naive (algorithm 1) or tacos (algorithm 2)")
+      ->check(CLI::IsMember({"naive", "tacos"}))
+      ->capture_default_str();
+  app.add_option("--sampling-steps", s.sampling.calls, "network calls, 1 to T; 0 for T")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--threads", s.threads, "0 for all CPUs")->check(CLI::Range(0, 1024))->capture_default_str();
+  app.add_option("--out", s.out, "N x H x W float32 in [0, 1] (N x C x H x W for C > 1)")->capture_default_str();
+  app.add_option("--png", s.png, "grid of the samples (400 at most)");
+  app.add_option("--steps-png", s.steps_png, "the way from latent to sample, for the first 8");
+  return programs::run(app, argc, argv, [&] { sample(s); });
+}

@@ -1,0 +1,117 @@
+/// Networks and training runs as safetensors files. Needs nlohmann/json, headers only.
+#pragma once
+
+#include <coldzoom/io/safetensors.hpp>
+#include <coldzoom/nn/layer.hpp>
+#include <coldzoom/training/trainer.hpp>
+#include <string>
+#include <vector>
+
+namespace coldzoom::inline COLDZOOM_ISA {
+
+/// Appends the parameters of `network`, one array each under its own name. `values` in storage order.
+template <class Network>
+void add_parameters(safetensors_file& file, const Network& network, const std::vector<float>& values) {
+  parameter_list list;
+  network.describe(list, "");
+  auto from = values.begin();
+  for (const parameter_info& p : list) {
+    file.add(p.name, p.dims, std::vector<float>(from, from + p.size()));
+    from += p.size();
+  }
+}
+
+/// The parameters of `network` in storage order. Arrays that the network does not know are left alone.
+/// Throws `error` where one is absent, of another shape or not float32.
+template <class Network>
+std::vector<float> read_parameters(const safetensors_file& file, const Network& network) {
+  parameter_list list;
+  network.describe(list, "");
+  std::vector<float> values;
+  for (const parameter_info& p : list) {
+    const std::vector<float>& part = file.values<float>(p.name, p.dims);
+    values.insert(values.end(), part.begin(), part.end());
+  }
+  return values;
+}
+
+/// A buffer of the backend as a vector in host memory.
+template <Backend B, class Buffer>
+std::vector<float> to_host(B& b, const Buffer& buffer) {
+  std::vector<float> values(static_cast<std::size_t>(buffer.size()));
+  b.download(buffer.data(), values.data(), buffer.size());
+  return values;
+}
+
+namespace detail {
+
+/// What must agree between a checkpoint and the run that continues it.
+template <class Trainer>
+std::map<std::string, std::string> run_settings(const Trainer& t) {
+  const trainer_options& o = t.options();
+  return {{"format_version", "1"},
+          {"batch_size", std::to_string(o.batch_size)},
+          {"seed", std::to_string(o.seed)},
+          {"average_decay", std::to_string(o.average_decay)},
+          {"last_step", std::to_string(o.last_step)},
+          {"steps", std::to_string(t.schedule().steps())}};
+}
+
+}  // namespace detail
+
+/// Writes all that a run needs to continue to the same bits: parameters, moments and step count of the optimiser, the
+/// average of the weights. `settings` go into the metadata and are checked on loading.
+template <class Trainer>
+void save_checkpoint(const std::string& path, Trainer& t, index_t epoch,
+                     const std::map<std::string, std::string>& settings = {}) {
+  auto& b = t.on();
+  safetensors_file file;
+  file.metadata = detail::run_settings(t);
+  file.metadata.insert(settings.begin(), settings.end());
+  file.metadata["epoch"] = std::to_string(epoch);
+  file.metadata["optimizer_steps"] = std::to_string(t.optimizer().steps());
+  add_parameters(file, t.network(), to_host(b, t.parameters()));
+  const auto add = [&](const char* name, const auto& buffer) { file.add(name, {buffer.size()}, to_host(b, buffer)); };
+  add("adam.first", t.optimizer().first());
+  add("adam.second", t.optimizer().second());
+  if (t.average()) add("average", t.average()->values());
+  save_safetensors(path, file);
+}
+
+/// Restores what save_checkpoint wrote and returns the epoch. Throws `error` where the file is damaged, belongs to
+/// another network, or was made with other settings; the trainer is then unchanged.
+template <class Trainer>
+index_t load_checkpoint(const std::string& path, Trainer& t, const std::map<std::string, std::string>& settings = {}) {
+  auto& b = t.on();
+  const safetensors_file file = load_safetensors(path);
+  const auto found = [&](const std::string& key) {
+    const auto at = file.metadata.find(key);
+    require(at != file.metadata.end(), path.c_str(), [&] { return "found no '" + key + "' in the metadata"; });
+    return at->second;
+  };
+  const auto number = [&](const std::string& key) {
+    const std::string text = found(key);
+    require(!text.empty() && text.size() < 16 && text.find_first_not_of("0123456789") == std::string::npos,
+            path.c_str(), [&] { return "found '" + text + "' as '" + key + "', wanted a number"; });
+    return static_cast<index_t>(std::stoll(text));
+  };
+  std::map<std::string, std::string> wanted = detail::run_settings(t);
+  wanted.insert(settings.begin(), settings.end());
+  for (const auto& [key, value] : wanted) {
+    require(found(key) == value, path.c_str(), [&, k = key, v = value] {
+      return "the checkpoint was made with " + k + " = " + found(k) + ", this run has " + v;
+    });
+  }
+  const index_t size = t.network().parameter_count(), epoch = number("epoch"), steps = number("optimizer_steps");
+  const std::vector<float> parameters = read_parameters(file, t.network());
+  const std::vector<float>& first = file.values<float>("adam.first", {size});
+  const std::vector<float>& second = file.values<float>("adam.second", {size});
+  if (t.average()) b.upload(file.values<float>("average", {size}).data(), t.average()->values().data(), size);
+  b.upload(parameters.data(), t.parameters().data(), size);
+  b.upload(first.data(), t.optimizer().first().data(), size);
+  b.upload(second.data(), t.optimizer().second().data(), size);
+  t.optimizer().set_steps(steps);
+  return epoch;
+}
+
+}  // namespace coldzoom::inline COLDZOOM_ISA
