@@ -99,33 +99,31 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
     constexpr index_t width = lanes;
     index_t j = 0;
     for (; j + 2 * width <= n; j += 2 * width) {
-      gemm_tile<Rows, 2, vec<Real, width>>(k, a, step_i, step_l, b + j, ldb, c + j, ldc, accumulate);
+      gemm_tile<Rows, 2, width>(k, a, step_i, step_l, b + j, ldb, c + j, ldc, accumulate);
     }
     for (; j + width <= n; j += width) {
-      gemm_tile<Rows, 1, vec<Real, width>>(k, a, step_i, step_l, b + j, ldb, c + j, ldc, accumulate);
+      gemm_tile<Rows, 1, width>(k, a, step_i, step_l, b + j, ldb, c + j, ldc, accumulate);
     }
-    for (; j < n; ++j) gemm_tile<Rows, 1, Real>(k, a, step_i, step_l, b + j, ldb, c + j, ldc, accumulate);
+    for (; j < n; ++j) gemm_tile<Rows, 1, 1>(k, a, step_i, step_l, b + j, ldb, c + j, ldc, accumulate);
   }
 
-  // Vector is a vector type or Real itself; both support the same operators.
-  template <index_t Rows, index_t Vectors, class Vector>
+  template <index_t Rows, index_t Vectors, index_t Width>
   static void gemm_tile(index_t k, const Real* a, index_t step_i, index_t step_l, const Real* b, index_t ldb,
                         Real* c, index_t ldc, bool accumulate) {
-    constexpr index_t width = static_cast<index_t>(sizeof(Vector) / sizeof(Real));
-    Vector total[Rows][Vectors];
+    vec<Real, Width> total[Rows][Vectors];
     for (index_t r = 0; r < Rows; ++r) {
       for (index_t v = 0; v < Vectors; ++v) {
-        total[r][v] = accumulate ? *reinterpret_cast<const Vector*>(c + r * ldc + v * width) : Vector{};
+        total[r][v] = accumulate ? load<Width>(c + r * ldc + v * Width) : vec<Real, Width>{};
       }
     }
     for (index_t l = 0; l < k; ++l) {
       for (index_t v = 0; v < Vectors; ++v) {
-        const Vector right = *reinterpret_cast<const Vector*>(b + l * ldb + v * width);
+        const vec<Real, Width> right = load<Width>(b + l * ldb + v * Width);
         for (index_t r = 0; r < Rows; ++r) total[r][v] += a[r * step_i + l * step_l] * right;
       }
     }
     for (index_t r = 0; r < Rows; ++r) {
-      for (index_t v = 0; v < Vectors; ++v) *reinterpret_cast<Vector*>(c + r * ldc + v * width) = total[r][v];
+      for (index_t v = 0; v < Vectors; ++v) store<Width, Real>(c + r * ldc + v * Width, total[r][v]);
     }
   }
 };
