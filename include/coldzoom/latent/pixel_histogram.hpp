@@ -66,7 +66,7 @@ template <ValueRange R> class pixel_histogram {
   }
 
   /// Counts the pixels of `images`, fully degraded ones in host memory; values outside R fall into the end
-  /// bins.
+  /// bins, NaN into the first.
   static std::array<std::uint64_t, 256> count(image_batch<R, const float> images) {
     std::array<std::uint64_t, 256> counts{};
     const shape d = images.dims;
@@ -75,7 +75,7 @@ template <ValueRange R> class pixel_histogram {
         for (index_t y = 0; y < d.h; ++y) {
           for (index_t x = 0; x < d.w; ++x) {
             const float bin = (images(n, c, y, x) - R::low) / (R::high - R::low) * 256.0f;
-            ++counts[static_cast<std::size_t>(std::clamp(bin, 0.0f, 255.0f))];
+            ++counts[static_cast<std::size_t>(bin > 0 ? std::min(bin, 255.0f) : 0.0f)];
           }
         }
       }

@@ -1,0 +1,109 @@
+#define BOOST_TEST_MODULE schedules
+#include <boost/test/unit_test.hpp>
+#include <coldzoom/schedule/ddpm.hpp>
+#include <coldzoom/schedule/linear.hpp>
+
+#include "common/temporary_folder.hpp"
+
+namespace cz = coldzoom;
+using cz::ddpm_schedule;
+
+namespace {
+
+static_assert(cz::Schedule<cz::linear_schedule> && !cz::NoiseSchedule<cz::linear_schedule>);
+static_assert(cz::NoiseSchedule<ddpm_schedule>);
+static_assert(!cz::Schedule<int>);
+
+// Where a value comes from cos^2 near its zero, the rounding of the angle grows by 2 angle tan(angle) = 2000
+// at t = 999; four roundings of 2^-53 and one more for each of up to 1000 factors of a product remain below
+// this.
+constexpr double allowed = 1e4 * 0x1p-53;
+
+struct known {
+  int t;
+  double beta, squared_signal;
+};
+/// Values of numpy in double.
+void check_values(const ddpm_schedule& s, std::initializer_list<known> values) {
+  for (const known& k : values) {
+    BOOST_TEST_CONTEXT("t = " << k.t) {
+      BOOST_TEST(std::abs(s.beta(k.t) - k.beta) < allowed);
+      BOOST_TEST(std::abs(s.signal(k.t) * s.signal(k.t) / k.squared_signal - 1) < allowed);
+    }
+  }
+}
+
+/// Signal falls, noise and level grow, squares add up to one, and each beta is what its step takes.
+void check_laws(const ddpm_schedule& s) {
+  BOOST_TEST(s.steps() == 1000);
+  for (int t = 0; t <= s.steps(); ++t) {
+    const double signal = s.signal(t), noise = s.noise(t);
+    BOOST_REQUIRE(std::abs(signal * signal + noise * noise - 1) < 8 * 0x1p-53);
+    BOOST_REQUIRE(s.level(t) == static_cast<float>(noise));
+    if (t == 0) continue;
+    BOOST_REQUIRE(signal < s.signal(t - 1));
+    BOOST_REQUIRE(s.level(t) >= s.level(t - 1));
+    const double kept = signal / s.signal(t - 1);
+    BOOST_REQUIRE(std::abs(1 - kept * kept - s.beta(t)) < 16 * 0x1p-53);
+  }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(linear) {
+  const cz::linear_schedule s(24);
+  BOOST_TEST(s.steps() == 24);
+  BOOST_TEST(s.level(0) == 0.0f);
+  BOOST_TEST(s.level(6) == 0.25f);
+  BOOST_TEST(s.level(24) == 1.0f);
+  for (int t = 1; t <= 24; ++t) BOOST_TEST(s.level(t) > s.level(t - 1));
+  BOOST_TEST(message_of([] { cz::linear_schedule(0); }) ==
+             "linear_schedule: the number of steps is 0; it must be at least 1");
+}
+
+BOOST_AUTO_TEST_CASE(ddpm_linear) {
+  // b = 1e-4 + (0.02 - 1e-4) * arange(1001) / 1000; a = cumprod(1 - b)
+  const ddpm_schedule s = ddpm_schedule::linear();
+  check_laws(s);
+  check_values(s, {{0, 0.0001, 0.9999},
+                   {1, 0.00011990000000000001, 0.99978011199},
+                   {500, 0.01005, 0.07799232318807908},
+                   {1000, 0.02, 3.995202405970448e-05}});
+}
+
+BOOST_AUTO_TEST_CASE(ddpm_cosine) {
+  // f = lambda t: cos((t / 1000 + 0.008) / 1.008 * pi / 2)**2; t = arange(-1, 1001)
+  // b = clip(1 - f(t[1:]) / f(t[:-1]), 0, 0.999); a = cumprod(1 - b)
+  const ddpm_schedule s = ddpm_schedule::cosine();
+  check_laws(s);
+  check_values(s, {{0, 3.642687385130294e-05, 0.9999635731261487},
+                   {1, 4.128422482196914e-05, 0.999922290405182},
+                   {500, 0.0031458862304784008, 0.49382560126246583},
+                   {999, 0.7499993929011166, 2.4286784346491153e-06},
+                   {1000, 0.999, 2.4286784346491175e-09}});
+}
+
+BOOST_AUTO_TEST_CASE(ddpm_cosine_of_the_original) {
+  // The same, clipped at 0.02.
+  const ddpm_schedule s = ddpm_schedule::cosine(1000, 0.02);
+  check_laws(s);
+  check_values(s, {{0, 3.642687385130294e-05, 0.9999635731261487},
+                   {1, 4.128422482196914e-05, 0.999922290405182},
+                   {500, 0.0031458862304784008, 0.49382560126246583},
+                   {999, 0.02, 0.003261166620350964},
+                   {1000, 0.02, 0.0031959432879439444}});
+  BOOST_TEST(std::abs(s.beta(0) - 3.64e-5) < 0.005e-5);
+  BOOST_TEST(std::abs(s.signal(1000) - 0.057) < 0.0005);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_refused) {
+  BOOST_TEST(message_of([] { ddpm_schedule::linear(0); }) ==
+             "ddpm_schedule: the number of steps is 0; it must be at least 1");
+  BOOST_TEST(message_of([] { ddpm_schedule::cosine(-1); }) ==
+             "ddpm_schedule: the number of steps is -1; it must be at least 1");
+  BOOST_TEST(message_of([] { ddpm_schedule::cosine(10, 1.0); }) ==
+             "ddpm_schedule: beta_max is 1.000000; it must lie between 0 and 1");
+  BOOST_TEST(message_of([] { ddpm_schedule::linear(10, 1e-4, 0); }) ==
+             "ddpm_schedule: beta_max is 0.000000; it must lie between 0 and 1");
+  BOOST_TEST(message_of([] { ddpm_schedule::cosine(1); }) == "no error");
+}
