@@ -56,13 +56,15 @@ concept Degradation = BatchDegradation<D, B> || PixelDegradation<D>;
 /// Explains what is missing where `D` is no degradation on backend `B`.
 template <class D, class B> consteval bool check_degradation() {
   constexpr bool callable = detail::plain_pixel<D> || detail::keyed_pixel<D>;
+  constexpr bool whole = BatchDegradation<D, B>;
   static_assert(
-      callable || BatchDegradation<D, B>,
+      callable || whole,
       "coldzoom: give your degradation `float operator()(image_view<const float> x0, index_t c, index_t y, "
       "index_t x, float level) const` (with COLDZOOM_HD), or `apply(b, x0, level, out)`; see "
       "docs/concepts/degradation.md");
+  constexpr bool plain = std::is_trivially_copyable_v<D>;
   static_assert(
-      !callable || BatchDegradation<D, B> || std::is_trivially_copyable_v<D>,
+      !callable || whole || plain,
       "coldzoom: a pixel degradation must be trivially copyable: keep plain numbers and pointers in it, or "
       "write `apply(b, x0, level, out)`; see docs/concepts/degradation.md");
   return Degradation<D, B>;
@@ -105,8 +107,11 @@ template <class D, class In, class Levels, class Out> struct degrade_rows {
 template <class B, class D, ValueRange R>
 void degrade(B& b, const D& d, image_batch<R, const float, typename B::space> x0, const_levels<B> level,
              key_sequence keys, image_batch<R, float, typename B::space> out) {
-  static_assert(AcceptsRange<D, R>,
-                "coldzoom: this degradation wants pixels of another value range; convert first");
+  constexpr bool same_range = AcceptsRange<D, R>;
+  static_assert(
+      same_range,
+      "coldzoom: this degradation wants pixels of another value range: use images of its `range`, or "
+      "convert_range first; see docs/concepts/degradation.md");
   if constexpr (check_degradation<D, B>()) {
     require(x0.dims == out.dims && level.size == x0.dims.n, "degrade", [&] {
       return "x0 is " + to_string(x0.dims) + ", out is " + to_string(out.dims) + " and there are " +

@@ -59,7 +59,9 @@ template <class Zoom, class In, class Levels, class Out> struct zoom_image {
 /// lose the same share, s / min(H, W), rounded down. Steps are limited to min(H, W) - 1. Any channel count,
 /// size, strides and value range. Cost: about 0.5 ns a pixel on one core. Source: the Cold Zoom Diffusion
 /// project (2024); the idea of deterministic degradations: Bansal et al. 2022.
-template <Interpolation I> struct zoom {
+template <class I> struct zoom {
+  static_assert(check_interpolation<I>() || true);  // the check itself says what is missing
+
   I interpolation{};
   int last_step = 24;
 

@@ -16,6 +16,23 @@ concept Interpolation = std::is_trivially_copyable_v<I> &&
   { i(crop, c, y, x, out_h, out_w) } -> std::same_as<float>;
 };
 
+/// Explains what is missing where `I` is no interpolation.
+template <class I> consteval bool check_interpolation() {
+  constexpr bool callable = requires(const I i, image_view<const float> crop, index_t at) {
+    { i(crop, at, at, at, at, at) } -> std::same_as<float>;
+  };
+  static_assert(
+      callable,
+      "coldzoom: give your interpolation `float operator()(image_view<const float> crop, index_t c, "
+      "index_t y, index_t x, index_t out_h, index_t out_w) const` (with COLDZOOM_HD); see "
+      "docs/concepts/interpolation.md");
+  constexpr bool plain = std::is_trivially_copyable_v<I>;
+  static_assert(plain,
+                "coldzoom: an interpolation must be trivially copyable: keep plain numbers in it; see "
+                "docs/concepts/interpolation.md");
+  return callable && plain;
+}
+
 /// Along one axis, output pixel = (1 - weight) * input[first] + weight * input[second].
 struct axis_tap {
   index_t first = 0, second = 0;

@@ -73,6 +73,31 @@ concept Layer = Backend<B> && std::copyable<L> &&
   layer.finish(b, gradients, ws);
 };
 
+/// Explains what is missing where `L` is no layer on backend `B`.
+template <class L, class B> consteval bool check_layer() {
+  constexpr bool shaped = requires(const L& layer, shape s, parameter_list& list) {
+    { layer.output_shape(s) } -> std::same_as<shape>;
+    { layer.parameter_count() } -> std::same_as<index_t>;
+    layer.describe(list, std::string());
+  };
+  static_assert(
+      shaped,
+      "coldzoom: give your network `shape output_shape(shape) const`, `index_t parameter_count() const` "
+      "and `describe(parameter_list&, const std::string&) const`; see docs/concepts/layer.md");
+  constexpr bool has_workspace = requires(const L& layer, B& b, shape s) {
+    { layer.make_workspace(b, s, pass::train) } -> std::same_as<typename L::template workspace<B>>;
+  };
+  static_assert(
+      !shaped || has_workspace,
+      "coldzoom: give your network `template <Backend B> struct workspace` and `workspace<B> "
+      "make_workspace(B&, shape, pass) const`, or derive from plain_layer; see docs/concepts/layer.md");
+  constexpr bool layer = Layer<L, B>;
+  static_assert(!shaped || !has_workspace || layer,
+                "coldzoom: give your network const members prepare, forward, backward and finish with the "
+                "parameters that docs/concepts/layer.md lists, and let it be copied");
+  return layer;
+}
+
 /// The members of a layer without parameters and without memory of its own.
 struct plain_layer {
   template <Backend B> struct workspace {};

@@ -12,7 +12,7 @@ struct naive_sampler {
 
   /// `z` holds D(x, T) and becomes the samples. `keys` name the randomness of the degradation. `calls`
   /// network calls.
-  template <Backend B, class Predict, class D, Schedule S, ValueRange R, class Observer = no_observer>
+  template <Backend B, class Predict, class D, class S, ValueRange R, class Observer = no_observer>
   void operator()(B& b, Predict& predict, const D& degradation, const S& schedule, int calls,
                   key_sequence keys, image_batch<R, float, typename B::space> z,
                   Observer&& observer = {}) const {

@@ -15,6 +15,16 @@ concept Reconstruction = requires(P& predict, tensor_view<const float, typename 
   predict(x, time, out);
 };
 
+/// Explains what is missing where `P` is no network for a sampler on backend `B`, or `S` no schedule.
+template <class P, class S, class B> consteval bool check_sampling() {
+  constexpr bool callable = Reconstruction<P, B>;
+  static_assert(
+      callable,
+      "coldzoom: give the sampler a network that is callable as predict(x_t, time, x0_hat), such as a "
+      "predictor or an any_network; see docs/concepts/sampler.md");
+  return check_schedule<S>() && callable;
+}
+
 /// For samplers that nobody watches. An observer is called as observer(t, state, x0_hat) after the network
 /// has looked at the state of step t.
 struct no_observer {
@@ -42,17 +52,17 @@ namespace detail {
 template <class B, class Predict, class S, ValueRange R, class Observer, class Advance>
 void walk(B& b, Predict& predict, const S& schedule, int calls, image_batch<R, float, typename B::space> z,
           Observer& observer, Advance&& advance) {
-  static_assert(Reconstruction<Predict, B>,
-                "coldzoom: the network must be callable as predict(x_t, time, x0_hat)");
-  using batch = image_batch<R, float, typename B::space>;
-  auto memory = b.template allocate<float>(z.dims.size());
-  const batch x0_hat(tensor_view<float, typename B::space>(memory.data(), z.dims));
-  const std::vector<int> steps = sampling_steps(schedule.steps(), calls);
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    const int t = steps[i], next = i + 1 < steps.size() ? steps[i + 1] : 0;
-    predict(z, static_cast<float>(t) / static_cast<float>(schedule.steps()), x0_hat);
-    observer(t, z, x0_hat);
-    advance(t, next, x0_hat);
+  if constexpr (check_sampling<Predict, S, B>()) {
+    using batch = image_batch<R, float, typename B::space>;
+    auto memory = b.template allocate<float>(z.dims.size());
+    const batch x0_hat(tensor_view<float, typename B::space>(memory.data(), z.dims));
+    const std::vector<int> steps = sampling_steps(schedule.steps(), calls);
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      const int t = steps[i], next = i + 1 < steps.size() ? steps[i + 1] : 0;
+      predict(z, static_cast<float>(t) / static_cast<float>(schedule.steps()), x0_hat);
+      observer(t, z, x0_hat);
+      advance(t, next, x0_hat);
+    }
   }
 }
 

@@ -26,7 +26,7 @@ struct tacos_sampler {
   static constexpr const char* name = "tacos";
 
   /// As naive_sampler; the last step too adds D(x0_hat, 0) - D(x0_hat, t) to z.
-  template <Backend B, class Predict, class D, Schedule S, ValueRange R, class Observer = no_observer>
+  template <Backend B, class Predict, class D, class S, ValueRange R, class Observer = no_observer>
   void operator()(B& b, Predict& predict, const D& degradation, const S& schedule, int calls,
                   key_sequence keys, image_batch<R, float, typename B::space> z,
                   Observer&& observer = {}) const {

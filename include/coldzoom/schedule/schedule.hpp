@@ -23,4 +23,24 @@ concept NoiseSchedule = Schedule<S> && requires(const S s, int t) {
   { s.noise(t) } -> std::same_as<double>;
 };
 
+/// Explains what is missing where `S` is no schedule.
+template <class S> consteval bool check_schedule() {
+  constexpr bool has_steps = requires(const S s) {
+    { s.steps() } -> std::same_as<int>;
+  };
+  static_assert(has_steps,
+                "coldzoom: give your schedule `int steps() const`, the number of steps T; see "
+                "docs/concepts/schedule.md");
+  constexpr bool has_level = requires(const S s, int t) {
+    { s.level(t) } -> std::same_as<float>;
+  };
+  static_assert(
+      has_level,
+      "coldzoom: give your schedule `float level(int t) const`, the severity at step t = 0 .. T; see "
+      "docs/concepts/schedule.md");
+  constexpr bool copies = std::copyable<S>;
+  static_assert(copies, "coldzoom: let your schedule be copied and assigned; see docs/concepts/schedule.md");
+  return Schedule<S>;
+}
+
 }  // namespace coldzoom::inline COLDZOOM_ISA

@@ -34,11 +34,11 @@ struct batch_progress {
 ///
 /// with target x0 or the noise. Everything random is a function of (seed, epoch, place in the epoch), so a
 /// run that is resumed from its state after an epoch continues to the same bits, on any number of threads.
-template <Backend B, ValueRange R, Layer<B> Network, class D, Schedule S, class Target = predict_x0>
-class trainer {
+template <Backend B, ValueRange R, class Network, class D, class S, class Target = predict_x0> class trainer {
   static_assert(std::same_as<real_t<B>, float>,
                 "coldzoom: training runs in float; use double backends for checks");
-  static_assert(check_degradation<D, B>());
+  // The checks themselves say what is missing.
+  static_assert((check_layer<Network, B>() && check_degradation<D, B>() && check_schedule<S>()) || true);
 
  public:
   using range = R;
@@ -89,7 +89,6 @@ class trainer {
   /// batches. Throws `error` where the data do not fill one batch, and at the first loss that is not finite.
   template <class Dataset, LearningRate Rate, class Progress>
   double train_epoch(const Dataset& images, index_t epoch, const Rate& rate, Progress&& progress) {
-    static_assert(std::same_as<typename Dataset::range, R>, "coldzoom: the data set has another value range");
     check_shape(images.dims());
     const index_t count = batches(images), size = options_.batch_size;
     require(count > 0, "train_epoch", [&] {
@@ -185,8 +184,14 @@ class trainer {
 
   // x0, for the images that `order` names.
   template <class Dataset> void load(const Dataset& images, const std::int32_t* order, index_t n) {
-    b_->upload(order, order_.data(), n);
-    images.gather(*b_, vector_view<const std::int32_t, space>{order_.data(), n}, view(x0_, n));
+    constexpr bool same_range = std::same_as<typename Dataset::range, R>;
+    static_assert(same_range,
+                  "coldzoom: the data set has another value range than the trainer: write the same one, "
+                  "such as centred, in both types; see docs/concepts/dataset.md");
+    if constexpr (same_range) {
+      b_->upload(order, order_.data(), n);
+      images.gather(*b_, vector_view<const std::int32_t, space>{order_.data(), n}, view(x0_, n));
+    }
   }
 
   // t, D(x0, t) and, where it is the target, the noise.

@@ -1,0 +1,20 @@
+// expect: coldzoom: the data set has another value range than the trainer: write the same one
+#include <coldzoom/backend/reference.hpp>
+#include <coldzoom/degradation/zoom.hpp>
+#include <coldzoom/interpolation/nearest.hpp>
+#include <coldzoom/nn/reconstructor.hpp>
+#include <coldzoom/schedule/linear.hpp>
+#include <coldzoom/training/trainer.hpp>
+
+using namespace coldzoom;
+
+using backend = reference_backend<float>;
+#ifdef POSITIVE
+using images = dataset<backend, centred>;
+#else
+using images = dataset<backend, unit>;
+#endif
+
+double train(trainer<backend, centred, reconstructor, zoom<nearest>, linear_schedule>& t, const images& set) {
+  return t.train_epoch(set, 1, constant_rate{}, [](batch_progress) {});
+}
