@@ -183,10 +183,13 @@ template <class T, index_t N> class tile_fft {
     for (index_t k = 0; k < count; ++k) prefetch(p + k * stride, 2 * L);
   }
 
+  // The three straight-line codelets are spared the address sanitiser, which multiplies their compile time.
+
   // N real points as N/2 complex ones z[j] = x[2j] + i x[2j+1], then separated: with E = Z[k] + conj Z[N/2-k]
   // and D = Z[k] - conj Z[N/2-k], 2 X[k] = E - i w^k D and 2 X[N/2-k] = conj(E + i w^k D). Output k = 0 holds
   // X[0] and X[N/2], both real and not doubled: the caller's separation of the two doubles them.
-  [[gnu::noinline]] static void row_forward(const T* x, index_t left, index_t right, T* out) {
+  [[gnu::noinline, gnu::no_sanitize_address]] static void row_forward(const T* x, index_t left, index_t right,
+                                                                      T* out) {
     constexpr index_t M = N / 2;
     const auto pixel = [&](index_t c) COLDZOOM_INLINE_LAMBDA {
       return c >= left && c < right ? load<L>(x + (c - left) * L) : zero<T, L>();
@@ -212,8 +215,9 @@ template <class T, index_t N> class tile_fft {
   // The same steps backwards: Z[k] = E + i w^-k D with E = X[k] + conj X[N/2-k] and D = X[k] - conj X[N/2-k].
   // An inverse transform is the forward one with real and imaginary parts exchanged on both sides.
   template <bool Add>
-  [[gnu::noinline]] static void row_inverse(const T* in, index_t left, index_t right, const vec<T, L>& offset,
-                                            T* x) {
+  [[gnu::noinline, gnu::no_sanitize_address]] static void row_inverse(const T* in, index_t left,
+                                                                      index_t right, const vec<T, L>& offset,
+                                                                      T* x) {
     constexpr index_t M = N / 2;
     value z[M];  // exchanged: re holds the imaginary part
     const value ends = get(in), middle = get(in + L * M);
@@ -240,7 +244,8 @@ template <class T, index_t N> class tile_fft {
   }
 
   template <bool Inverse>
-  [[gnu::noinline]] static void column(const T* in, index_t in_stride, T* out, index_t out_stride) {
+  [[gnu::noinline, gnu::no_sanitize_address]] static void column(const T* in, index_t in_stride, T* out,
+                                                                 index_t out_stride) {
     detail::fft<T, L, N>(
         [&](auto j) COLDZOOM_INLINE_LAMBDA {
           const value z = get(in + j * in_stride);

@@ -20,13 +20,12 @@ namespace coldzoom::inline COLDZOOM_ISA {
 /// each of x and dy is transformed once for all passes.
 ///
 /// Activations are [image][ceil(C / L)][H * W][L], L = native_lanes<T>: the lanes are channels, and neither
-/// transforms nor products move data between lanes. Spectra are [frequency][image and tile][C / L][re x L, im
-/// x L].
+/// transforms nor products move data between lanes. Spectra are
+/// [frequency][image, tile][ceil(C / L)][re x L, im x L].
 ///
 /// Cost: 3 or 4 real products per frequency and channel pair, that is 2 to 2.6 multiplies per output for a
 /// 28 x 28 picture on one tile, whatever the kernel's size. Results depend neither on the number of threads
-/// nor, for y and dx, on the other images of a batch. Errors are those of direct summation (2e-7 relative in
-/// float).
+/// nor, for y and dx, on the other images of a batch. Rounding errors are those of direct summation or less.
 template <class T> class fft_convolution {
  public:
   /// Stride 1, "same" padding, and a kernel of at most 17 x 17, about half of the largest tile.
@@ -93,12 +92,12 @@ template <class T> class fft_convolution {
     check(n, "fft_convolution::forward");
     with_tile([&](auto fft) {
       pool.run(n * in_blocks_, [&](index_t task, int) {
-        analyse(fft, task / in_blocks_, task % in_blocks_, x, x_, &part::input);
+        analyse(fft, task / in_blocks_, task % in_blocks_, x, x_, &cutting::input);
       });
       pool.run(
           fft.frequencies,
           [&](index_t f, int) { product<true>(f, n, x_, geometry_.in_channels, weights_, y_); },
-          frequency_chunk);
+          chunk(fft.frequencies));
       pool.run(n, [&](index_t image, int) {
         for (index_t block = 0; block < out_blocks_; ++block) synthesise_output(fft, image, block, y);
         epilogue(image);
@@ -119,8 +118,9 @@ template <class T> class fft_convolution {
     with_tile([&](auto fft) {
       pool.run(n, [&](index_t image, int) {
         prologue(image);
-        for (index_t block = 0; block < out_blocks_; ++block)
-          analyse(fft, image, block, dy, y_, &part::output);
+        for (index_t block = 0; block < out_blocks_; ++block) {
+          analyse(fft, image, block, dy, y_, &cutting::output);
+        }
       });
       pool.run(
           fft.frequencies,
@@ -129,7 +129,7 @@ template <class T> class fft_convolution {
             if (f == fft.sum_frequency) accumulate_bias(f, n);
             if (dx) product<false>(f, n, y_, geometry_.out_channels, transposed_, x_);
           },
-          frequency_chunk);
+          chunk(fft.frequencies));
       if (!dx) return;
       pool.run(n * in_blocks_,
                [&](index_t task, int) { synthesise_input(fft, task / in_blocks_, task % in_blocks_, dx); });
@@ -167,7 +167,6 @@ template <class T> class fft_convolution {
   // Rows of the register tile of the matrix products, in 32 or 16 registers.
   static constexpr bool gauss = COLDZOOM_VECTOR_BYTES == 64;
   static constexpr index_t rows = gauss ? 8 : 4;
-  static constexpr index_t frequency_chunk = 8;
   using V = vec<T, L>;
 
   /// Complex vectors [frequency][row][block], re and im side by side.
@@ -189,24 +188,30 @@ template <class T> class fft_convolution {
     }
   };
 
-  /// Tile positions first .. last - 1 of one dimension hold the pixels first + origin .. last - 1 + origin.
+  /// Positions first .. last - 1 of a tile, in one dimension, hold pixels first + origin .. last - 1 +
+  /// origin.
   struct part {
     index_t first, last, origin;
+  };
 
-    struct cutting {
-      index_t count, step, reach, pad, extent;  // reach: inputs of one tile; extent: pixels of the picture
-    };
-    static part input(const cutting& c, index_t tile) {
-      const index_t origin = tile * c.step - c.pad;
-      return {std::max<index_t>(0, -origin), std::min(c.reach, c.extent - origin), origin};
+  /// How one dimension of a picture of `extent` pixels is cut into tiles: each yields `step` outputs, from at
+  /// most `reach` inputs of which the first lies `pad` before the first output.
+  struct cutting {
+    index_t count, step, reach, pad, extent;
+
+    part input(index_t tile) const {
+      const index_t origin = tile * step - pad;
+      return {std::max<index_t>(0, -origin), std::min(reach, extent - origin), origin};
     }
-    static part output(const cutting& c, index_t tile) {
-      const index_t origin = tile * c.step;
-      return {0, std::min(c.step, c.extent - origin), origin};
+    part output(index_t tile) const {
+      const index_t origin = tile * step;
+      return {0, std::min(step, extent - origin), origin};
     }
   };
-  using cutting = typename part::cutting;
+  using side = part (cutting::*)(index_t) const;
 
+  /// Frequencies of one task: neighbours, because each prefetches the next, but enough tasks for all threads.
+  static constexpr index_t chunk(index_t frequencies) { return frequencies / 64 + 1; }
   static constexpr index_t round_up(index_t value, index_t unit) { return (value + unit - 1) / unit * unit; }
   static constexpr index_t blocks(index_t channels) { return (channels + L - 1) / L; }
 
@@ -274,12 +279,12 @@ template <class T> class fft_convolution {
 
   tile_window kernel_window() const { return {0, geometry_.kernel_h, 0, geometry_.kernel_w}; }
 
-  /// Calls f(window, offset of its first pixel in the picture, slot of the spectrum) for all tiles of an
+  /// Calls f(window, offset of its first pixel in the picture, slot of the spectrum) for each tile of an
   /// image.
-  template <class F> void for_tiles(index_t image, part (*which)(const cutting&, index_t), F&& f) const {
+  template <class F> void for_tiles(index_t image, side which, F&& f) const {
     for (index_t i = 0; i < down_.count; ++i) {
       for (index_t j = 0; j < across_.count; ++j) {
-        const part v = which(down_, i), h = which(across_, j);
+        const part v = (down_.*which)(i), h = (across_.*which)(j);
         f(tile_window{v.first, v.last, h.first, h.last},
           ((v.first + v.origin) * geometry_.in_w + h.first + h.origin) * L,
           image * tiles() + i * across_.count + j);
@@ -293,8 +298,7 @@ template <class T> class fft_convolution {
   index_t pitch() const { return geometry_.in_w * L; }
 
   template <class Fft>
-  void analyse(Fft fft, index_t image, index_t block, const T* pictures, spectrum_array& to,
-               part (*which)(const cutting&, index_t)) {
+  void analyse(Fft fft, index_t image, index_t block, const T* pictures, spectrum_array& to, side which) {
     const T* from = pictures + picture(image, block, to.blocks);
     for_tiles(image, which, [&](const tile_window& window, index_t first, index_t slot) {
       fft.forward(window, from + first, pitch(), to.at(0, slot, block), to.stride);
@@ -304,7 +308,7 @@ template <class T> class fft_convolution {
   template <class Fft> void synthesise_output(Fft fft, index_t image, index_t block, T* y) {
     T* to = y + picture(image, block, out_blocks_);
     const V bias = load<L>(bias_.data() + block * L);
-    for_tiles(image, &part::output, [&](const tile_window& window, index_t first, index_t slot) {
+    for_tiles(image, &cutting::output, [&](const tile_window& window, index_t first, index_t slot) {
       fft.template inverse<false>(y_.at(0, slot, block), y_.stride, window, bias, to + first, pitch());
     });
   }
@@ -313,7 +317,7 @@ template <class T> class fft_convolution {
     T* to = dx + picture(image, block, in_blocks_);
     const bool overlap = tiles() > 1;
     if (overlap) std::fill_n(to, geometry_.in_h * pitch(), T(0));
-    for_tiles(image, &part::input, [&](const tile_window& window, index_t first, index_t slot) {
+    for_tiles(image, &cutting::input, [&](const tile_window& window, index_t first, index_t slot) {
       const T* from = x_.at(0, slot, block);
       if (overlap) {
         fft.template inverse<true>(from, x_.stride, window, zero<T, L>(), to + first, pitch());
@@ -327,9 +331,9 @@ template <class T> class fft_convolution {
   template <bool Conjugate>
   void product(index_t f, index_t n, spectrum_array& a, index_t channels, spectrum_array& b,
                spectrum_array& c) {
-    // Slots come in whole register tiles: the last ones may hold stale values, each of which stays in its
-    // row.
+    // Slots come in whole register tiles, so that every image goes through the same code.
     const index_t slots = round_up(n * tiles(), rows), calls = b.blocks * slots / rows;
+    std::fill(a.at(f, n * tiles(), 0), a.at(f, slots, 0), T(0));
     for (index_t call = 0; call < calls; ++call) {
       const index_t block = call / (slots / rows), slot = call % (slots / rows) * rows;
       a.prefetch_next(f, slots, call, calls);

@@ -7,9 +7,10 @@
 #include <utility>
 
 /// Kernels rely on inlining: a vector that crosses a call would leave its register. The second form is for
-/// lambdas: `[&](auto i) COLDZOOM_INLINE_LAMBDA { ... }`.
-#define COLDZOOM_INLINE_LAMBDA __attribute__((always_inline))
-#define COLDZOOM_INLINE inline __attribute__((always_inline))
+/// lambdas: `[&](auto i) COLDZOOM_INLINE_LAMBDA { ... }`. Checks for undefined behaviour in thousands of
+/// inlined one-liners would take the compiler minutes; the callers, which form the addresses, keep theirs.
+#define COLDZOOM_INLINE_LAMBDA __attribute__((always_inline, no_sanitize("undefined")))
+#define COLDZOOM_INLINE inline __attribute__((always_inline, no_sanitize("undefined")))
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
