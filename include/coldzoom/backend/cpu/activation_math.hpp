@@ -102,20 +102,35 @@ struct quartic_table {
     }
     return table;
   }
+};
 
-  COLDZOOM_INLINE vec<float, 16> at(const vec<float, 16>& size) const {
-    const vec<float, 16> t = size > end ? broadcast<16>(end) : size;
-    const vec<float, 16> shifted = t * per_unit + math_constants<float>::round;
-    const vec<float, 16> x = t * per_unit - (shifted - math_constants<float>::round);
-    const auto fetch = [&](index_t d) COLDZOOM_INLINE_LAMBDA {
-      return vec<float, 16>(_mm512_permutex2var_ps(_mm512_loadu_ps(coefficients[d]),
-                                                   _mm512_castps_si512(shifted),
-                                                   _mm512_loadu_ps(coefficients[d] + 16)));
+/// A table in ten registers.
+struct loaded_quartic_table {
+  explicit COLDZOOM_INLINE loaded_quartic_table(const quartic_table& table) {
+    unroll<5>([&](auto d) COLDZOOM_INLINE_LAMBDA {
+      low[d] = _mm512_loadu_ps(table.coefficients[d]);
+      high[d] = _mm512_loadu_ps(table.coefficients[d] + 16);
+      asm(""
+          : "+v"(low[d]), "+v"(high[d]));  // else the compiler knows the values and loads them in every use
+    });
+  }
+  /// For size >= 0. The minimum is its second argument where one is NaN; the mask form keeps GCC from a wrong
+  /// warning.
+  COLDZOOM_INLINE __m512 at(__m512 size) const {
+    const __m512 t = _mm512_maskz_min_ps(0xffff, _mm512_set1_ps(quartic_table::end), size);
+    const __m512 per_unit = _mm512_set1_ps(quartic_table::per_unit);
+    const __m512 round = _mm512_set1_ps(math_constants<float>::round);
+    const __m512 shifted = _mm512_fmadd_ps(t, per_unit, round);
+    const __m512 x = _mm512_fmsub_ps(t, per_unit, _mm512_sub_ps(shifted, round));
+    const auto coefficient = [&](index_t d) COLDZOOM_INLINE_LAMBDA {
+      return _mm512_permutex2var_ps(low[d], _mm512_castps_si512(shifted), high[d]);
     };
-    vec<float, 16> sum = fetch(4);
-    unroll<4>([&](auto d) COLDZOOM_INLINE_LAMBDA { sum = sum * x + fetch(3 - d); });
+    __m512 sum = coefficient(4);
+    unroll<4>([&](auto d) COLDZOOM_INLINE_LAMBDA { sum = _mm512_fmadd_ps(sum, x, coefficient(3 - d)); });
     return sum;
   }
+
+  __m512 low[5], high[5];
 };
 
 constexpr double scalar_polynomial(double x, const auto& coefficients) {
@@ -159,48 +174,64 @@ template <class T, index_t L> COLDZOOM_INLINE vec<T, L> exp_of_negative(vec<T, L
                                      (reinterpret_cast<integers>(shifted) << constants::mantissa_bits));
 }
 
+/// An activation A is evaluated by an object of A::on<T, L>, made before the loop: it may hold tables in
+/// registers.
 template <class T, index_t L> struct value_slope { vec<T, L> value, slope; };
 
 /// z * Phi(z), the exact form (Hendrycks and Gimpel 2016), and its slope Phi(z) + z * phi(z), for every
 /// finite z. The upper tail is Q(|z|) = phi(|z|) * mills(|z|). What the caller does not use of the result
-/// costs nothing.
+/// costs nothing. Largest absolute error of both: 2.6e-7 (float), 9.7e-15 (double).
 struct vector_gelu {
-  template <class T, index_t L> static COLDZOOM_INLINE value_slope<T, L> at(const vec<T, L>& z) {
-    using constants = detail::math_constants<T>;
-    const vec<T, L> size = detail::magnitude<T, L>(z);
-#if COLDZOOM_VECTOR_BYTES == 64
-    if constexpr (std::is_same_v<T, float> && L == 16) {
-      const vec<T, L> below = detail::gelu_slope_table.at(size);
-      return {(z < 0 ? vec<T, L>{} : z) + detail::gelu_value_table.at(size), z < 0 ? below : 1 - below};
+  template <class T, index_t L> struct on {
+    COLDZOOM_INLINE value_slope<T, L> operator()(const vec<T, L>& z) const {
+      using constants = detail::math_constants<T>;
+      const vec<T, L> size = detail::magnitude<T, L>(z);
+      const vec<T, L> t = size > constants::tail_end ? broadcast<L>(constants::tail_end) : size;
+      const vec<T, L> density = T(0.39894228040143267794) * exp_of_negative<T, L>(t * t * T(-0.5));
+      const vec<T, L> mills = detail::polynomial<T, L>(t, constants::numerator) /
+                              detail::polynomial<T, L>(t, constants::denominator);
+      const vec<T, L> below = density * (mills - t);  // the slope at -|z|; that at |z| is 1 - below
+      return {(z < 0 ? vec<T, L>{} : z) - t * (density * mills), z < 0 ? below : 1 - below};
     }
-#endif
-    const vec<T, L> t = size > constants::tail_end ? broadcast<L>(constants::tail_end) : size;
-    const vec<T, L> density = T(0.39894228040143267794) * exp_of_negative<T, L>(t * t * T(-0.5));
-    const vec<T, L> mills = detail::polynomial<T, L>(t, constants::numerator) /
-                            detail::polynomial<T, L>(t, constants::denominator);
-    const vec<T, L> below = density * (mills - t);  // the slope at -|z|; that at |z| is 1 - below
-    return {(z < 0 ? vec<T, L>{} : z) - t * (density * mills), z < 0 ? below : 1 - below};
-  }
+  };
 };
 
-/// z * s(z) with s(z) = 1 / (1 + exp(-z)), and its slope s + z * s * (1 - s), for every finite z.
-struct vector_silu {
-  template <class T, index_t L> static COLDZOOM_INLINE value_slope<T, L> at(const vec<T, L>& z) {
-    constexpr T tail_end = -detail::math_constants<T>::smallest_exponent;
-    const vec<T, L> size = detail::magnitude<T, L>(z);
-    const vec<T, L> t = size > tail_end ? broadcast<L>(tail_end) : size;
-    const vec<T, L> e = exp_of_negative<T, L>(-t);
-    const vec<T, L> tail = e / (1 + e);                      // s(-|z|)
-    const vec<T, L> below = tail - t * (tail * (1 - tail));  // the slope at -|z|; that at |z| is 1 - below
-    return {(z < 0 ? vec<T, L>{} : z) - t * tail, z < 0 ? below : 1 - below};
+#if COLDZOOM_VECTOR_BYTES == 64
+/// The same from tables: 1.5 times as fast within a normalisation.
+template <> struct vector_gelu::on<float, 16> {
+  detail::loaded_quartic_table value{detail::gelu_value_table}, slope{detail::gelu_slope_table};
+
+  COLDZOOM_INLINE value_slope<float, 16> operator()(const vec<float, 16>& z) const {
+    const __m512 size = _mm512_abs_ps(z);
+    const vec<float, 16> below = slope.at(size);
+    return {_mm512_add_ps(_mm512_maskz_max_ps(0xffff, _mm512_setzero_ps(), z), value.at(size)),
+            z < 0 ? below : 1 - below};
   }
+};
+#endif
+
+/// z * s(z) with s(z) = 1 / (1 + exp(-z)), and its slope s + z * s * (1 - s), for every finite z. Largest
+/// absolute error: 9.6e-7 of the value (float; at |z| = 17, half a unit in the last place), 1.1e-7 of the
+/// slope; 3.6e-15 (double).
+struct vector_silu {
+  template <class T, index_t L> struct on {
+    COLDZOOM_INLINE value_slope<T, L> operator()(const vec<T, L>& z) const {
+      constexpr T tail_end = -detail::math_constants<T>::smallest_exponent;
+      const vec<T, L> size = detail::magnitude<T, L>(z);
+      const vec<T, L> t = size > tail_end ? broadcast<L>(tail_end) : size;
+      const vec<T, L> e = exp_of_negative<T, L>(-t);
+      const vec<T, L> tail = e / (1 + e);                      // s(-|z|)
+      const vec<T, L> below = tail - t * (tail * (1 - tail));  // the slope at -|z|; that at |z| is 1 - below
+      return {(z < 0 ? vec<T, L>{} : z) - t * tail, z < 0 ? below : 1 - below};
+    }
+  };
 };
 
 /// No activation.
 struct vector_identity {
-  template <class T, index_t L> static COLDZOOM_INLINE value_slope<T, L> at(const vec<T, L>& z) {
-    return {z, broadcast<L>(T(1))};
-  }
+  template <class T, index_t L> struct on {
+    COLDZOOM_INLINE value_slope<T, L> operator()(const vec<T, L>& z) const { return {z, broadcast<L>(T(1))}; }
+  };
 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

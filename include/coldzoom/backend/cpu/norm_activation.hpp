@@ -84,6 +84,7 @@ struct norm_activation {
     T* second = first + blocks() * L;      // ... and sum of g * x_hat
     std::fill_n(first, 2 * blocks() * L, T(0));
     if (daddend) std::fill_n(daddend, blocks() * L, T(0));
+    const typename Activation::template on<T, L> activation;
     // Tiles of L pixels, all blocks of a tile together: a `pixels` affine then sums the channels of a tile
     // once.
     for (index_t p = 0; p < pixels; p += L) {
@@ -96,7 +97,7 @@ struct norm_activation {
         for (index_t i = 0; i < count; ++i) {
           const index_t at = (b * pixels + p + i) * L;
           const vector x = load<L>(x_hat + at), dy_here = load<L>(dy + at), scale = affine.gamma(p + i, at);
-          const auto u = Activation::template at<T, L>(scale * x + affine.beta(p + i, at));
+          const auto u = activation(scale * x + affine.beta(p + i, at));
           const vector du = reinterpret_cast<vector>(reinterpret_cast<integers>(dy_here * u.slope) & real);
           const vector dux = du * x, g = scale * du;
           if constexpr (Affine == affine_shape::pixels) {
@@ -251,6 +252,7 @@ struct norm_activation {
 
   template <class Keep>
   COLDZOOM_INLINE void sweep(const T* z, const T* statistics, T* y, const T* addend, const Keep& keep) const {
+    const typename Activation::template on<T, L> activation;
     for (index_t b = 0; b < blocks(); ++b) {
       const vector rstd = load<L>(statistics + b * L), mean = load<L>(statistics + (blocks() + b) * L);
       const vector shift = addend ? load<L>(addend + b * L) : vector{};
@@ -260,7 +262,7 @@ struct norm_activation {
         const vector x_hat = (load<L>(z + at) - mean) * rstd;
         keep(at, x_hat);
         const vector u = affine.gamma(p, at) * x_hat + affine.beta(p, at);
-        store<L>(y + at, Activation::template at<T, L>(u).value + shift);
+        store<L>(y + at, activation(u).value + shift);
       }
     }
   }
