@@ -110,8 +110,8 @@ struct loaded_quartic_table {
     unroll<5>([&](auto d) COLDZOOM_INLINE_LAMBDA {
       low[d] = _mm512_loadu_ps(table.coefficients[d]);
       high[d] = _mm512_loadu_ps(table.coefficients[d] + 16);
-      asm(""
-          : "+v"(low[d]), "+v"(high[d]));  // else the compiler knows the values and loads them in every use
+      // Otherwise the compiler, which knows the values, loads them again at every use.
+      asm("" : "+v"(low[d]), "+v"(high[d]));
     });
   }
   /// For size >= 0. The minimum is its second argument where one is NaN; the mask form keeps GCC from a wrong
@@ -149,7 +149,7 @@ constexpr double normal_mills(double t) {
          scalar_polynomial(t, math_constants<double>::denominator);
 }
 
-// The value and the slope of GELU at -t; absolute error 3e-8.
+// The value and the slope of GELU at -t. Largest absolute error: 2.6e-7, of the slope where its table ends.
 inline constexpr quartic_table gelu_value_table =
     quartic_table::of([](double t) { return -t * normal_density(t) * normal_mills(t); });
 inline constexpr quartic_table gelu_slope_table =
