@@ -93,11 +93,11 @@ BOOST_AUTO_TEST_CASE(any_network_equals_the_predictor) {
 }
 
 BOOST_AUTO_TEST_CASE(two_predictors_on_two_threads) {
-  // Both on one backend, which two threads may use at once.
+  // Each on a backend of its own: a pool has one caller at a time. The network is shared.
   const host_images half = predict(33), quarter = predict(33, 0.25f);
-  backend b(2);
   int wrong[2] = {0, 0};
   const auto work = [&](int& differing, float time, const host_images& wanted) {
+    backend b(2);
     cz::predictor network(b, net, image, parameters);
     for (int i = 0; i < 10; ++i) differing += predict(network, 33, time) != wanted;
   };
