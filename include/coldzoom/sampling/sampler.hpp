@@ -59,7 +59,9 @@ void walk(B& b, Predict& predict, const S& schedule, int calls, image_batch<R, f
     const std::vector<int> steps = sampling_steps(schedule.steps(), calls);
     for (std::size_t i = 0; i < steps.size(); ++i) {
       const int t = steps[i], next = i + 1 < steps.size() ? steps[i + 1] : 0;
-      predict(z, static_cast<float>(t) / static_cast<float>(schedule.steps()), x0_hat);
+      // In exactly the types of the concept: a template that deduces them is a network too.
+      predict(const_image_tensor<B>(z), static_cast<float>(t) / static_cast<float>(schedule.steps()),
+              image_tensor<B>(x0_hat));
       observer(t, z, x0_hat);
       advance(t, next, x0_hat);
     }

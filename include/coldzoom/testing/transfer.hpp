@@ -1,0 +1,54 @@
+/// What the law kits share: values of the host on a backend and back, and the sentence of a broken law.
+#pragma once
+
+#include <cmath>
+#include <coldzoom/backend/backend.hpp>
+#include <coldzoom/core/error.hpp>
+#include <coldzoom/core/random.hpp>
+#include <cstring>
+#include <string>
+#include <vector>
+
+namespace coldzoom::inline COLDZOOM_ISA::testing {
+
+/// A buffer of `b` that holds `values`.
+template <class T, class B> auto to_backend(B& b, const std::vector<T>& values) {
+  auto memory = b.template allocate<T>(static_cast<index_t>(values.size()));
+  b.upload(values.data(), memory.data(), static_cast<index_t>(values.size()));
+  return memory;
+}
+/// `count` elements from `data` on, once all work is done.
+template <class T, class B> std::vector<T> to_host(B& b, const T* data, index_t count) {
+  std::vector<T> values(static_cast<std::size_t>(count));
+  b.download(data, values.data(), count);
+  b.synchronize();
+  return values;
+}
+
+/// Uniform in [low, high), the same for the same stream and count.
+inline std::vector<float> random_values(index_t count, std::uint64_t seed, float low, float high) {
+  std::vector<float> values;
+  for (index_t i = 0; i < count; ++i)
+    values.push_back(low + (high - low) * random_uniform({seed}, static_cast<std::uint64_t>(i)));
+  return values;
+}
+
+/// Throws `error` at the first element that has other bits in `b` than in `a`; -0 and 0 differ.
+template <class Law>
+void require_same_bits(const char* where, const std::vector<float>& a, const std::vector<float>& b,
+                       Law&& law) {
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    require(std::memcmp(&a[i], &b[i], sizeof(float)) == 0, where, [&] {
+      return law() + ": element " + std::to_string(i) + " is " + std::to_string(b[i]) + ", wanted " +
+             std::to_string(a[i]) + " to the bit";
+    });
+  }
+}
+inline void require_finite(const char* where, const std::vector<float>& values) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    require(std::isfinite(values[i]), where,
+            [&] { return "element " + std::to_string(i) + " of the result is not finite"; });
+  }
+}
+
+}  // namespace coldzoom::inline COLDZOOM_ISA::testing
