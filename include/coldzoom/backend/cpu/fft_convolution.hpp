@@ -164,9 +164,11 @@ template <class T> class fft_convolution {
  private:
   static constexpr index_t L = native_lanes<T>;
   static constexpr index_t smallest_tile = 8, largest_tile = 32, largest_kernel = largest_tile / 2 + 1;
-  // Rows of the register tile of the matrix products, in 32 or 16 registers.
+  // Rows of the register tile of the matrix products, in 32 or 16 registers. A divisor of L: the weight
+  // gradient's rows are channels of one block.
   static constexpr bool gauss = COLDZOOM_VECTOR_BYTES == 64;
-  static constexpr index_t rows = gauss ? 8 : 4;
+  static constexpr index_t rows = gauss ? 8 : std::min<index_t>(4, L);
+  static_assert(L % rows == 0);
   using V = vec<T, L>;
 
   /// Complex vectors [frequency][row][block], re and im side by side.
