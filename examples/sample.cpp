@@ -17,11 +17,15 @@ struct settings {
   int threads = 0;
 };
 
-/// The states of the first samples on their way from the latent to the digit: a row a sample, then the result.
+/// The states of the first samples on their way from the latent to the digit: a row a sample, then the
+/// result.
 class progression {
  public:
   progression(shape image, index_t count, int calls, int columns)
-      : image_(image), rows_(std::min<index_t>(count, 8)), calls_(calls), columns_(std::min(calls, columns)) {}
+      : image_(image),
+        rows_(std::min<index_t>(count, 8)),
+        calls_(calls),
+        columns_(std::min(calls, columns)) {}
 
   void record(index_t first, host_images state) {
     if (first != 0) return;
@@ -41,7 +45,8 @@ class progression {
     }
     const std::vector<float> unit = programs::to_unit(rows);
     const auto columns = static_cast<index_t>(states_.size());
-    return image_grid(tensor_view<const float>(unit.data(), image_.with_n(rows_ * columns)), columns, 2, 2, 128);
+    return image_grid(tensor_view<const float>(unit.data(), image_.with_n(rows_ * columns)), columns, 2, 2,
+                      128);
   }
 
  private:
@@ -71,11 +76,13 @@ void sample(const settings& s) {
     require(train.dims.with_n(1) == image, data.c_str(), [&] {
       return "the images are " + to_string(train.dims.with_n(1)) + ", the model draws " + to_string(image);
     });
-    draw = s.latent == "patches" ? patch_latents(b, model, train)
-                                 : histogram_latents(model, count_latent_pixels(b, train, model.steps, model.kind));
+    draw = s.latent == "patches"
+               ? patch_latents(b, model, train)
+               : histogram_latents(model, count_latent_pixels(b, train, model.steps, model.kind));
   }
-  std::printf("%s from %s, %s latents from %s, %s sampler, %d network calls\n", model.kind.c_str(), s.model.c_str(),
-              s.latent.c_str(), from_file ? "the model" : data.c_str(), s.sampling.sampler.c_str(), calls);
+  std::printf("%s from %s, %s latents from %s, %s sampler, %d network calls\n", model.kind.c_str(),
+              s.model.c_str(), s.latent.c_str(), from_file ? "the model" : data.c_str(),
+              s.sampling.sampler.c_str(), calls);
 
   any_network<backend> network(predictor<backend, reconstructor>(b, model.network, image, model.parameters));
   progression steps(image, s.sampling.count, calls, 12);
@@ -93,7 +100,8 @@ void sample(const settings& s) {
   if (!s.png.empty()) {
     const index_t shown = std::min<index_t>(s.sampling.count, 400);
     const auto columns = static_cast<index_t>(std::ceil(std::sqrt(static_cast<double>(shown))));
-    save_png(s.png, image_grid(tensor_view<const float>(unit.data(), image.with_n(shown)), columns, 2, 2, 64));
+    save_png(s.png,
+             image_grid(tensor_view<const float>(unit.data(), image.with_n(shown)), columns, 2, 2, 64));
     std::printf("grid: %s\n", s.png.c_str());
   }
   if (!s.steps_png.empty()) {
@@ -108,7 +116,8 @@ int main(int argc, char** argv) {
   settings s;
   CLI::App app("Draws images from a zoom model, from latent to digit in T network calls.", "sample");
   app.add_option("--model", s.model, "safetensors file, ours or the original project's")->required();
-  app.add_option("--kind", s.kind, "what the model is, where the file does not say: zoom_nearest, zoom_bilinear")
+  app.add_option("--kind", s.kind,
+                 "what the model is, where the file does not say: zoom_nearest, zoom_bilinear")
       ->check(CLI::IsMember({"zoom_nearest", "zoom_bilinear"}));
   app.add_option("--data", s.data,
                  std::string("where the latents come from if the file carries none: ") + programs::data_help +
@@ -119,7 +128,8 @@ int main(int argc, char** argv) {
   app.add_option("--seed", s.sampling.seed, "sample i depends on the seed and i alone")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  app.add_option("--latent", s.latent, "histogram (independent pixels) or patches (centres of training images)")
+  app.add_option("--latent", s.latent,
+                 "histogram (independent pixels) or patches (centres of training images)")
       ->check(CLI::IsMember({"histogram", "patches"}))
       ->capture_default_str();
   app.add_option("--sampler", s.sampling.sampler, "naive (algorithm 1) or tacos (algorithm 2)")
@@ -129,7 +139,8 @@ int main(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_option("--threads", s.threads, "0 for all CPUs")->check(CLI::Range(0, 1024))->capture_default_str();
-  app.add_option("--out", s.out, "N x H x W float32 in [0, 1] (N x C x H x W for C > 1)")->capture_default_str();
+  app.add_option("--out", s.out, "N x H x W float32 in [0, 1] (N x C x H x W for C > 1)")
+      ->capture_default_str();
   app.add_option("--png", s.png, "grid of the samples (400 at most)");
   app.add_option("--steps-png", s.steps_png, "the way from latent to sample, for the first 8");
   return programs::run(app, argc, argv, [&] { sample(s); });

@@ -2,4 +2,6 @@
 
 #include "common/train_zoom.hpp"
 
-int main(int argc, char** argv) { return programs::train_zoom_main("zoom_nearest", coldzoom::nearest{}, argc, argv); }
+int main(int argc, char** argv) {
+  return programs::train_zoom_main("zoom_nearest", coldzoom::nearest{}, argc, argv);
+}

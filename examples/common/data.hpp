@@ -7,7 +7,8 @@
 namespace programs {
 
 inline constexpr const char* data_help =
-    "embedded (10,000 MNIST digits), fashion (Debian's dataset-fashion-mnist), or a folder with the four IDX files";
+    "embedded (10,000 MNIST digits), fashion (Debian's dataset-fashion-mnist), or a folder with the four IDX "
+    "files";
 
 /// Throws coldzoom::error with what to do where the data are not there.
 inline coldzoom::split_pair load_data(const std::string& name) {

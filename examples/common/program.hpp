@@ -22,8 +22,7 @@ inline void stop_if_requested() {
 }
 
 /// Parses the command line into the options that `app` has been given, then runs `body`.
-template <class Body>
-int run(CLI::App& app, int argc, char** argv, Body&& body) {
+template <class Body> int run(CLI::App& app, int argc, char** argv, Body&& body) {
   app.get_formatter()->column_width(34);
   app.option_defaults()->always_capture_default();
   try {

@@ -15,7 +15,10 @@ class progress_bar {
  public:
   /// `total` steps of work; `unit` names what one `weight` of a step counts, such as images.
   progress_bar(std::string title, double total, std::string unit, double weight = 1)
-      : title_(std::move(title)), unit_(std::move(unit)), total_(total), weight_(weight) {}
+      : title_(std::move(title)),
+        unit_(std::move(unit)),
+        total_(total),
+        weight_(weight) {}
   ~progress_bar() {
     if (drawn_) std::fprintf(stderr, "\r\033[K");
   }
@@ -35,8 +38,8 @@ class progress_bar {
     const std::string bar = std::string(static_cast<std::size_t>(filled), '#') +
                             std::string(static_cast<std::size_t>(width - filled), '.');
     std::fprintf(stderr, "\r\033[K%s [%s] %3.0f %%  %.0f %s/s  %s left  %s", title_.c_str(), bar.c_str(),
-                 100 * done / total_, spent > 0 ? done * weight_ / spent : 0.0, unit_.c_str(), clock_time(left).c_str(),
-                 note.c_str());
+                 100 * done / total_, spent > 0 ? done * weight_ / spent : 0.0, unit_.c_str(),
+                 clock_time(left).c_str(), note.c_str());
     std::fflush(stderr);
   }
 

@@ -19,21 +19,39 @@ struct training_settings {
   bool resume = false;
 };
 
+// CLI11's own range checks let NaN pass.
+inline std::string finite_above_zero(const std::string& text) {
+  const double value = std::strtod(text.c_str(), nullptr);
+  return std::isfinite(value) && value > 0 ? "" : "Value " + text + " is not a finite number above 0";
+}
+inline std::string decay_below_one(const std::string& text) {
+  const double value = std::strtod(text.c_str(), nullptr);
+  return value >= 0 && value < 1 ? "" : "Value " + text + " is not a number from 0 to below 1";
+}
+
 inline void add_training_options(CLI::App& app, training_settings& s) {
   app.add_option("--data", s.data, data_help)->capture_default_str();
   app.add_option("--epochs", s.epochs, "epochs in all")->check(CLI::Range(1, 1000000))->capture_default_str();
-  app.add_option("--batch-size", s.batch_size, "images an update")->check(CLI::Range(1, 100000))->capture_default_str();
-  app.add_option("--learning-rate", s.learning_rate, "of Adam")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--batch-size", s.batch_size, "images an update")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+  app.add_option("--learning-rate", s.learning_rate, "of Adam")
+      ->check(finite_above_zero)
+      ->capture_default_str();
   app.add_option("--decay", s.decay, "of the learning rate: constant, or cosine to 0 over all epochs")
       ->check(CLI::IsMember({"constant", "cosine"}))
       ->capture_default_str();
-  app.add_option("--warmup", s.warmup, "updates in which the learning rate grows from 0 (with --decay cosine)")
+  app.add_option("--warmup", s.warmup,
+                 "updates in which the learning rate grows from 0 (with --decay cosine)")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  app.add_option("--ema", s.ema, "decay of the running average of the weights, 0 for none; model.safetensors holds it")
-      ->check(CLI::Range(0.0, 0.999999))
+  app.add_option("--ema", s.ema,
+                 "decay of the running average of the weights, 0 for none; model.safetensors holds it")
+      ->check(decay_below_one)
       ->capture_default_str();
-  app.add_option("--seed", s.seed, "of everything random")->check(CLI::NonNegativeNumber)->capture_default_str();
+  app.add_option("--seed", s.seed, "of everything random")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   app.add_option("--threads", s.threads, "0 for all CPUs; no effect on results")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
@@ -44,12 +62,15 @@ inline void add_training_options(CLI::App& app, training_settings& s) {
       ->delimiter(',')
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
-  app.add_option("--steps", s.steps, "T, 0 for the original's")->check(CLI::NonNegativeNumber)->capture_default_str();
+  app.add_option("--steps", s.steps, "T, 0 for the original's")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   app.add_option("--samples", s.samples, "images in the grid of each epoch, 0 for none")
       ->check(CLI::Range(0, 10000))
       ->capture_default_str();
   app.add_option("--out", s.out, "folder of the run")->capture_default_str();
-  app.add_flag("--resume", s.resume, "continue the run in --out from its newest checkpoint, to the same bits");
+  app.add_flag("--resume", s.resume,
+               "continue the run in --out from its newest checkpoint, to the same bits");
 }
 
 inline coldzoom::labelled_images first_images(coldzoom::labelled_images images, coldzoom::index_t limit) {
@@ -71,8 +92,8 @@ void train_zoom(const std::string& kind, I interpolation, int default_steps, con
   const shape image = train.dims.with_n(1);
   const int steps = s.steps == 0 ? default_steps : s.steps;
   require(steps < std::min(image.h, image.w), "--steps", [&] {
-    return "found " + std::to_string(steps) + ", wanted 1 to " + std::to_string(std::min(image.h, image.w) - 1) +
-           " for images of " + to_string(image);
+    return "found " + std::to_string(steps) + ", wanted 1 to " +
+           std::to_string(std::min(image.h, image.w) - 1) + " for images of " + to_string(image);
   });
   run_folder folder(s.out, s.resume);
   const dataset<backend, value_range> train_set(b, train.dims, train.pixels.data()),
@@ -90,7 +111,8 @@ void train_zoom(const std::string& kind, I interpolation, int default_steps, con
     return "found " + std::to_string(s.batch_size) + ", wanted at most the " + std::to_string(train.dims.n) +
            " training images";
   });
-  const auto rate = [&, cosine = warmup_cosine{s.learning_rate, s.warmup, batches * s.epochs, 0}](index_t step) {
+  const auto rate = [&,
+                     cosine = warmup_cosine{s.learning_rate, s.warmup, batches * s.epochs, 0}](index_t step) {
     return s.decay == "cosine" ? cosine(step) : constant_rate{s.learning_rate}(step);
   };
   // What a checkpoint must have in common with this run beside what the trainer checks.
@@ -107,9 +129,9 @@ void train_zoom(const std::string& kind, I interpolation, int default_steps, con
 
   zoom_model model{kind, steps, s.data, count_latent_pixels(b, train, steps, kind), network, {}};
   const draw_latents draw = histogram_latents(model, *model.histogram);
-  std::printf("%s: %td training and %td test images of %s, %td parameters, %d threads, into %s\n", kind.c_str(),
-              train.dims.n, test.dims.n, to_string(image).c_str(), network.parameter_count(), b.threads(),
-              s.out.c_str());
+  std::printf("%s: %td training and %td test images of %s, %td parameters, %d threads, into %s\n",
+              kind.c_str(), train.dims.n, test.dims.n, to_string(image).c_str(), network.parameter_count(),
+              b.threads(), s.out.c_str());
   if (s.resume) std::printf("resumed after epoch %d\n", folder.last_epoch());
 
   for (int epoch = folder.last_epoch() + 1; epoch <= s.epochs; ++epoch) {
@@ -117,7 +139,9 @@ void train_zoom(const std::string& kind, I interpolation, int default_steps, con
     std::snprintf(title, sizeof title, "epoch %d/%d", epoch, s.epochs);
     double train_loss = 0, train_seconds = 0;
     const auto start = std::chrono::steady_clock::now();
-    const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+    const auto seconds = [&] {
+      return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    };
     {
       progress_bar bar(title, static_cast<double>(batches), "images", static_cast<double>(s.batch_size));
       train_loss = t.train_epoch(train_set, epoch, rate, [&](batch_progress p) {
@@ -132,7 +156,8 @@ void train_zoom(const std::string& kind, I interpolation, int default_steps, con
 
     if (s.samples > 0) {
       any_network<backend> current(predictor<backend, reconstructor>(b, network, image, model.parameters));
-      const std::vector<float> unit = to_unit(draw_samples(b, current, model, draw, {"naive", 0, s.seed, s.samples}));
+      const std::vector<float> unit =
+          to_unit(draw_samples(b, current, model, draw, {"naive", 0, s.seed, s.samples}));
       const auto columns = static_cast<index_t>(std::ceil(std::sqrt(s.samples)));
       save_png(folder.file("samples-" + std::to_string(epoch) + ".png"),
                image_grid(tensor_view<const float>(unit.data(), image.with_n(s.samples)), columns, 2, 2, 64));
@@ -149,8 +174,8 @@ void train_zoom(const std::string& kind, I interpolation, int default_steps, con
       save_zoom_model(aside + "/model.safetensors", model);
     });
     save_zoom_model(folder.file("model.safetensors"), model);
-    std::printf("epoch %d/%d: train loss %.5f, test loss %.5f, %.0f images/s, %.1f s\n", epoch, s.epochs, train_loss,
-                test_loss, images_per_second, seconds());
+    std::printf("epoch %d/%d: train loss %.5f, test loss %.5f, %.0f images/s, %.1f s\n", epoch, s.epochs,
+                train_loss, test_loss, images_per_second, seconds());
     std::fflush(stdout);
     stop_if_requested();
   }

@@ -27,8 +27,7 @@ struct zoom_kind {
 inline constexpr zoom_kind zoom_kinds[] = {{"zoom_nearest", 24}, {"zoom_bilinear", 23}};
 
 /// Calls f(interpolation) with the one that `kind` zooms by.
-template <class F>
-auto with_interpolation(const std::string& kind, F&& f) {
+template <class F> auto with_interpolation(const std::string& kind, F&& f) {
   if (kind == "zoom_nearest") return f(coldzoom::nearest{});
   coldzoom::require(kind == "zoom_bilinear", "kind",
                     [&] { return "found '" + kind + "', wanted zoom_nearest or zoom_bilinear"; });
@@ -96,8 +95,9 @@ inline zoom_model load_zoom_model(const std::string& path, const std::string& ki
 
   const auto dims = [&](const std::string& name, std::size_t rank) {
     const coldzoom::named_array* array = file.find(name);
-    require(array && array->shape.size() == rank, path.c_str(),
-            [&] { return "found no array '" + name + "' of rank " + std::to_string(rank) + "; this is no reconstructor"; });
+    require(array && array->shape.size() == rank, path.c_str(), [&] {
+      return "found no array '" + name + "' of rank " + std::to_string(rank) + "; this is no reconstructor";
+    });
     return array->shape;
   };
   std::vector<index_t> widths;
@@ -106,17 +106,20 @@ inline zoom_model load_zoom_model(const std::string& path, const std::string& ki
   }
   const auto first = dims("gt.blocks.0.net.0.weight", 4), affine = dims("gt.blocks.0.net.1.weight", 2);
   const coldzoom::shape image{1, first[1], affine[0], affine[1]};
-  require(widths.size() <= 64 && image.size() <= (1 << 24) &&
+  require(widths.size() >= 2 && widths.size() <= 64 && image.size() <= (1 << 24) &&
               std::all_of(widths.begin(), widths.end(), [](index_t w) { return w > 0 && w <= 4096; }),
-          path.c_str(), [&] { return "found widths or an image (" + to_string(image) + ") beyond reason"; });
-  zoom_model model{known, entry->steps, metadata("data"), {}, coldzoom::reconstructor(image, widths, first[2]), {}};
+          path.c_str(), [&] {
+            return "found " + std::to_string(widths.size()) + " blocks for images of " + to_string(image) +
+                   ", wanted 2 to 64 of reasonable size";
+          });
+  zoom_model model{
+      known, entry->steps, metadata("data"), {}, coldzoom::reconstructor(image, widths, first[2]), {}};
   model.parameters = coldzoom::read_parameters(file, model.network);
   if (const std::string steps = metadata("steps"); !steps.empty()) {
     model.steps = std::atoi(steps.c_str());
     const index_t side = std::min(image.h, image.w);
-    require(model.steps >= 1 && model.steps < side, path.c_str(), [&] {
-      return "found steps '" + steps + "', wanted 1 to " + std::to_string(side - 1);
-    });
+    require(model.steps >= 1 && model.steps < side, path.c_str(),
+            [&] { return "found steps '" + steps + "', wanted 1 to " + std::to_string(side - 1); });
   }
   if (const std::string text = metadata("latent.histogram"); !text.empty()) {
     histogram_counts counts{};
@@ -134,13 +137,15 @@ inline zoom_model load_zoom_model(const std::string& path, const std::string& ki
 
 /// D(x, T) of all images, in host memory: what both latents are made from.
 template <coldzoom::Interpolation I>
-std::vector<float> fully_degraded(backend& b, const coldzoom::labelled_images& images, int steps, I interpolation) {
+std::vector<float> fully_degraded(backend& b, const coldzoom::labelled_images& images, int steps,
+                                  I interpolation) {
   using namespace coldzoom;
   const dataset<backend, value_range> set(b, images.dims, images.pixels.data());
   const std::vector<std::int32_t> order = natural_order(images.dims.n);
   const std::vector<float> level(order.size(), 1.0f);
   std::vector<float> x0(static_cast<std::size_t>(images.dims.size())), out(x0.size());
-  const host_images clean(tensor_view<float>(x0.data(), images.dims)), z(tensor_view<float>(out.data(), images.dims));
+  const host_images clean(tensor_view<float>(x0.data(), images.dims)),
+      z(tensor_view<float>(out.data(), images.dims));
   set.gather(b, {order.data(), images.dims.n}, clean);
   degrade(b, zoom<I>{interpolation, steps}, image_batch<value_range, const float>(clean),
           {level.data(), images.dims.n}, key_sequence{}, z);
@@ -151,8 +156,8 @@ inline histogram_counts count_latent_pixels(backend& b, const coldzoom::labelled
                                             const std::string& kind) {
   return with_interpolation(kind, [&](auto interpolation) {
     const std::vector<float> z = fully_degraded(b, images, steps, interpolation);
-    return coldzoom::pixel_histogram<value_range>::count(
-        coldzoom::image_batch<value_range, const float>(coldzoom::tensor_view<const float>(z.data(), images.dims)));
+    return coldzoom::pixel_histogram<value_range>::count(coldzoom::image_batch<value_range, const float>(
+        coldzoom::tensor_view<const float>(z.data(), images.dims)));
   });
 }
 

@@ -20,13 +20,15 @@ inline draw_latents histogram_latents(const zoom_model& model, const histogram_c
 }
 
 /// Whole centres of images.
-inline draw_latents patch_latents(backend& b, const zoom_model& model, const coldzoom::labelled_images& images) {
+inline draw_latents patch_latents(backend& b, const zoom_model& model,
+                                  const coldzoom::labelled_images& images) {
   const auto at = coldzoom::zoom<coldzoom::nearest>{}.window(model.steps, images.dims.h, images.dims.w);
   const coldzoom::shape dims{images.dims.n, images.dims.c, at.h, at.w};
   return with_interpolation(model.kind, [&](auto interpolation) -> draw_latents {
     using bank = coldzoom::patch_bank<value_range, decltype(interpolation), backend>;
     const auto latent = std::make_shared<const bank>(b, dims, centres(images, at), interpolation);
-    return [latent](backend& on, coldzoom::key_sequence keys, host_images out) { latent->draw(on, keys, out); };
+    return
+        [latent](backend& on, coldzoom::key_sequence keys, host_images out) { latent->draw(on, keys, out); };
   });
 }
 
@@ -41,17 +43,20 @@ struct sampling_options {
 using sampling_observer = std::function<void(coldzoom::index_t, int, host_images, host_images)>;
 
 /// `count` samples in [-0.5, 0.5], N x C x H x W. Sample i depends on the seed and i alone.
-inline std::vector<float> draw_samples(backend& b, coldzoom::any_network<backend>& network, const zoom_model& model,
-                                       const draw_latents& draw, const sampling_options& options,
+inline std::vector<float> draw_samples(backend& b, coldzoom::any_network<backend>& network,
+                                       const zoom_model& model, const draw_latents& draw,
+                                       const sampling_options& options,
                                        const sampling_observer& observe = {}) {
   using namespace coldzoom;
   constexpr index_t batch = 256;
   const shape image = model.network.image();
   const linear_schedule schedule(model.steps);
   const int calls = options.calls == 0 ? model.steps : options.calls;
-  const any_degradation<backend, value_range> degradation = with_interpolation(model.kind, [&](auto interpolation) {
-    return any_degradation<backend, value_range>(zoom<decltype(interpolation)>{interpolation, model.steps});
-  });
+  const any_degradation<backend, value_range> degradation =
+      with_interpolation(model.kind, [&](auto interpolation) {
+        return any_degradation<backend, value_range>(
+            zoom<decltype(interpolation)>{interpolation, model.steps});
+      });
   std::vector<float> samples(static_cast<std::size_t>(options.count * image.image()));
   progress_bar bar("sampling", static_cast<double>(options.count * calls), "images", 1.0 / calls);
   for (index_t first = 0; first < options.count; first += batch) {

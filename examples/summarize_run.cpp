@@ -1,0 +1,67 @@
+/// Draws the losses of a training run over its epochs and sums it up in one JSON object.
+
+#include <gnuplot-iostream.h>
+
+#include "common/program.hpp"
+#include "common/run_folder.hpp"
+
+namespace {
+
+struct settings {
+  std::string run, png, json;
+};
+
+void summarize(const settings& s) {
+  using nlohmann::ordered_json;
+  const std::string log = s.run + "/log.jsonl";
+  std::vector<double> epochs, train, test;
+  double seconds = 0;
+  ordered_json last;
+  for (const std::string& line : programs::log_lines(log)) {
+    try {
+      last = ordered_json::parse(line);
+      epochs.push_back(last.at("epoch"));
+      train.push_back(last.at("train_loss"));
+      test.push_back(last.at("test_loss"));
+      seconds += last.at("seconds").get<double>();
+    } catch (const nlohmann::json::exception& e) {
+      throw coldzoom::error(log,
+                            "line " + std::to_string(epochs.size() + 1) + " is no log entry: " + e.what());
+    }
+  }
+  coldzoom::require(!epochs.empty(), log.c_str(), "found no epochs, wanted at least one line");
+
+  if (!s.png.empty()) {
+    coldzoom::write_file_atomically(s.png, std::string());  // gnuplot itself would fail in silence
+    gnuplotio::Gnuplot plot("gnuplot");
+    plot << "set terminal pngcairo size 900,540 noenhanced font 'sans,11'\nset output '" << s.png << "'\n"
+         << "set xlabel 'epoch'\nset ylabel 'mean squared error'\nset grid\nset key top right\nset logscale "
+            "y\n"
+         << "set format y '%.3f'\nset ytics add (0.02, 0.03, 0.05)\nset title 'Loss of " << s.run << "'\n"
+         << "plot '-' with linespoints pt 7 ps 0.6 lw 2 title 'train', "
+         << "'-' with linespoints pt 5 ps 0.6 lw 2 title 'test'\n";
+    plot.send1d(std::make_pair(epochs, train));
+    plot.send1d(std::make_pair(epochs, test));
+  }
+  const ordered_json summary{{"run", s.run},
+                             {"epochs", last.at("epoch")},
+                             {"train_loss", last.at("train_loss")},
+                             {"test_loss", last.at("test_loss")},
+                             {"best_test_loss", *std::min_element(test.begin(), test.end())},
+                             {"images_per_second", last.at("images_per_second")},
+                             {"seconds", seconds}};
+  if (!s.json.empty()) coldzoom::write_file_atomically(s.json, summary.dump(2) + "\n");
+  std::printf("%d epochs in %.0f s: train loss %.5f, test loss %.5f\n", last.at("epoch").get<int>(), seconds,
+              train.back(), test.back());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  settings s;
+  CLI::App app("Sums up a training run: a picture of its losses, the last values as JSON.", "summarize_run");
+  app.add_option("--run", s.run, "folder of the run, as --out of the training program")->required();
+  app.add_option("--png", s.png, "picture of the losses over the epochs (needs gnuplot)");
+  app.add_option("--json", s.json, "epochs, losses, images per second, seconds");
+  return programs::run(app, argc, argv, [&] { summarize(s); });
+}

@@ -1,0 +1,239 @@
+#define BOOST_TEST_MODULE trainer
+#include <boost/test/unit_test.hpp>
+#include <coldzoom/backend/cpu/cpu_backend.hpp>
+#include <coldzoom/degradation/gaussian_noise.hpp>
+#include <coldzoom/degradation/zoom.hpp>
+#include <coldzoom/interpolation/nearest.hpp>
+#include <coldzoom/nn/reconstructor.hpp>
+#include <coldzoom/schedule/ddpm.hpp>
+#include <coldzoom/schedule/linear.hpp>
+#include <coldzoom/training/trainer.hpp>
+#include <limits>
+
+#include "common/digits.hpp"
+#include "common/random_images.hpp"
+#include "common/temporary_folder.hpp"
+
+namespace cz = coldzoom;
+using backend = cz::cpu_backend<float>;
+using cz::index_t;
+
+namespace {
+
+constexpr cz::shape image{1, 1, 28, 28};
+constexpr index_t count = 200;
+constexpr cz::constant_rate rate{2e-3};
+
+using zoom_trainer =
+    cz::trainer<backend, cz::centred, cz::reconstructor, cz::zoom<cz::nearest>, cz::linear_schedule>;
+using noise_trainer = cz::trainer<backend, cz::centred, cz::reconstructor, cz::gaussian_noise,
+                                  cz::ddpm_schedule, cz::predict_noise>;
+
+/// Three batches of 60 an epoch, the last 20 images dropped; a batch is a micro-batch and a part of one.
+cz::trainer_options options() { return {.batch_size = 60, .seed = 3, .average_decay = 0.9}; }
+
+zoom_trainer make_trainer(backend& b, cz::trainer_options o = options(), cz::shape dims = image) {
+  return {b, cz::reconstructor(dims, {4, 4}, 3), {.last_step = 24}, cz::linear_schedule(24), dims, o};
+}
+
+/// All that makes a run continue.
+struct state {
+  std::vector<float> parameters, first, second, average;
+  index_t steps;
+  friend bool operator==(const state&, const state&) = default;
+};
+std::vector<float> values_of(const cz::host_buffer<float>& buffer) {
+  return {buffer.data(), buffer.data() + buffer.size()};
+}
+template <class Trainer> state state_of(Trainer& t) {
+  return {values_of(t.parameters()), values_of(t.optimizer().first()), values_of(t.optimizer().second()),
+          values_of(t.average()->values()), t.optimizer().steps()};
+}
+void restore(zoom_trainer& t, const state& s) {
+  const auto copy = [](const std::vector<float>& from, cz::host_buffer<float>& to) {
+    std::copy(from.begin(), from.end(), to.data());
+  };
+  copy(s.parameters, t.parameters());
+  copy(s.first, t.optimizer().first());
+  copy(s.second, t.optimizer().second());
+  copy(s.average, t.average()->values());
+  t.optimizer().set_steps(s.steps);
+}
+
+template <class Trainer, class Dataset> double epoch(Trainer& t, const Dataset& images, index_t number) {
+  return t.train_epoch(images, number, rate, [](const cz::batch_progress&) {});
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(loss_falls) {
+  backend b;
+  const auto train = digits(b, count);
+  zoom_trainer t = make_trainer(b);
+  BOOST_TEST(t.batches(train) == 3);
+  const double before = t.test_loss(train);
+  std::vector<cz::batch_progress> seen;
+  double first = 0, last = 0;
+  for (index_t number = 1; number <= 6; ++number) {
+    seen.clear();
+    last = t.train_epoch(train, number, rate, [&](const cz::batch_progress& p) { seen.push_back(p); });
+    if (number == 1) first = last;
+  }
+  // The mean of the digits' own variance is what a network without a clue can reach; random weights are
+  // worse.
+  BOOST_TEST(last < 0.7 * first);
+  BOOST_TEST(t.test_loss(train) < 0.7 * before);
+  BOOST_TEST_MESSAGE("epoch loss " << first << " to " << last << ", test loss " << before << " to "
+                                   << t.test_loss(train));
+
+  BOOST_REQUIRE(seen.size() == 3u);
+  double mean = 0;
+  for (std::size_t i = 0; i < 3; ++i) {
+    BOOST_TEST(seen[i].batch == static_cast<index_t>(i) + 1);
+    BOOST_TEST(seen[i].batches == 3);
+    mean += seen[i].loss;
+  }
+  BOOST_TEST(last == mean / 3);
+  BOOST_TEST(t.optimizer().steps() == 18);
+}
+
+BOOST_AUTO_TEST_CASE(bits_depend_on_the_seed_and_not_on_threads) {
+  const auto run = [](int threads, std::uint64_t seed) {
+    backend b(threads);
+    cz::trainer_options o = options();
+    o.seed = seed;
+    zoom_trainer t = make_trainer(b, o);
+    epoch(t, digits(b, count), 1);
+    return state_of(t);
+  };
+  const state one = run(1, 3);
+  BOOST_TEST((run(1, 3) == one));
+  BOOST_TEST((run(2, 3) == one));
+  BOOST_TEST((run(3, 3) == one));
+  BOOST_TEST((run(1, 4) != one));
+}
+
+BOOST_AUTO_TEST_CASE(resumed_run_equals_the_uninterrupted_one) {
+  backend b(2);
+  const auto train = digits(b, count);
+  zoom_trainer whole = make_trainer(b), first = make_trainer(b);
+  epoch(whole, train, 1);
+  const double wanted = epoch(whole, train, 2);
+  epoch(first, train, 1);
+  zoom_trainer second = make_trainer(b);
+  restore(second, state_of(first));
+  BOOST_TEST(epoch(second, train, 2) == wanted);
+  BOOST_TEST((state_of(second) == state_of(whole)));
+  BOOST_TEST(second.test_loss(train) == whole.test_loss(train));
+}
+
+BOOST_AUTO_TEST_CASE(test_loss_is_a_fixed_number) {
+  const auto loss = [](int threads, index_t batch_size) {
+    backend b(threads);
+    cz::trainer_options o = options();
+    o.batch_size = batch_size;
+    zoom_trainer t = make_trainer(b, o);
+    const auto images = digits(b, 100);
+    const double once = t.test_loss(images);
+    BOOST_TEST(t.test_loss(images) == once);
+    return once;
+  };
+  const double wanted = loss(1, 60);
+  BOOST_TEST(loss(2, 60) == wanted);
+  // The images' losses have the same bits in every batch; their sum in double is rounded 100 times at most.
+  for (const index_t batch_size : {1, 33, 100})
+    BOOST_TEST(std::abs(loss(2, batch_size) - wanted) <= 100 * 0x1p-53 * wanted, "batches of " << batch_size);
+}
+
+BOOST_AUTO_TEST_CASE(test_loss_by_definition) {
+  // Of weights zero but for the last bias, 1/4: the network says 1/4 everywhere.
+  backend b(1);
+  zoom_trainer t = make_trainer(b);
+  std::fill_n(t.parameters().data(), t.parameters().size(), 0.0f);
+  t.parameters().data()[t.parameters().size() - 1] = 0.25f;
+  const auto& pixels = embedded_digits().train.pixels;
+  double wanted = 0;
+  for (std::size_t i = 0; i < 100 * 784; ++i) {
+    const double off = pixels[i] / 255.0 - 0.5 - 0.25;
+    wanted += off * off / (100 * 784);
+  }
+  // Pixels and differences are rounded to float, each loss of an image too.
+  BOOST_TEST(std::abs(t.test_loss(digits(b, 100)) / wanted - 1) < 8 * 0x1p-24);
+}
+
+BOOST_AUTO_TEST_CASE(best_is_the_average_once_there_is_one) {
+  backend b(1);
+  const auto train = digits(b, count);
+  zoom_trainer t = make_trainer(b);
+  BOOST_TEST(&t.best() == &t.parameters());
+  epoch(t, train, 1);
+  BOOST_TEST(&t.best() == &t.average()->values());
+  cz::trainer_options o = options();
+  o.average_decay = 0;
+  zoom_trainer plain = make_trainer(b, o);
+  epoch(plain, train, 1);
+  BOOST_TEST(&plain.best() == &plain.parameters());
+  BOOST_TEST(values_of(plain.parameters()) == values_of(t.parameters()));
+}
+
+BOOST_AUTO_TEST_CASE(noise_objective) {
+  backend b;
+  const auto train = digits(b, count);
+  noise_trainer t(b, cz::reconstructor(image, {4, 4}, 3), {}, cz::ddpm_schedule::linear(), image, options());
+  const double first = epoch(t, train, 1);
+  double last = 0;
+  for (index_t number = 2; number <= 6; ++number) last = epoch(t, train, number);
+  // Noise has variance 1, so whoever says 0 loses 1.
+  BOOST_TEST(last < 0.7 * first);
+  BOOST_TEST(last < 0.7);
+  BOOST_TEST_MESSAGE("noise loss " << first << " to " << last);
+
+  // Of a network that says 0 the loss is the mean square of the noise: 1 within six standard deviations.
+  noise_trainer zero(b, cz::reconstructor(image, {4, 4}, 3), {}, cz::ddpm_schedule::linear(), image,
+                     options());
+  std::fill_n(zero.parameters().data(), zero.parameters().size(), 0.0f);
+  BOOST_TEST(std::abs(zero.test_loss(train) - 1) < 6 * std::sqrt(2.0 / (count * 784)));
+}
+
+BOOST_AUTO_TEST_CASE(pixels_that_are_not_finite) {
+  backend b(2);
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), infinity, -infinity}) {
+    host_images images = random_images({count, 1, 28, 28}, 1);
+    // Into the second batch of epoch 7, in a corner that the zoom may leave out.
+    images.pixels[static_cast<std::size_t>(cz::shuffled_order(count, 3, 7)[65]) * 784] = bad;
+    zoom_trainer t = make_trainer(b);
+    const cz::dataset<backend, cz::centred, float> train(b, images.dims, images.pixels.data());
+    BOOST_TEST(message_of([&] { epoch(t, train, 7); }) ==
+               "train_epoch: the loss is not finite in epoch 7, batch 2 of 3; look for bad pixels in the "
+               "data, or lower the learning rate");
+    for (const float p : values_of(t.parameters())) BOOST_REQUIRE(std::isfinite(p));
+    BOOST_TEST(t.optimizer().steps() == 1);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_is_refused) {
+  backend b(1);
+  zoom_trainer t = make_trainer(b);
+  BOOST_TEST(message_of([&] { epoch(t, digits(b, 59), 1); }) ==
+             "train_epoch: the data set has 59 images; a batch takes 60");
+  zoom_trainer small = make_trainer(b, options(), {1, 1, 8, 8});
+  const std::string shapes =
+      "trainer: the data set is 100 x 1 x 28 x 28; the network wants images of 1 x 1 x 8 x 8";
+  BOOST_TEST(message_of([&] { epoch(small, digits(b, 100), 1); }) == shapes);
+  BOOST_TEST(message_of([&] { small.test_loss(digits(b, 100)); }) == shapes);
+
+  const auto message = [&](auto change) {
+    cz::trainer_options o = options();
+    change(o);
+    return message_of([&] { make_trainer(b, o); });
+  };
+  BOOST_TEST(message([](auto& o) { o.batch_size = 0; }) ==
+             "trainer: the batch size is 0; it must be at least 1");
+  BOOST_TEST(message([](auto& o) { o.last_step = 25; }) ==
+             "trainer: the last step is 25; it must be 1 to 24");
+  BOOST_TEST(message([](auto& o) { o.last_step = -1; }) ==
+             "trainer: the last step is -1; it must be 1 to 24");
+  BOOST_TEST(message([](auto& o) { o.average_decay = 1; }) != "no error");
+  BOOST_TEST(message([](auto&) {}) == "no error");
+}
