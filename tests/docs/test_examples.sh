@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# The `cpp` blocks of docs/ compile, those of one page together, after `#include <coldzoom/coldzoom.hpp>` and `using
+# namespace coldzoom`. Excerpts that are not meant to compile are `c++` blocks.
+set -euo pipefail
+
+source_dir=${COLDZOOM_SOURCE_DIR:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+python3 - "$source_dir/docs" >"$work/pages.cpp" <<'PYTHON'
+import pathlib
+import re
+import sys
+import textwrap
+
+docs = pathlib.Path(sys.argv[1])
+print("#include <coldzoom/coldzoom.hpp>\n#include <coldzoom/testing/degradation_laws.hpp>\nusing namespace coldzoom;")
+count = 0
+for page in sorted(docs.rglob("*.md")):
+    blocks = re.findall(r"^[ \t]*```cpp\n.*?^[ \t]*```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    count += len(blocks)
+    name = re.sub(r"\W", "_", str(page.relative_to(docs)))
+    print(f"namespace {name} {{")
+    for block in blocks:
+        code = textwrap.dedent(block).split("\n", 1)[1].rsplit("\n", 1)[0]
+        print(f'#line 1 "{page.relative_to(docs)}, a block"\n{code}')
+    print("}")
+print("int main() {}")
+if count < 12:
+    sys.exit(f"found only {count} blocks")
+print(f"{count} blocks", file=sys.stderr)
+PYTHON
+"${CXX:-g++}" -std=c++20 -Wall -Wextra -Wconversion -Wshadow -Werror -fsyntax-only -I "$source_dir/include" "$work/pages.cpp"
