@@ -179,12 +179,37 @@ BOOST_AUTO_TEST_CASE(best_is_the_average_once_there_is_one) {
   BOOST_TEST(&t.best() == &t.parameters());
   epoch(t, train, 1);
   BOOST_TEST(&t.best() == &t.average()->values());
+  const double of_average = t.test_loss(train);
   cz::trainer_options o = options();
   o.average_decay = 0;
   zoom_trainer plain = make_trainer(b, o);
   epoch(plain, train, 1);
   BOOST_TEST(&plain.best() == &plain.parameters());
   BOOST_TEST(values_of(plain.parameters()) == values_of(t.parameters()));
+  BOOST_TEST(plain.test_loss(train) != of_average);
+  std::copy_n(t.best().data(), t.best().size(), plain.parameters().data());
+  BOOST_TEST(plain.test_loss(train) == of_average);
+}
+
+BOOST_AUTO_TEST_CASE(every_epoch_and_batch_draws_anew) {
+  // The same image again and again and weights that stay: the losses differ by the steps that are drawn.
+  backend b(2);
+  const auto& pixels = embedded_digits().train.pixels;
+  std::vector<std::uint8_t> repeated;
+  for (int i = 0; i < 120; ++i) repeated.insert(repeated.end(), pixels.begin(), pixels.begin() + 784);
+  const cz::dataset<backend, cz::centred> train(b, image.with_n(120), repeated.data());
+  zoom_trainer t = make_trainer(b);
+  const auto losses = [&](index_t number) {
+    std::vector<double> each;
+    t.train_epoch(train, number, cz::constant_rate{0},
+                  [&](const cz::batch_progress& p) { each.push_back(p.loss); });
+    return each;
+  };
+  const std::vector<double> first = losses(1), second = losses(2);
+  BOOST_TEST(losses(1) == first);
+  BOOST_TEST(first[0] != first[1]);
+  BOOST_TEST(first[0] != second[0]);
+  BOOST_TEST(first[1] != second[0]);
 }
 
 BOOST_AUTO_TEST_CASE(noise_objective) {
