@@ -1,5 +1,6 @@
 /// A degradation of one's own: trains a small network to undo it and shows what comes back.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
 #include <coldzoom/coldzoom.hpp>
 #include <coldzoom/data/mnist.hpp>
@@ -43,7 +44,7 @@ void run(const std::string& folder, const std::string& picture) {
   // [readme: end]
 
   // Rows of the picture: originals, fully degraded, restored by the sampler.
-  const index_t count = 12;
+  const index_t count = std::min<index_t>(12, digits.test.dims.n);
   const coldzoom::shape dims = image.with_n(count);
   std::vector<float> memory(static_cast<std::size_t>(3 * dims.size()));
   const coldzoom::tensor_view<float> rows(memory.data(), image.with_n(3 * count));
@@ -77,17 +78,15 @@ void run(const std::string& folder, const std::string& picture) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   std::string folder = COLDZOOM_EMBEDDED_DATA, picture;
   CLI::App app("Trains a small network to undo a degradation of one's own, a vignette.");
   app.add_option("--data", folder, "Folder with the four files of MNIST")->capture_default_str();
   app.add_option("--picture", picture,
                  "PNG file for originals, degraded and restored images; none by default");
   CLI11_PARSE(app, argc, argv);
-  try {
-    run(folder, picture);
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "error: %s\n", e.what());
-    return 1;
-  }
+  run(folder, picture);
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "error: %s\n", e.what());
+  return 1;
 }

@@ -62,7 +62,7 @@ void run(const options& o) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   options o;
   CLI::App app("Trains a small reconstructor on images that lie in an xtensor array, for one epoch.");
   app.add_option("--data", o.data, "Folder with the four files of MNIST")->capture_default_str();
@@ -71,10 +71,8 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--batch", o.batch, "Images in a batch")->check(CLI::PositiveNumber)->capture_default_str();
   CLI11_PARSE(app, argc, argv);
-  try {
-    run(o);
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "error: %s\n", e.what());
-    return 1;
-  }
+  run(o);
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "error: %s\n", e.what());
+  return 1;
 }

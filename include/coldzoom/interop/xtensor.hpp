@@ -83,7 +83,7 @@ template <class T> auto as_xtensor(tensor_view<T> view) {
   // A strided view, not a strided adaptor: assigning to the latter would replace its strides.
   auto memory = xt::adapt(view.data, spanned, xt::no_ownership(), std::array<std::size_t, 1>{spanned});
   return xt::xstrided_view<decltype(memory), std::array<std::size_t, 4>, xt::layout_type::dynamic>(
-      std::move(memory), extents, std::move(strides), 0, xt::layout_type::dynamic);
+      std::move(memory), extents, std::array(strides), 0, xt::layout_type::dynamic);
 }
 
 }  // namespace coldzoom::inline COLDZOOM_ISA
