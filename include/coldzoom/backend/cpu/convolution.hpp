@@ -3,7 +3,8 @@
 
 #include <coldzoom/backend/cpu/direct_convolution.hpp>
 #include <coldzoom/backend/cpu/fft_convolution.hpp>
-#include <string>
+#include <concepts>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -12,6 +13,24 @@ namespace coldzoom::inline COLDZOOM_ISA {
 /// Which algorithm carries a convolution. `automatic` takes the one with fewer multiplies by `cost`, a
 /// function of the shapes alone: a choice by the clock would change the bits from run to run.
 enum class convolution_algorithm { automatic, direct, fft };
+
+/// A callable (index_t image) -> void of any type, not owned. One indirect call an image, so that the
+/// convolutions are compiled once and not anew for every layer that hangs its own work behind them.
+class image_callback {
+ public:
+  template <class F>
+    requires(!std::same_as<std::remove_cvref_t<F>, image_callback>)
+  image_callback(F&& f)
+      : context_(const_cast<void*>(static_cast<const void*>(&f))),
+        call_([](void* context, index_t image) {
+          (*static_cast<std::remove_reference_t<F>*>(context))(image);
+        }) {}
+  void operator()(index_t image) const { call_(context_, image); }
+
+ private:
+  void* context_;
+  void (*call_)(void*, index_t);
+};
 
 /// One convolution layer on the CPU: its weights in the form its algorithm wants, scratch memory, gradient
 /// sums. The members are those of direct_convolution and fft_convolution.
@@ -42,12 +61,10 @@ template <class T> class cpu_convolution {
   void set_weights(thread_pool& pool, const T* weights, const T* bias) {
     std::visit([&](auto& c) { c.set_weights(pool, weights, bias); }, held_);
   }
-  template <class Epilogue>
-  void forward(thread_pool& pool, index_t n, const T* x, T* y, Epilogue&& epilogue) {
+  void forward(thread_pool& pool, index_t n, const T* x, T* y, image_callback epilogue) {
     std::visit([&](auto& c) { c.forward(pool, n, x, y, epilogue); }, held_);
   }
-  template <class Prologue>
-  void backward(thread_pool& pool, index_t n, const T* x, const T* dy, T* dx, Prologue&& prologue) {
+  void backward(thread_pool& pool, index_t n, const T* x, const T* dy, T* dx, image_callback prologue) {
     std::visit([&](auto& c) { c.backward(pool, n, x, dy, dx, prologue); }, held_);
   }
   void add_gradients(thread_pool& pool, T* dw, T* db) {
