@@ -6,6 +6,7 @@
 #include <coldzoom/nn/loss.hpp>
 #include <coldzoom/nn/predictor.hpp>
 #include <coldzoom/nn/reconstructor.hpp>
+#include <coldzoom/training/checkpoint.hpp>
 #include <string>
 #include <vector>
 
@@ -33,13 +34,7 @@ inline coldzoom::safetensors_file run_pass(const coldzoom::safetensors_file& wei
   using namespace coldzoom;
   using backend = cpu_backend<float>;
   const reconstructor net = network_of(weights);
-  parameter_list list;
-  net.describe(list, "");
-  std::vector<float> parameters;
-  for (const parameter_info& tensor : list) {
-    const std::vector<float>& values = weights.values<float>(tensor.name, tensor.dims);
-    parameters.insert(parameters.end(), values.begin(), values.end());
-  }
+  const std::vector<float> parameters = read_parameters(weights, net);
   const std::vector<float>& t = inputs.values<float>("t");
   const shape dims = net.image().with_n(static_cast<index_t>(t.size()));
   const std::vector<index_t> extents{dims.n, dims.c, dims.h, dims.w};
@@ -66,14 +61,13 @@ inline coldzoom::safetensors_file run_pass(const coldzoom::safetensors_file& wei
   result.add("loss", {}, std::vector<double>{b.sum(losses.data(), dims.n)});
   const std::vector<float> frequencies = net.frequency_table();
   result.add("gt.frequencies", {static_cast<index_t>(frequencies.size())}, frequencies);
-  index_t first = 0;
+  add_parameters(result, net, parameters);
+  parameter_list list;
+  net.describe(list, "");
+  auto from = gradients.begin();
   for (const parameter_info& tensor : list) {
-    const auto part = [&](const std::vector<float>& all) {
-      return std::vector<float>(all.begin() + first, all.begin() + first + tensor.size());
-    };
-    result.add(tensor.name, tensor.dims, part(parameters));
-    result.add("grad." + tensor.name, tensor.dims, part(gradients));
-    first += tensor.size();
+    result.add("grad." + tensor.name, tensor.dims, std::vector<float>(from, from + tensor.size()));
+    from += tensor.size();
   }
   return result;
 }
