@@ -10,6 +10,7 @@ Checks the packages of each GROUP and installs with apt-get what is missing.
 
   quickstart    what the example programs need
   tests         what the tests need (includes quickstart)
+  benchmarks    what the benchmarks need, PyTorch included (includes quickstart)
   ci            formatters, linters and clang (includes tests)
 
   --no-install  only name what is missing, and fail if anything is
@@ -24,7 +25,8 @@ quickstart=(
   libgnuplot-iostream-dev libboost-iostreams-dev libboost-system-dev libboost-filesystem-dev
 )
 tests=("${quickstart[@]}" libboost-test-dev)
-ci=("${tests[@]}" clang:clang++ libclang-rt-dev clang-format:clang-format clang-tidy:clang-tidy
+benchmarks=("${quickstart[@]}" libbenchmark-dev python3-torch python3-torchvision)
+ci=("${tests[@]}" libbenchmark-dev clang:clang++ libclang-rt-dev clang-format:clang-format clang-tidy:clang-tidy
   shellcheck:shellcheck python3:python3)
 
 install=yes
@@ -35,6 +37,7 @@ for argument in "$@"; do
     --help | -h) usage; exit 0 ;;
     quickstart) wanted+=("${quickstart[@]}") ;;
     tests) wanted+=("${tests[@]}") ;;
+    benchmarks) wanted+=("${benchmarks[@]}") ;;
     ci) wanted+=("${ci[@]}") ;;
     *) echo "setup.sh: unknown argument '$argument' (try --help)" >&2; exit 2 ;;
   esac
