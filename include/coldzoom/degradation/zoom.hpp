@@ -66,7 +66,7 @@ template <class I> struct zoom {
   int last_step = 24;
 
   COLDZOOM_HD int step(float level) const {
-    return static_cast<int>(level * static_cast<float>(last_step) + 0.5f);  // lround of a number >= 0
+    return static_cast<int>(std::lround(level * static_cast<float>(last_step)));
   }
 
   /// What is left of an h x w image at `step`.

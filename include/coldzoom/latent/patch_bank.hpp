@@ -36,8 +36,8 @@ template <ValueRange R, Interpolation I, Backend B> class patch_bank {
  public:
   using range = R;
 
-  /// `patches`: N x C x h x w, dense in host memory, as `centres` gives them. Throws `error` if there are
-  /// none.
+  /// `patches`: N x C x h x w, dense in host memory: the windows that a zoom leaves of training images.
+  /// Throws `error` if there are none.
   patch_bank(B& b, shape dims, const std::vector<float>& patches, I interpolation = {})
       : interpolation_(interpolation),
         dims_(dims) {

@@ -24,7 +24,8 @@ void unpack_images(B& b, const_activation<B> x, tensor_view<float, typename B::s
 }
 
 /// A network with its parameters, ready to predict. Images go through in micro-batches; the bits of an image
-/// do not depend on the batch it comes in. Not for use from two threads at once: give each its own.
+/// do not depend on the batch it comes in. Not for use from two threads at once: give each thread a predictor
+/// and a backend of its own.
 template <Backend B, Layer<B> Network> class predictor {
  public:
   /// `parameters` as in a checkpoint, in host memory; `image` gives C, H and W of the input.

@@ -39,6 +39,7 @@ inline std::vector<int> sampling_steps(int steps, int calls) {
            std::to_string(steps);
   });
   std::vector<int> chosen;
+  chosen.reserve(static_cast<std::size_t>(calls));
   for (int i = 0; i < calls; ++i) {
     chosen.push_back(static_cast<int>((static_cast<long long>(steps) * (calls - i) + calls - 1) / calls));
   }

@@ -36,8 +36,7 @@ std::vector<float> read_parameters(const safetensors_file& file, const Network& 
 }
 
 /// A buffer of the backend as a vector in host memory.
-template <Backend B, class Buffer>
-std::vector<float> to_host(B& b, const Buffer& buffer) {
+template <Backend B, class Buffer> std::vector<float> to_host(B& b, const Buffer& buffer) {
   std::vector<float> values(static_cast<std::size_t>(buffer.size()));
   b.download(buffer.data(), values.data(), buffer.size());
   return values;
@@ -46,8 +45,7 @@ std::vector<float> to_host(B& b, const Buffer& buffer) {
 namespace detail {
 
 /// What must agree between a checkpoint and the run that continues it.
-template <class Trainer>
-std::map<std::string, std::string> run_settings(const Trainer& t) {
+template <class Trainer> std::map<std::string, std::string> run_settings(const Trainer& t) {
   const trainer_options& o = t.options();
   return {{"format_version", "1"},
           {"batch_size", std::to_string(o.batch_size)},
@@ -59,8 +57,8 @@ std::map<std::string, std::string> run_settings(const Trainer& t) {
 
 }  // namespace detail
 
-/// Writes all that a run needs to continue to the same bits: parameters, moments and step count of the optimiser, the
-/// average of the weights. `settings` go into the metadata and are checked on loading.
+/// Writes all that a run needs to continue to the same bits: parameters, moments and step count of the
+/// optimiser, the average of the weights. `settings` go into the metadata and are checked on loading.
 template <class Trainer>
 void save_checkpoint(const std::string& path, Trainer& t, index_t epoch,
                      const std::map<std::string, std::string>& settings = {}) {
@@ -71,22 +69,26 @@ void save_checkpoint(const std::string& path, Trainer& t, index_t epoch,
   file.metadata["epoch"] = std::to_string(epoch);
   file.metadata["optimizer_steps"] = std::to_string(t.optimizer().steps());
   add_parameters(file, t.network(), to_host(b, t.parameters()));
-  const auto add = [&](const char* name, const auto& buffer) { file.add(name, {buffer.size()}, to_host(b, buffer)); };
+  const auto add = [&](const char* name, const auto& buffer) {
+    file.add(name, {buffer.size()}, to_host(b, buffer));
+  };
   add("adam.first", t.optimizer().first());
   add("adam.second", t.optimizer().second());
   if (t.average()) add("average", t.average()->values());
   save_safetensors(path, file);
 }
 
-/// Restores what save_checkpoint wrote and returns the epoch. Throws `error` where the file is damaged, belongs to
-/// another network, or was made with other settings; the trainer is then unchanged.
+/// Restores what save_checkpoint wrote and returns the epoch. Throws `error` where the file is damaged,
+/// belongs to another network, or was made with other settings; the trainer is then unchanged.
 template <class Trainer>
-index_t load_checkpoint(const std::string& path, Trainer& t, const std::map<std::string, std::string>& settings = {}) {
+index_t load_checkpoint(const std::string& path, Trainer& t,
+                        const std::map<std::string, std::string>& settings = {}) {
   auto& b = t.on();
   const safetensors_file file = load_safetensors(path);
   const auto found = [&](const std::string& key) {
     const auto at = file.metadata.find(key);
-    require(at != file.metadata.end(), path.c_str(), [&] { return "found no '" + key + "' in the metadata"; });
+    require(at != file.metadata.end(), path.c_str(),
+            [&] { return "found no '" + key + "' in the metadata"; });
     return at->second;
   };
   const auto number = [&](const std::string& key) {
@@ -102,7 +104,8 @@ index_t load_checkpoint(const std::string& path, Trainer& t, const std::map<std:
       return "the checkpoint was made with " + k + " = " + found(k) + ", this run has " + v;
     });
   }
-  const index_t size = t.network().parameter_count(), epoch = number("epoch"), steps = number("optimizer_steps");
+  const index_t size = t.network().parameter_count(), epoch = number("epoch"),
+                steps = number("optimizer_steps");
   const std::vector<float> parameters = read_parameters(file, t.network());
   const std::vector<float>& first = file.values<float>("adam.first", {size});
   const std::vector<float>& second = file.values<float>("adam.second", {size});
