@@ -25,31 +25,46 @@ template <class In, class Out> struct add_leading_channels {
   }
 };
 
-/// y = [first, second] along the channels; padding lanes become zero. Index: [n][block][pixel][lane] of y.
+/// to[lane] = channel c + lane of a pixel of x, 0 beyond the last channel.
+template <class In, class Real>
+COLDZOOM_HD void copy_lanes(const In& x, index_t n, index_t c, index_t pixel, Real* to) {
+  if (c % In::lanes == 0) {  // they lie side by side
+    const Real* from = x.data + x.offset(n, c, pixel);
+    for (index_t lane = 0; lane < In::lanes; ++lane) to[lane] = c + lane < x.dims.c ? from[lane] : 0;
+  } else {
+    for (index_t lane = 0; lane < In::lanes; ++lane)
+      to[lane] = c + lane < x.dims.c ? x.data[x.offset(n, c + lane, pixel)] : 0;
+  }
+}
+
+/// y = [first, second] along the channels; padding lanes become zero.
+/// Index: [n][block][pixel] of y, all its lanes.
 template <class In, class Out> struct concatenate_channels {
   In first, second;
   Out y;
 
   COLDZOOM_HD void operator()(index_t i) const {
-    const index_t pixel = i / Out::lanes % y.dims.pixels(), n = i / y.image_size();
-    const index_t c = i / (Out::lanes * y.dims.pixels()) % y.blocks() * Out::lanes + i % Out::lanes;
-    const index_t split = first.dims.c;
-    y.data[i] = c < split      ? first.data[first.offset(n, c, pixel)]
-                : c < y.dims.c ? second.data[second.offset(n, c - split, pixel)]
-                               : 0;
+    const index_t pixel = i % y.dims.pixels(), plane = i / y.dims.pixels();
+    const index_t n = plane / y.blocks(), begin = plane % y.blocks() * Out::lanes, split = first.dims.c;
+    auto* to = y.data + i * Out::lanes;
+    if (begin >= split) return copy_lanes(second, n, begin - split, pixel, to);
+    copy_lanes(first, n, begin, pixel, to);
+    for (index_t lane = split - begin; lane < Out::lanes && begin + lane < y.dims.c; ++lane)
+      to[lane] = second.data[second.offset(n, begin + lane - split, pixel)];
   }
 };
 
-/// The channels of x from `begin` on; padding lanes become zero. Index: [n][block][pixel][lane] of y.
+/// The channels of x from `begin` on; padding lanes become zero.
+/// Index: [n][block][pixel] of y, all its lanes.
 template <class In, class Out> struct trailing_channels {
   In x;
   index_t begin;
   Out y;
 
   COLDZOOM_HD void operator()(index_t i) const {
-    const index_t pixel = i / Out::lanes % y.dims.pixels(), n = i / y.image_size();
-    const index_t c = i / (Out::lanes * y.dims.pixels()) % y.blocks() * Out::lanes + i % Out::lanes;
-    y.data[i] = c < y.dims.c ? x.data[x.offset(n, begin + c, pixel)] : 0;
+    const index_t pixel = i % y.dims.pixels(), plane = i / y.dims.pixels();
+    copy_lanes(x, plane / y.blocks(), begin + plane % y.blocks() * Out::lanes, pixel,
+               y.data + i * Out::lanes);
   }
 };
 
@@ -164,14 +179,14 @@ template <class L> struct skip_concat : detail::wrapper<L> {
     const activation<B> inner_y = ws.y.view(x.dims.n);
     this->inner.forward(b, parameters, x, side, inner_y, ws.inner);
     using kernel = detail::concatenate_channels<const_activation<B>, activation<B>>;
-    b.for_each_index(y.size(), kernel{x, inner_y, y}, 8);
+    b.for_each_index(y.size() / B::lanes, kernel{x, inner_y, y}, 2 * B::lanes);
   }
   template <Backend B>
   void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
                 activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws) const {
     const activation<B> inner_dy = ws.y.view(x.dims.n);
     using split_kernel = detail::trailing_channels<const_activation<B>, activation<B>>;
-    b.for_each_index(inner_dy.size(), split_kernel{dy, x.dims.c, inner_dy}, 8);
+    b.for_each_index(inner_dy.size() / B::lanes, split_kernel{dy, x.dims.c, inner_dy}, 2 * B::lanes);
     this->inner.backward(b, parameters, x, side, inner_dy, dx, gradients, ws.inner);
     if (!dx.data) return;
     using add_kernel = detail::add_leading_channels<const_activation<B>, activation<B>>;

@@ -23,13 +23,14 @@ template <class In, class Out, class Real> struct window_sum {
 
   COLDZOOM_HD void operator()(index_t i) const {
     const index_t begin = window_begin(i, h, w, from.dims.h, from.dims.w);
-    for (index_t lane = 0; lane < Out::lanes; ++lane) {
-      Real total = 0;
-      for (index_t a = 0; a < h; ++a) {
-        for (index_t b = 0; b < w; ++b) total += from.data[(begin + a * from.dims.w + b) * Out::lanes + lane];
+    Real total[Out::lanes] = {};  // the lanes innermost: one vector
+    for (index_t a = 0; a < h; ++a) {
+      for (index_t b = 0; b < w; ++b) {
+        const Real* pixel = from.data + (begin + a * from.dims.w + b) * Out::lanes;
+        for (index_t lane = 0; lane < Out::lanes; ++lane) total[lane] += pixel[lane];
       }
-      to.data[i * Out::lanes + lane] = scale * total;
     }
+    for (index_t lane = 0; lane < Out::lanes; ++lane) to.data[i * Out::lanes + lane] = scale * total[lane];
   }
 };
 
