@@ -14,7 +14,8 @@ inline constexpr index_t micro_batch_size = 32;
 /// Images into the layout of activations.
 template <Backend B>
 void pack_images(B& b, tensor_view<const float, typename B::space> images, activation<B> x) {
-  b.for_each_index(x.size(), generic::pack<decltype(images), activation<B>>{images, x}, 4);
+  b.for_each_index(x.size() / B::lanes, generic::pack<decltype(images), activation<B>>{images, x},
+                   2 * B::lanes);
 }
 
 /// Activations into images.

@@ -6,18 +6,21 @@
 
 namespace coldzoom::inline COLDZOOM_ISA::generic {
 
-/// Images (any strides) into the activation layout; padding lanes become zero. Index:
-/// [n][block][pixel][lane].
+/// Images (any strides) into the activation layout; padding lanes become zero.
+/// Index: [n][block][pixel], all lanes.
 template <class In, class Out> struct pack {
   In images;
   Out x;
 
   COLDZOOM_HD void operator()(index_t i) const {
-    const index_t lane = i % Out::lanes, pixel = i / Out::lanes % x.dims.pixels();
-    const index_t block = i / (Out::lanes * x.dims.pixels()) % x.blocks();
-    const index_t n = i / x.image_size(), c = block * Out::lanes + lane;
+    const index_t pixel = i % x.dims.pixels(), plane = i / x.dims.pixels();
+    const index_t n = plane / x.blocks(), first = plane % x.blocks() * Out::lanes, left = x.dims.c - first;
     using real = typename Out::value_type;
-    x.data[i] = c < x.dims.c ? static_cast<real>(images(n, c, pixel / x.dims.w, pixel % x.dims.w)) : real(0);
+    const auto* from = &images(n, first, pixel / x.dims.w, pixel % x.dims.w);
+    real* to = x.data + i * Out::lanes;
+    for (index_t lane = 0; lane < Out::lanes; ++lane) to[lane] = 0;
+    for (index_t lane = 0; lane < Out::lanes && lane < left; ++lane)
+      to[lane] = static_cast<real>(from[lane * images.stride_c]);
   }
 };
 
