@@ -1,14 +1,14 @@
 /// A degradation of one's own: trains a small network to undo it and shows what comes back.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
 #include <coldzoom/coldzoom.hpp>
 #include <coldzoom/data/mnist.hpp>
 #include <coldzoom/io/png.hpp>
 #include <cstdio>
-#include <exception>
 #include <string>
 #include <vector>
+
+#include "common/program.hpp"
 
 namespace {
 
@@ -78,15 +78,11 @@ void run(const std::string& folder, const std::string& picture) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
+int main(int argc, char** argv) {
   std::string folder = COLDZOOM_EMBEDDED_DATA, picture;
   CLI::App app("Trains a small network to undo a degradation of one's own, a vignette.");
   app.add_option("--data", folder, "Folder with the four files of MNIST")->capture_default_str();
   app.add_option("--picture", picture,
                  "PNG file for originals, degraded and restored images; none by default");
-  CLI11_PARSE(app, argc, argv);
-  run(folder, picture);
-} catch (const std::exception& e) {
-  std::fprintf(stderr, "error: %s\n", e.what());
-  return 1;
+  return programs::run(app, argc, argv, [&] { run(folder, picture); });
 }

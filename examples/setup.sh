@@ -24,10 +24,10 @@ quickstart=(
   nlohmann-json3-dev libcli11-dev libeigen3-dev libxtensor-dev libpng-dev zlib1g-dev
   libgnuplot-iostream-dev libboost-iostreams-dev libboost-system-dev libboost-filesystem-dev
 )
-tests=("${quickstart[@]}" libboost-test-dev)
+tests=("${quickstart[@]}" libboost-test-dev python3:python3)
 benchmarks=("${quickstart[@]}" libbenchmark-dev python3-torch python3-torchvision)
 ci=("${tests[@]}" libbenchmark-dev clang:clang++ libclang-rt-dev clang-format:clang-format clang-tidy:clang-tidy
-  shellcheck:shellcheck python3:python3)
+  shellcheck:shellcheck)
 
 install=yes
 wanted=()

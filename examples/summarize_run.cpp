@@ -31,13 +31,17 @@ void summarize(const settings& s) {
   }
   coldzoom::require(!epochs.empty(), log.c_str(), "found no epochs, wanted at least one line");
 
+  const double best = *std::min_element(test.begin(), test.end());
   if (!s.png.empty()) {
     coldzoom::write_file_atomically(s.png, std::string());  // gnuplot itself would fail in silence
     gnuplotio::Gnuplot plot("gnuplot");
+    const double lowest = std::min(*std::min_element(train.begin(), train.end()), best);
+    const double highest = std::max(train.front(), test.front());
     plot << "set terminal pngcairo size 900,540 noenhanced font 'sans,11'\nset output '" << s.png << "'\n"
-         << "set xlabel 'epoch'\nset ylabel 'mean squared error'\nset grid\nset key top right\nset logscale "
-            "y\n"
-         << "set format y '%.3f'\nset ytics add (0.02, 0.03, 0.05)\nset title 'Loss of " << s.run << "'\n"
+         << "set xlabel 'epoch'\nset ylabel 'mean squared error'\nset grid\nset key top right\n"
+         << "set logscale y\nset yrange [" << lowest / 1.1 << ':' << highest * 1.1 << "]\n"
+         << "set format y '%.3f'\nset ytics add (0.015, 0.02, 0.03, 0.05, 0.07)\nset title 'Loss of " << s.run
+         << "'\n"
          << "plot '-' with linespoints pt 7 ps 0.6 lw 2 title 'train', "
          << "'-' with linespoints pt 5 ps 0.6 lw 2 title 'test'\n";
     plot.send1d(std::make_pair(epochs, train));
@@ -47,7 +51,7 @@ void summarize(const settings& s) {
                              {"epochs", last.at("epoch")},
                              {"train_loss", last.at("train_loss")},
                              {"test_loss", last.at("test_loss")},
-                             {"best_test_loss", *std::min_element(test.begin(), test.end())},
+                             {"best_test_loss", best},
                              {"images_per_second", last.at("images_per_second")},
                              {"seconds", seconds}};
   if (!s.json.empty()) coldzoom::write_file_atomically(s.json, summary.dump(2) + "\n");

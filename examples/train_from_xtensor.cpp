@@ -1,14 +1,14 @@
 /// Trains a small reconstructor on images that lie in an xtensor array, for one epoch.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <coldzoom/coldzoom.hpp>
 #include <coldzoom/data/mnist.hpp>
 #include <coldzoom/interop/xtensor.hpp>
 #include <cstdio>
-#include <exception>
 #include <string>
 
 namespace cz = coldzoom;
+
+#include "common/program.hpp"
 
 namespace {
 
@@ -62,7 +62,7 @@ void run(const options& o) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
+int main(int argc, char** argv) {
   options o;
   CLI::App app("Trains a small reconstructor on images that lie in an xtensor array, for one epoch.");
   app.add_option("--data", o.data, "Folder with the four files of MNIST")->capture_default_str();
@@ -70,9 +70,5 @@ int main(int argc, char** argv) try {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--batch", o.batch, "Images in a batch")->check(CLI::PositiveNumber)->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
-  run(o);
-} catch (const std::exception& e) {
-  std::fprintf(stderr, "error: %s\n", e.what());
-  return 1;
+  return programs::run(app, argc, argv, [&] { run(o); });
 }

@@ -50,7 +50,10 @@ inline void save_zoom_model(const std::string& path, const zoom_model& model) {
   file.add("gt.frequencies", {static_cast<coldzoom::index_t>(frequencies.size())}, frequencies);
   const auto join = [](const auto& values) {
     std::string text;
-    for (const auto& value : values) text += (text.empty() ? "" : ",") + std::to_string(value);
+    for (const auto& value : values) {
+      if (!text.empty()) text += ',';
+      text += std::to_string(value);
+    }
     return text;
   };
   file.metadata = {{"format_version", "1"},
