@@ -1,0 +1,136 @@
+// Where the time of a training step goes: each layer's passes, and how near they come to what the machine can
+// do. docs/how_to/profile.md explains the table.
+#include <coldzoom/backend/cpu/cpu_backend.hpp>
+#include <coldzoom/nn/conv_block.hpp>
+#include <coldzoom/nn/loss.hpp>
+#include <coldzoom/nn/predictor.hpp>
+#include <coldzoom/nn/timed.hpp>
+#include <coldzoom/optim/adam.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "machine_peak.hpp"
+
+namespace cz = coldzoom;
+
+namespace {
+
+using backend = cz::cpu_backend<float>;
+using convolution = backend::convolution;
+
+/// The layers of reconstructor::original, each under a clock.
+auto timed_reconstructor(cz::shape image) {
+  const cz::layer_norm_pixels norm(image.h, image.w);
+  const auto block = [&](cz::index_t in, cz::index_t out) {
+    return cz::timed(cz::conv_block<cz::layer_norm_pixels, cz::gelu>{cz::conv2d::same(in, out, 7), norm});
+  };
+  using first_block = cz::conv_block<cz::layer_norm_pixels, cz::gelu, cz::time_condition>;
+  return cz::sequence(cz::timed(first_block{cz::conv2d::same(image.c, 16, 7), norm, cz::time_condition(16)}),
+                      block(16, 32), block(32, 32), block(32, 16),
+                      cz::timed(cz::conv2d::same(16, image.c, 3)));
+}
+
+const cz::conv2d& convolution_of(const cz::conv2d& layer) { return layer; }
+template <class Block> const cz::conv2d& convolution_of(const Block& block) { return block.conv; }
+
+struct machine {
+  double multiply_adds, bandwidth;
+};
+
+/// One row: milliseconds of each pass of a step, and the shares of the peaks. Three passes, so three times
+/// the multiply-adds of the definition; at least x and y are read or written forward, and x, dy, dx and the
+/// kept output of the convolution backward.
+void print_row(const cz::conv2d& conv, const cz::layer_times& times, int steps, cz::shape in,
+               const machine& peak) {
+  const cz::convolution_geometry g = conv.geometry(in);
+  const auto image_bytes = [&](cz::index_t channels) {
+    return static_cast<double>(cz::activation<backend>{nullptr, {1, channels, in.h, in.w}}.size() *
+                               static_cast<cz::index_t>(sizeof(float)));
+  };
+  const double images = static_cast<double>(times.images), seconds = times.forward + times.backward;
+  const double definition = 3 * static_cast<double>(g.weights() * in.pixels()) * images;
+  const double bytes = (3 * image_bytes(g.in_channels) + 3 * image_bytes(g.out_channels)) * images;
+  const bool fft = convolution::choose(g) == cz::convolution_algorithm::fft;
+  const double done =
+      3 * images * (fft ? cz::fft_convolution<float>::cost(g) : cz::direct_convolution<float>::cost(g));
+  std::printf("%td -> %-3td %tdx%td %-7s %8.2f %8.2f %8.2f %8.2f %10.0f %% %8.0f %% %8.0f %%\n",
+              g.in_channels, g.out_channels, g.kernel_h, g.kernel_w, fft ? "fft" : "direct",
+              1e3 * times.prepare / steps, 1e3 * times.forward / steps, 1e3 * times.backward / steps,
+              1e3 * times.finish / steps, 100 * definition / seconds / peak.multiply_adds,
+              100 * done / seconds / peak.multiply_adds, 100 * bytes / seconds / peak.bandwidth);
+}
+
+void profile(int threads, cz::index_t batch, int steps) {
+  backend b(threads);
+  const cz::shape image{1, 1, 28, 28}, micro_batch = image.with_n(cz::micro_batch_size);
+  const machine peak{peak_multiply_adds(b.pool()), peak_bandwidth(b.pool())};
+  std::printf("%d threads; peak %.1f G multiply-adds/s, %.1f GB/s\n", b.threads(), peak.multiply_adds * 1e-9,
+              peak.bandwidth * 1e-9);
+
+  const auto network = timed_reconstructor(image);
+  std::vector<float> parameters = cz::initial_parameters(network, 1), gradients(parameters.size());
+  cz::adam<backend> optimizer(b, network.parameter_count());
+  auto workspace = network.make_workspace(b, micro_batch, cz::pass::train);
+  cz::activation_buffer<backend> x(b, micro_batch), y(b, micro_batch), dy(b, micro_batch);
+  const cz::sample_key key{1, cz::stream::shuffle, 0};
+  std::vector<float> pixels(static_cast<std::size_t>(image.with_n(batch).size()));
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = cz::random_uniform(key, i) - 0.5f;
+  const cz::tensor_view<const float> images(pixels.data(), image.with_n(batch));
+  const std::vector<float> time(static_cast<std::size_t>(batch), 0.5f);
+  std::vector<float> losses(static_cast<std::size_t>(batch));
+  const cz::mean_squared_error loss;
+
+  const auto step = [&] {
+    network.prepare(b, parameters.data(), workspace);
+    std::fill(gradients.begin(), gradients.end(), 0.0f);
+    for (cz::index_t first = 0; first < batch; first += cz::micro_batch_size) {
+      const cz::index_t n = std::min(cz::micro_batch_size, batch - first);
+      const cz::side_inputs<backend> side{{time.data() + first, n}, {}};
+      cz::pack_images(b, images.images(first, n), x.view(n));
+      network.forward(b, parameters.data(), x.view(n), side, y.view(n), workspace);
+      loss(b, cz::const_activation<backend>(y.view(n)), images.images(first, n), loss.scale(images.dims),
+           dy.view(n), cz::vector_view<float>{losses.data() + first, n});
+      network.backward(b, parameters.data(), x.view(n), side, dy.view(n), {}, gradients.data(), workspace);
+    }
+    network.finish(b, gradients.data(), workspace);
+    optimizer.step(b, gradients.data(), parameters.data(), 2e-4);
+  };
+  const auto for_layers = [&](auto&& f) {
+    std::apply([&](const auto&... layer) { (f(layer), ...); }, network.layers);
+  };
+  step();  // warms up
+  for_layers([](const auto& layer) { *layer.times = {}; });
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < steps; ++i) step();
+  const double total = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+
+  std::printf(
+      "\nlayer              ms: weights  forward backward gradients  of the peak: as defined  as done  "
+      "memory\n");
+  double in_layers = 0;
+  for_layers([&](const auto& layer) {
+    const cz::layer_times& t = *layer.times;
+    print_row(convolution_of(layer.inner), t, steps, image, peak);
+    in_layers += t.prepare + t.forward + t.backward + t.finish;
+  });
+  std::printf(
+      "in no layer (loss, Adam, copies)  %8.2f\none step                          %8.2f ms, %.0f images/s\n",
+      1e3 * (total - in_layers) / steps, 1e3 * total / steps, static_cast<double>(batch) * steps / total);
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  if (count > 4 || (count > 1 && std::string(arguments[1]).starts_with("-"))) {
+    std::printf("usage: profile_step [THREADS [BATCH [STEPS]]]   (all CPUs, 128 images, 20 steps)\n");
+    return count > 4 ? 2 : 0;
+  }
+  const auto argument = [&](int i, int otherwise) { return count > i ? std::atoi(arguments[i]) : otherwise; };
+  try {
+    profile(argument(1, 0), std::max(1, argument(2, 128)), std::max(1, argument(3, 20)));
+  } catch (const cz::error& failure) {
+    std::fprintf(stderr, "profile_step: %s\n", failure.what());
+    return 1;
+  }
+}
