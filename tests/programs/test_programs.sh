@@ -9,7 +9,7 @@ cd "$work"
 
 fail() { echo "FAILED: $*" >&2; exit 1; }
 # A small network on few digits: seconds in all.
-small=(--data "$data" --limit 320 --batch-size 64 --widths 5,4 --samples 9)
+small=(--data "$data" --limit 320 --batch-size 64 --widths "5,4" --samples 9)
 run=(--epochs 3 --learning-rate 3e-3 --decay cosine --warmup 2 --ema 0.9)
 train() { "$bin/train_zoom_nearest" "${small[@]}" "${run[@]}" "$@" >>log.txt 2>&1 || fail "train_zoom_nearest $*: $(tail -n 3 log.txt)"; }
 same() { cmp "$1" "$2" || fail "$1 and $2 differ"; }
@@ -53,7 +53,7 @@ echo "-- samples: any thread count and batch"
 draw() { "$bin/sample" --model whole/model.safetensors --data "$data" "$@" >>log.txt 2>&1 || fail "sample $*: $(tail -n 3 log.txt)"; }
 draw --count 300 --seed 7 --out many.npy --threads 2 --png grid.png --steps-png steps.png
 draw --count 5 --seed 7 --out few.npy --threads 1
-[ -s grid.png ] && [ -s steps.png ] || fail "sample wrote no pictures"
+if [ ! -s grid.png ] || [ ! -s steps.png ]; then fail "sample wrote no pictures"; fi
 python3 - <<'PY' || fail "samples are not as documented"
 def load(path):
     raw = open(path, "rb").read()
@@ -79,12 +79,12 @@ python3 -c 'import json; m = json.load(open("metrics.json")); assert m["epochs"]
 echo "-- bad input"
 # expect WORDS PROGRAM ARGUMENTS: fails by itself (no signal), with one sentence on stderr that holds WORDS.
 expect() {
-  local words=$1 code=0
-  shift
-  "$bin/$@" >/dev/null 2>err.txt || code=$?
-  [ "$code" = 1 ] || [ "$code" = 2 ] || fail "exit code $code from: $*: $(cat err.txt)"
-  grep -qF -- "$words" err.txt || fail "no '$words' in the message of: $*: $(cat err.txt)"
-  [ "$(grep -vc 'Run with --help' err.txt)" = 1 ] || fail "not one sentence from: $*: $(cat err.txt)"
+  local words=$1 program=$2 code=0
+  shift 2
+  "$bin/$program" "$@" >/dev/null 2>err.txt || code=$?
+  [ "$code" = 1 ] || [ "$code" = 2 ] || fail "exit code $code from: $program $*: $(cat err.txt)"
+  grep -qF -- "$words" err.txt || fail "no '$words' in the message of: $program $*: $(cat err.txt)"
+  [ "$(grep -vc 'Run with --help' err.txt)" = 1 ] || fail "not one sentence from: $program $*: $(cat err.txt)"
 }
 # with_defaults OPTIONS -- OPTIONS...: the second list after those options of the first that it does not give itself.
 with_defaults() {
