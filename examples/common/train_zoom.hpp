@@ -73,6 +73,13 @@ inline void add_training_options(CLI::App& app, training_settings& s) {
                "continue the run in --out from its newest checkpoint, to the same bits");
 }
 
+/// All digits of a number, so that settings that differ at all are told apart.
+inline std::string exact(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.17g", value);
+  return text;
+}
+
 inline coldzoom::labelled_images first_images(coldzoom::labelled_images images, coldzoom::index_t limit) {
   if (limit > 0 && limit < images.dims.n) {
     images.dims.n = limit;
@@ -119,7 +126,7 @@ void train_zoom(const std::string& kind, I interpolation, int default_steps, con
   std::map<std::string, std::string> must_agree{{"kind", kind},
                                                 {"data", s.data},
                                                 {"train_images", std::to_string(train.dims.n)},
-                                                {"learning_rate", std::to_string(s.learning_rate)},
+                                                {"learning_rate", exact(s.learning_rate)},
                                                 {"decay", s.decay}};
   if (s.decay == "cosine") {
     must_agree["epochs"] = std::to_string(s.epochs);
