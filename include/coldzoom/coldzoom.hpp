@@ -32,6 +32,7 @@
 #include <coldzoom/nn/reconstructor.hpp>
 #include <coldzoom/nn/sequence.hpp>
 #include <coldzoom/nn/time_condition.hpp>
+#include <coldzoom/nn/timed.hpp>
 #include <coldzoom/nn/upsample.hpp>
 #include <coldzoom/optim/adam.hpp>
 #include <coldzoom/optim/learning_rate.hpp>
