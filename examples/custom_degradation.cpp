@@ -25,7 +25,12 @@ struct vignette {  // darkens towards the corners as the level grows
 static_assert(coldzoom::PixelDegradation<vignette>);
 // [readme: end]
 
-void run(const std::string& folder, const std::string& picture) {
+struct settings {
+  std::string folder = COLDZOOM_EMBEDDED_DATA, picture;
+};
+
+void run(const settings& s) {
+  const auto& [folder, picture] = s;
   using coldzoom::index_t;
   const auto show = [](const coldzoom::batch_progress& p) {
     if (p.batch % 10 == 0) std::printf("batch %d, loss %.5f\n", static_cast<int>(p.batch), p.loss);
@@ -76,13 +81,16 @@ void run(const std::string& folder, const std::string& picture) {
   if (!picture.empty()) coldzoom::save_png(picture, coldzoom::image_grid(rows, count, 2));
 }
 
+void add_options(CLI::App& app, settings& s) {
+  app.add_option("--data", s.folder, "folder with the four files of MNIST")->capture_default_str();
+  app.add_option("--picture", s.picture,
+                 "PNG file for originals, degraded and restored images; none by default");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string folder = COLDZOOM_EMBEDDED_DATA, picture;
-  CLI::App app("Trains a small network to undo a degradation of one's own, a vignette.");
-  app.add_option("--data", folder, "Folder with the four files of MNIST")->capture_default_str();
-  app.add_option("--picture", picture,
-                 "PNG file for originals, degraded and restored images; none by default");
-  return programs::run(app, argc, argv, [&] { run(folder, picture); });
+  return programs::run<settings>(argc, argv, "custom_degradation",
+                                 "Trains a small network to undo a degradation of one's own, a vignette.",
+                                 add_options, run);
 }

@@ -110,11 +110,7 @@ void sample(const settings& s) {
   }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  settings s;
-  CLI::App app("Draws images from a zoom model, from latent to digit in T network calls.", "sample");
+void add_options(CLI::App& app, settings& s) {
   app.add_option("--model", s.model, "safetensors file, ours or the original project's")->required();
   app.add_option("--kind", s.kind,
                  "what the model is, where the file does not say: zoom_nearest, zoom_bilinear")
@@ -143,5 +139,12 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--png", s.png, "grid of the samples (400 at most)");
   app.add_option("--steps-png", s.steps_png, "the way from latent to sample, for the first 8");
-  return programs::run(app, argc, argv, [&] { sample(s); });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return programs::run<settings>(argc, argv, "sample",
+                                 "Draws images from a zoom model, from latent to digit in T network calls.",
+                                 add_options, sample);
 }

@@ -59,13 +59,16 @@ void summarize(const settings& s) {
               train.back(), test.back());
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  settings s;
-  CLI::App app("Sums up a training run: a picture of its losses, the last values as JSON.", "summarize_run");
+void add_options(CLI::App& app, settings& s) {
   app.add_option("--run", s.run, "folder of the run, as --out of the training program")->required();
   app.add_option("--png", s.png, "picture of the losses over the epochs (needs gnuplot)");
   app.add_option("--json", s.json, "epochs, losses, images per second, seconds");
-  return programs::run(app, argc, argv, [&] { summarize(s); });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return programs::run<settings>(argc, argv, "summarize_run",
+                                 "Sums up a training run: a picture of its losses, the last values as JSON.",
+                                 add_options, summarize);
 }

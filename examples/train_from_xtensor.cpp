@@ -60,15 +60,19 @@ void run(const options& o) {
   std::printf("test loss after one epoch  %.4f\n", trainer.test_loss(test));
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  options o;
-  CLI::App app("Trains a small reconstructor on images that lie in an xtensor array, for one epoch.");
+void add_options(CLI::App& app, options& o) {
   app.add_option("--data", o.data, "Folder with the four files of MNIST")->capture_default_str();
   app.add_option("--limit", o.limit, "Number of training images")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--batch", o.batch, "Images in a batch")->check(CLI::PositiveNumber)->capture_default_str();
-  return programs::run(app, argc, argv, [&] { run(o); });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return programs::run<options>(
+      argc, argv, "train_from_xtensor",
+      "Trains a small reconstructor on images that lie in an xtensor array, for one epoch.", add_options,
+      run);
 }

@@ -21,29 +21,36 @@ inline void stop_if_requested() {
   if (stop_requested) throw interrupted{};
 }
 
-/// Parses the command line into the options that `app` has been given, then runs `body`.
-template <class Body> int run(CLI::App& app, int argc, char** argv, Body&& body) {
-  app.get_formatter()->column_width(34);
-  app.option_defaults()->always_capture_default();
+/// The whole main of a program: add_options(app, settings) declares them, body(settings) does the work.
+/// Nothing is thrown out of it.
+template <class Settings, class AddOptions, class Body>
+int run(int argc, char** argv, const char* name, const char* description, AddOptions&& add_options,
+        Body&& body) {
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
-  }
-  std::signal(SIGINT, [](int) {
-    stop_requested = true;
-    std::signal(SIGINT, SIG_DFL);  // a second Ctrl-C ends it at once
-  });
-  try {
-    body();
+    Settings settings;
+    CLI::App app(description, name);
+    app.get_formatter()->column_width(34);
+    add_options(app, settings);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+      return app.exit(e) == 0 ? 0 : 2;
+    }
+    std::signal(SIGINT, [](int) {
+      stop_requested = true;
+      std::signal(SIGINT, SIG_DFL);  // a second Ctrl-C ends it at once
+    });
+    body(settings);
     return 0;
   } catch (const interrupted&) {
-    std::fprintf(stderr, "\ninterrupted\n");
+    std::fputs("\ninterrupted\n", stderr);
     return 130;
   } catch (const std::exception& e) {
     std::fprintf(stderr, "error: %s\n", e.what());
-    return 1;
+  } catch (...) {
+    std::fputs("error: unknown\n", stderr);
   }
+  return 1;
 }
 
 }  // namespace programs

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <string>
 
@@ -45,7 +46,7 @@ class progress_bar {
 
   /// "1:02:03" or "2:03".
   static std::string clock_time(double seconds) {
-    const int s = static_cast<int>(seconds + 0.5);
+    const int s = static_cast<int>(std::lround(seconds));
     char text[32];
     if (s >= 3600) {
       std::snprintf(text, sizeof text, "%d:%02d:%02d", s / 3600, s / 60 % 60, s % 60);

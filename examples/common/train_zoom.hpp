@@ -90,14 +90,15 @@ inline coldzoom::labelled_images first_images(coldzoom::labelled_images images, 
 }
 
 template <coldzoom::Interpolation I>
-void train_zoom(const std::string& kind, I interpolation, int default_steps, const training_settings& s) {
+void train_zoom(const zoom_kind& original, I interpolation, const training_settings& s) {
   using namespace coldzoom;
   backend b(s.threads);
   split_pair data = load_data(s.data);
   const labelled_images train = first_images(std::move(data.train), s.limit);
   const labelled_images test = first_images(std::move(data.test), s.limit);
   const shape image = train.dims.with_n(1);
-  const int steps = s.steps == 0 ? default_steps : s.steps;
+  const std::string kind = original.name;
+  const int steps = s.steps == 0 ? original.steps : s.steps;
   require(steps < std::min(image.h, image.w), "--steps", [&] {
     return "found " + std::to_string(steps) + ", wanted 1 to " +
            std::to_string(std::min(image.h, image.w) - 1) + " for images of " + to_string(image);
@@ -186,18 +187,6 @@ void train_zoom(const std::string& kind, I interpolation, int default_steps, con
     std::fflush(stdout);
     stop_if_requested();
   }
-}
-
-template <coldzoom::Interpolation I>
-int train_zoom_main(const std::string& kind, I interpolation, int argc, char** argv) {
-  const auto* const entry = std::find_if(std::begin(zoom_kinds), std::end(zoom_kinds),
-                                         [&](const zoom_kind& k) { return k.name == kind; });
-  training_settings s;
-  CLI::App app("Trains the reconstructor of Cold Zoom Diffusion with " + std::string(I::name) +
-                   " interpolation: x0 from D(x0, t), t = 1 .. T.",
-               "train_" + kind);
-  add_training_options(app, s);
-  return run(app, argc, argv, [&] { train_zoom(kind, interpolation, entry->steps, s); });
 }
 
 }  // namespace programs

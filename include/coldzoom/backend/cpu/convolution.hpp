@@ -19,12 +19,10 @@ enum class convolution_algorithm { automatic, direct, fft };
 class image_callback {
  public:
   template <class F>
-    requires(!std::same_as<std::remove_cvref_t<F>, image_callback>)
-  image_callback(F&& f)
+    requires(!std::same_as<std::remove_const_t<F>, image_callback>)
+  image_callback(F& f)
       : context_(const_cast<void*>(static_cast<const void*>(&f))),
-        call_([](void* context, index_t image) {
-          (*static_cast<std::remove_reference_t<F>*>(context))(image);
-        }) {}
+        call_([](void* context, index_t image) { (*static_cast<F*>(context))(image); }) {}
   void operator()(index_t image) const { call_(context_, image); }
 
  private:
