@@ -3,6 +3,7 @@
 
 #include <coldzoom/core/view.hpp>
 #include <concepts>
+#include <type_traits>
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
@@ -44,10 +45,13 @@ concept Backend = requires(B& b, const typename B::real_type* in, typename B::re
 };
 
 template <class B> using real_t = typename B::real_type;
-template <class B> using tensor = tensor_view<real_t<B>, typename B::space>;
-template <class B> using const_tensor = tensor_view<const real_t<B>, typename B::space>;
-template <class B> using activation = activation_view<real_t<B>, B::lanes, typename B::space>;
-template <class B> using const_activation = activation_view<const real_t<B>, B::lanes, typename B::space>;
+// Identities, for nvcc would else deduce from arguments of these types and so refuse conversions to const.
+template <class B> using tensor = std::type_identity_t<tensor_view<real_t<B>, typename B::space>>;
+template <class B> using const_tensor = std::type_identity_t<tensor_view<const real_t<B>, typename B::space>>;
+template <class B>
+using activation = std::type_identity_t<activation_view<real_t<B>, B::lanes, typename B::space>>;
+template <class B>
+using const_activation = std::type_identity_t<activation_view<const real_t<B>, B::lanes, typename B::space>>;
 template <class B> using buffer_t = typename B::template buffer<real_t<B>>;
 
 /// Memory for activations of up to `capacity` images; `view(n)` is its first n images.

@@ -48,8 +48,8 @@ template <ValueRange R, class T, class Space = host_space> struct image_batch : 
   COLDZOOM_HD constexpr image_batch images(index_t first, index_t count) const {
     return image_batch(tensor_view<T, Space>::images(first, count));
   }
-  COLDZOOM_HD constexpr operator image_batch<R, const T, Space>() const requires(!std::is_const_v<T>) {
-    return image_batch<R, const T, Space>(tensor_view<const T, Space>(*this));
+  template <detail::constant_of<T> U> COLDZOOM_HD constexpr operator image_batch<R, U, Space>() const {
+    return image_batch<R, U, Space>(tensor_view<U, Space>(*this));
   }
 };
 

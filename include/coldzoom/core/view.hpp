@@ -31,6 +31,13 @@ inline std::string to_string(const shape& s) {
          std::to_string(s.w);
 }
 
+namespace detail {
+/// U is T made const. Views convert by a template over U, because nvcc warns of a plain operator that
+/// converts a view of constants to its own type, even where a constraint forbids it.
+template <class U, class T>
+concept constant_of = !std::is_const_v<T> && std::is_same_v<U, const T>;
+}  // namespace detail
+
 /// One image, C x H x W, any strides (in elements). A crop, a transposed or a channels-last image is a view
 /// too.
 template <class T> struct image_view {
@@ -47,7 +54,7 @@ template <class T> struct image_view {
     return {data + top * stride_y + left * stride_x, c, height, width, stride_c, stride_y, stride_x};
   }
 
-  COLDZOOM_HD constexpr operator image_view<const T>() const requires(!std::is_const_v<T>) {
+  template <detail::constant_of<T> U> COLDZOOM_HD constexpr operator image_view<U>() const {
     return {data, c, h, w, stride_c, stride_y, stride_x};
   }
 };
@@ -91,7 +98,7 @@ template <class T, class Space = host_space> struct tensor_view {
   COLDZOOM_HD constexpr bool contiguous() const {
     return stride_x == 1 && stride_y == dims.w && stride_c == dims.pixels() && stride_n == dims.image();
   }
-  COLDZOOM_HD constexpr operator tensor_view<const T, Space>() const requires(!std::is_const_v<T>) {
+  template <detail::constant_of<T> U> COLDZOOM_HD constexpr operator tensor_view<U, Space>() const {
     return {data, dims, stride_n, stride_c, stride_y, stride_x};
   }
 };
@@ -108,7 +115,7 @@ template <class T, class Space = host_space> struct vector_view {
   COLDZOOM_HD constexpr vector_view slice(index_t first, index_t count) const {
     return {data + first, count};
   }
-  COLDZOOM_HD constexpr operator vector_view<const T, Space>() const requires(!std::is_const_v<T>) {
+  template <detail::constant_of<T> U> COLDZOOM_HD constexpr operator vector_view<U, Space>() const {
     return {data, size};
   }
 };
@@ -136,8 +143,8 @@ template <class T, index_t Lanes, class Space> struct activation_view {
   COLDZOOM_HD constexpr activation_view images(index_t first, index_t count) const {
     return {data + first * image_size(), dims.with_n(count)};
   }
-  COLDZOOM_HD constexpr operator activation_view<const T, Lanes, Space>() const
-      requires(!std::is_const_v<T>) {
+  template <detail::constant_of<T> U>
+  COLDZOOM_HD constexpr operator activation_view<U, Lanes, Space>() const {
     return {data, dims};
   }
 };

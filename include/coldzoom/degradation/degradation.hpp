@@ -10,9 +10,11 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-template <class B> using image_tensor = tensor_view<float, typename B::space>;
-template <class B> using const_image_tensor = tensor_view<const float, typename B::space>;
-template <class B> using const_levels = vector_view<const float, typename B::space>;
+// Identities for the reason given at const_tensor.
+template <class B> using image_tensor = std::type_identity_t<tensor_view<float, typename B::space>>;
+template <class B>
+using const_image_tensor = std::type_identity_t<tensor_view<const float, typename B::space>>;
+template <class B> using const_levels = std::type_identity_t<vector_view<const float, typename B::space>>;
 
 namespace detail {
 

@@ -13,7 +13,7 @@ namespace detail {
 
 /// Draws one small image a sample and repeats its pixels up to the output. Index: [n][c].
 template <ValueRange R, class Out> struct draw_histogram_pixels {
-  std::array<std::uint32_t, 256> below;  // share of the pixels in bins 0 .. k, in 2^-32
+  std::uint32_t below[256];  // share of the pixels in bins 0 .. k, in 2^-32
   index_t rows, cols;
   key_sequence keys;
   Out out;
@@ -26,7 +26,7 @@ template <ValueRange R, class Out> struct draw_histogram_pixels {
         const std::uint32_t word =
             random_word(key, static_cast<std::uint64_t>((c * rows + row) * cols + col));
         int bin = 0;
-        while (bin < 255 && below[static_cast<std::size_t>(bin)] <= word) ++bin;
+        while (bin < 255 && below[bin] <= word) ++bin;
         const float value = R::low + static_cast<float>(bin) / 256.0f * (R::high - R::low);
         // The output pixels y with floor(y * rows / h) == row.
         for (index_t y = (row * h + rows - 1) / rows; y < ((row + 1) * h + rows - 1) / rows; ++y) {
@@ -90,7 +90,9 @@ template <ValueRange R> class pixel_histogram {
   template <Backend B>
   void draw(B& b, key_sequence keys, image_batch<R, float, typename B::space> out) const {
     using kernel = detail::draw_histogram_pixels<R, tensor_view<float, typename B::space>>;
-    b.for_each_index(out.dims.n * out.dims.c, kernel{below_, rows_, cols_, keys, out}, 4096);
+    kernel draw_pixels{{}, rows_, cols_, keys, out};
+    std::copy(below_.begin(), below_.end(), draw_pixels.below);
+    b.for_each_index(out.dims.n * out.dims.c, draw_pixels, 4096);
   }
 
  private:

@@ -6,7 +6,6 @@
 #include <coldzoom/core/error.hpp>
 #include <concepts>
 #include <cstdint>
-#include <limits>
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
@@ -82,7 +81,7 @@ template <class In, class Out, class Real> struct cross_entropy {
     const Real* row = y.data + n * y.image_size();
     Real largest = row[0];
     for (index_t c = 1; c < y.dims.c; ++c) largest = row[c] > largest ? row[c] : largest;
-    Real total = 0, wanted = std::numeric_limits<Real>::quiet_NaN();
+    Real total = 0, wanted = static_cast<Real>(NAN);  // the function of numeric_limits is the host's alone
     for (index_t c = 0; c < y.dims.c; ++c) {
       total += std::exp(row[c] - largest);
       if (c == label[n]) wanted = row[c];

@@ -12,20 +12,25 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 namespace detail {
 
+/// Neighbouring runs of Width lanes, those of a and then those of b, added in pairs. Lane by lane, which
+/// compilers turn into shuffles: nvcc passes on no shuffle of a parameter pack.
+template <index_t Width, class T, index_t L, index_t... I>
+COLDZOOM_INLINE vec<T, L> add_neighbours(const vec<T, L>& a, const vec<T, L>& b,
+                                         std::integer_sequence<index_t, I...>) {
+  constexpr auto from = [](index_t i) { return i + i / Width * Width; };
+  const vec<T, L> left = {(from(I) < L ? a[from(I) % L] : b[from(I) % L])...};
+  const vec<T, L> right = {(from(I) + Width < L ? a[(from(I) + Width) % L] : b[(from(I) + Width) % L])...};
+  return left + right;
+}
+
 /// Lanes r * L / Rows ... of the result add up to the lanes of rows[r], r < Rows; so with Rows = L lane r is
 /// the sum of rows[r]. Rows share registers as soon as they are half summed: L sums take L - 1 additions.
 template <class T, index_t L, index_t Rows = L> COLDZOOM_INLINE vec<T, L> sum_of_rows(const vec<T, L>* rows) {
   if constexpr (Rows == 1) {
     return rows[0];
   } else {
-    constexpr index_t width = L / Rows;
     const vec<T, L> a = sum_of_rows<T, L, Rows / 2>(rows), b = sum_of_rows<T, L, Rows / 2>(rows + Rows / 2);
-    return [&]<index_t... I>(std::integer_sequence<index_t, I...>) COLDZOOM_INLINE_LAMBDA->vec<T, L> {
-      const vec<T, L> left = __builtin_shufflevector(a, b, (I + I / width * width)...);
-      const vec<T, L> right = __builtin_shufflevector(a, b, (I + I / width * width + width)...);
-      return left + right;
-    }
-    (std::make_integer_sequence<index_t, L>{});
+    return add_neighbours<L / Rows, T, L>(a, b, std::make_integer_sequence<index_t, L>{});
   }
 }
 
