@@ -27,6 +27,7 @@ LEAVES = {
     r"(io|data)/[^/]*\.hpp|training/checkpoint\.hpp": {"png.h", "zlib.h", "nlohmann"},
     r"interop/eigen\.hpp": {"Eigen"},
     r"interop/xtensor\.hpp": {"xtensor", "xtl"},
+    r"backend/cuda/[^/]*\.cuh": {"cuda_runtime.h"},
 }
 
 STANDARD = set("""
@@ -75,6 +76,8 @@ for header, text in texts.items():
             report(header, "no line 'namespace coldzoom::inline COLDZOOM_ISA {'")
         if OTHER_NAMESPACE.search(text):
             report(header, "opens namespace coldzoom without 'inline COLDZOOM_ISA'")
+    if header.endswith(".cuh") and header != "cuda.cuh" and not header.startswith("backend/cuda/"):
+        report(header, "a .cuh belongs into backend/cuda/")
     if header != "core/config.hpp" and not header.endswith(".cuh") and "__CUDACC__" in text:
         report(header, "__CUDACC__ outside core/config.hpp and .cuh files; use COLDZOOM_HD")
 
@@ -89,6 +92,8 @@ for header, text in texts.items():
                 report(header, f"<{name}> does not exist")
                 continue
             own[header].append(target)
+            if target.endswith(".cuh") and not header.endswith(".cuh"):
+                report(header, f"a .hpp includes <{name}>")
             if umbrella:
                 continue
             below = target.split("/")[0]
@@ -100,9 +105,7 @@ for header, text in texts.items():
                 report(header, f"includes <{name}>; nothing includes {below}/")
             elif LAYER[below] >= LAYER[folder]:
                 report(header, f"includes <{name}>; {below}/ is not below {folder}/")
-            if target.endswith(".cuh") and not header.endswith(".cuh"):
-                report(header, f"a .hpp includes <{name}>")
-        elif name not in STANDARD | PLATFORM and not header.endswith(".cuh"):
+        elif name not in STANDARD | PLATFORM:
             if name.split("/")[0] not in (packages(header) or ()):
                 report(header, f"<{name}> is neither standard nor a package that this header may use")
 

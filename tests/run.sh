@@ -15,7 +15,8 @@ runs every test. Arguments after -- go to ctest: `tests/run.sh -- -R nn/` runs t
   --werror         treat warnings as errors
   --help           this text
 
-The environment variable CXX chooses the compiler.
+The environment variable CXX chooses the compiler. Where nvcc is found, the CUDA tests are built too, for the
+architectures in CUDAARCHS (default 90), and skip where there is no device.
 HELP
 }
 
@@ -38,6 +39,7 @@ while [ $# -gt 0 ]; do
 done
 
 bash "$source_dir/examples/setup.sh" "${setup[@]}" tests
+export CUDAARCHS=${CUDAARCHS:-90}
 if command -v ninja >/dev/null; then
   options+=(-G Ninja)
 fi

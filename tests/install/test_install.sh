@@ -9,14 +9,14 @@ here=$source_dir/tests/install
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The tools by name in a folder of our own, so that no nvcc can be found.
+# The tools by name in a folder of our own, so that PATH leads to no nvcc; COLDZOOM_CUDA=OFF hides one elsewhere.
 mkdir "$work/bin"
 for tool in cmake ninja make as ld ar ranlib nm sh g++ gcc clang++ clang rm; do
   path=$(command -v "$tool") && ln -s "$path" "$work/bin/$tool"
 done
 export PATH=$work/bin
 
-no_leaf_packages=()
+no_leaf_packages=(-DCOLDZOOM_CUDA=OFF)
 for package in ZLIB PNG nlohmann_json Eigen3 xtensor; do
   no_leaf_packages+=("-DCMAKE_DISABLE_FIND_PACKAGE_$package=ON")
 done

@@ -1,0 +1,294 @@
+/// The CUDA backend: one device, one stream, plain kernels. For units that nvcc compiles.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <coldzoom/backend/backend.hpp>
+#include <coldzoom/core/error.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace coldzoom::inline COLDZOOM_ISA {
+
+/// Memory space of a CUDA device.
+struct cuda_space {};
+
+namespace detail {
+
+/// What to do about a failed call; empty where its name says all.
+inline std::string cuda_advice(cudaError_t status) {
+  switch (status) {
+    case cudaErrorNoDevice:
+      return "; no CUDA device was found: check with nvidia-smi that there is one and that "
+             "CUDA_VISIBLE_DEVICES does not hide it, or use cpu_backend";
+    case cudaErrorInsufficientDriver:
+      return "; the NVIDIA driver is too old for this program: update it, or build with a CUDA toolkit that "
+             "it supports";
+    case cudaErrorNoKernelImageForDevice:
+    case cudaErrorInvalidDeviceFunction:
+    case cudaErrorUnsupportedPtxVersion:
+      return "; the program was not built for this device's architecture: configure with "
+             "-DCMAKE_CUDA_ARCHITECTURES=native on the machine that has the device";
+    case cudaErrorMemoryAllocation:
+      return "; the device is out of memory: take a smaller batch or network, or end other programs that use "
+             "the device";
+    case cudaErrorNotSupported:
+      return "; the device or its driver lacks stream-ordered memory pools, which cuda_backend needs: update "
+             "the driver, or use cpu_backend";
+    default:
+      return "";
+  }
+}
+
+/// Throws `error` with the call and CUDA's reason unless it succeeded.
+inline void check_cuda(cudaError_t status, const char* call) {
+  if (status == cudaSuccess) return;
+  cudaGetLastError();  // or the next launch would report it again
+  throw error("cuda_backend", std::string(call) + " failed: " + cudaGetErrorString(status) + " (" +
+                                  cudaGetErrorName(status) + ")" + cuda_advice(status));
+}
+
+/// A device's stream and memory pool; buffers share it with the backend, so that each outlives its memory.
+class cuda_device {
+ public:
+  explicit cuda_device(int ordinal) : ordinal_(ordinal) {
+    int driver = 0, devices = 0;
+    check_cuda(cudaDriverGetVersion(&driver), "cudaDriverGetVersion");
+    // Without a driver the runtime would complain of an old one.
+    require(driver > 0, "cuda_backend",
+            "no CUDA device was found: this machine has no NVIDIA driver; install it, or use cpu_backend");
+    check_cuda(cudaGetDeviceCount(&devices), "cudaGetDeviceCount");
+    require(ordinal >= 0 && ordinal < devices, "cuda_backend", [&] {
+      return "there is no device " + std::to_string(ordinal) + "; devices are 0 to " +
+             std::to_string(devices - 1);
+    });
+    check_cuda(cudaSetDevice(ordinal), "cudaSetDevice");
+    try {
+      cudaMemPoolProps properties{};
+      properties.allocType = cudaMemAllocationTypePinned;
+      properties.location = {cudaMemLocationTypeDevice, ordinal};
+      check_cuda(cudaMemPoolCreate(&pool_, &properties), "cudaMemPoolCreate");
+      // Keep what is freed: memory would go back to the driver at every wait otherwise.
+      std::uint64_t keep = std::numeric_limits<std::uint64_t>::max();
+      check_cuda(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &keep),
+                 "cudaMemPoolSetAttribute");
+      check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+    } catch (...) {
+      release();
+      throw;
+    }
+  }
+  cuda_device(const cuda_device&) = delete;
+  cuda_device& operator=(const cuda_device&) = delete;
+  ~cuda_device() { release(); }
+
+  int ordinal() const { return ordinal_; }
+
+  /// The stream, with its device made the calling thread's: a launch needs both to agree.
+  cudaStream_t stream() const {
+    check_cuda(cudaSetDevice(ordinal_), "cudaSetDevice");
+    return stream_;
+  }
+  void synchronize() const { check_cuda(cudaStreamSynchronize(stream_), "cudaStreamSynchronize"); }
+
+  void* allocate(std::size_t bytes) const {
+    void* memory = nullptr;
+    const cudaError_t status = cudaMallocFromPoolAsync(&memory, bytes, pool_, stream());
+    if (status != cudaSuccess) {
+      check_cuda(status, ("cudaMallocFromPoolAsync of " + std::to_string(bytes) + " bytes").c_str());
+    }
+    return memory;
+  }
+  // A failure here is the late report of an earlier one, and destructors do not throw.
+  void free(void* memory) const { cudaFreeAsync(memory, stream_); }
+
+ private:
+  void release() {
+    if (stream_) {
+      cudaStreamSynchronize(stream_);
+      cudaStreamDestroy(stream_);
+    }
+    if (pool_) cudaMemPoolDestroy(pool_);
+  }
+
+  int ordinal_;
+  cudaMemPool_t pool_ = nullptr;
+  cudaStream_t stream_ = nullptr;
+};
+
+template <class Kernel> __global__ void run_kernel(index_t count, Kernel kernel) {
+  const index_t step = static_cast<index_t>(gridDim.x) * blockDim.x;
+  for (index_t i = static_cast<index_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step) {
+    kernel(i);
+  }
+}
+
+/// partial[part] = sum of the elements part * grain .. of `values`, in order. Index: part.
+template <class Real> struct partial_sum {
+  const Real* values;
+  index_t count, grain;
+  double* partial;
+
+  COLDZOOM_HD void operator()(index_t part) const {
+    const index_t end = (part + 1) * grain, last = end < count ? end : count;
+    double total = 0;
+    for (index_t i = part * grain; i < last; ++i) total += static_cast<double>(values[i]);
+    partial[part] = total;
+  }
+};
+
+/// One element of C = op(A) B, summed in the order of k. Index: [i][j], dense.
+template <class Real> struct matrix_product {
+  bool transpose_a;
+  index_t n, k;
+  const Real* a;
+  index_t lda;
+  const Real* b;
+  index_t ldb;
+  Real* c;
+  index_t ldc;
+  bool accumulate;
+
+  COLDZOOM_HD void operator()(index_t element) const {
+    const index_t i = element / n, j = element % n;
+    const index_t step = transpose_a ? lda : 1;
+    const Real* row = a + i * (transpose_a ? 1 : lda);
+    Real total = accumulate ? c[i * ldc + j] : Real(0);
+    for (index_t l = 0; l < k; ++l) total += row[l * step] * b[l * ldb + j];
+    c[i * ldc + j] = total;
+  }
+};
+
+}  // namespace detail
+
+/// Owns `size` elements of device memory. Movable, not copyable. May outlive its backend.
+template <class T> class cuda_buffer {
+  static_assert(std::is_trivially_copyable_v<T>);
+
+ public:
+  cuda_buffer() = default;
+  cuda_buffer(std::shared_ptr<detail::cuda_device> device, index_t size) : device_(std::move(device)) {
+    if (size == 0) return;
+    data_ = static_cast<T*>(device_->allocate(static_cast<std::size_t>(size) * sizeof(T)));
+    size_ = size;
+  }
+  cuda_buffer(cuda_buffer&& other) noexcept { swap(other); }
+  cuda_buffer& operator=(cuda_buffer&& other) noexcept {
+    cuda_buffer(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~cuda_buffer() {
+    if (data_) device_->free(data_);
+  }
+
+  T* data() { return data_; }
+  const T* data() const { return data_; }
+  index_t size() const { return size_; }
+
+ private:
+  void swap(cuda_buffer& other) noexcept {
+    std::swap(device_, other.device_);
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+  }
+
+  std::shared_ptr<detail::cuda_device> device_;
+  T* data_ = nullptr;
+  index_t size_ = 0;
+};
+
+/// Runs everything on one CUDA device, in the order of one stream. Real is float, or double for checks.
+/// Copies share the stream and the memory. Everything returns at once except `upload`, `download`, `sum` and
+/// `synchronize`, which wait for all work before them; a failure inside a kernel is thrown by the next of
+/// these. Every call makes the device current for the calling thread. Results are the same in every run.
+template <std::floating_point Real = float> class cuda_backend {
+ public:
+  using real_type = Real;
+  using space = cuda_space;
+  static constexpr index_t lanes = 1;
+  template <class T> using buffer = cuda_buffer<T>;
+
+  /// `device` counts from 0, as nvidia-smi and CUDA_VISIBLE_DEVICES do. Throws `error`, saying what to do,
+  /// where there is no such device or driver.
+  explicit cuda_backend(int device = 0) : device_(std::make_shared<detail::cuda_device>(device)) {}
+
+  int device() const { return device_->ordinal(); }
+  /// For work of one's own, in order with the backend's.
+  cudaStream_t stream() const { return device_->stream(); }
+
+  template <class T> buffer<T> allocate(index_t size) const {
+    buffer<T> memory(device_, size);
+    if (size > 0) {
+      detail::check_cuda(cudaMemsetAsync(memory.data(), 0, bytes<T>(size), stream()), "cudaMemsetAsync");
+    }
+    return memory;
+  }
+
+  template <class T> void copy(const T* from, T* to, index_t size) const {
+    transfer(from, to, size, cudaMemcpyDeviceToDevice);
+  }
+  /// Waits, because the driver may still read `from` after its own call has returned.
+  template <class T> void upload(const T* from, T* to, index_t size) const {
+    transfer(from, to, size, cudaMemcpyHostToDevice);
+    synchronize();
+  }
+  template <class T> void download(const T* from, T* to, index_t size) const {
+    transfer(from, to, size, cudaMemcpyDeviceToHost);
+    synchronize();
+  }
+
+  /// One thread an index. `kernel` is passed by value and may hold 4 KiB.
+  template <class Kernel> void for_each_index(index_t count, Kernel kernel, index_t = 1) const {
+    static_assert(std::is_trivially_copyable_v<Kernel>, "coldzoom: a kernel must be trivially copyable");
+    if (count <= 0) return;
+    constexpr index_t most_blocks = std::numeric_limits<std::int32_t>::max();
+    const index_t blocks = std::min(most_blocks, (count + block_size - 1) / block_size);
+    detail::run_kernel<<<static_cast<unsigned>(blocks), block_size, 0, stream()>>>(count, kernel);
+    detail::check_cuda(cudaGetLastError(), "launching a kernel");
+  }
+
+  /// Partial sums of 4096 elements each, added in order: the bits of cpu_backend.
+  double sum(const Real* values, index_t count) const {
+    const index_t parts = (count + sum_grain - 1) / sum_grain;
+    auto memory = allocate<double>(parts);
+    for_each_index(parts, detail::partial_sum<Real>{values, count, sum_grain, memory.data()}, sum_grain);
+    std::vector<double> partial(static_cast<std::size_t>(parts));
+    download(memory.data(), partial.data(), parts);
+    double total = 0;
+    for (const double p : partial) total += p;
+    return total;
+  }
+
+  void gemm(bool transpose_a, index_t m, index_t n, index_t k, const Real* a, index_t lda, const Real* b,
+            index_t ldb, Real* c, index_t ldc, bool accumulate) const {
+    for_each_index(m * n, detail::matrix_product<Real>{transpose_a, n, k, a, lda, b, ldb, c, ldc, accumulate},
+                   2 * k);
+  }
+
+  void synchronize() const { device_->synchronize(); }
+
+ private:
+  static constexpr index_t block_size = 256;
+  static constexpr index_t sum_grain = 4096;
+
+  template <class T> static std::size_t bytes(index_t size) {
+    return static_cast<std::size_t>(size) * sizeof(T);
+  }
+  template <class T> void transfer(const T* from, T* to, index_t size, cudaMemcpyKind kind) const {
+    if (size > 0)
+      detail::check_cuda(cudaMemcpyAsync(to, from, bytes<T>(size), kind, stream()), "cudaMemcpyAsync");
+  }
+
+  std::shared_ptr<detail::cuda_device> device_;
+};
+
+static_assert(Backend<cuda_backend<float>> && Backend<cuda_backend<double>>);
+
+}  // namespace coldzoom::inline COLDZOOM_ISA

@@ -1,0 +1,14 @@
+#include <coldzoom/cuda.cuh>
+
+namespace {
+
+struct plus_one {
+  float* values;
+  COLDZOOM_HD void operator()(coldzoom::index_t i) const { values[i] += 1; }
+};
+
+}  // namespace
+
+void add_one(coldzoom::cuda_backend<float>& b, float* values, coldzoom::index_t count) {
+  b.for_each_index(count, plus_one{values});
+}

@@ -1,0 +1,258 @@
+// The CUDA backend on a device, against the backends of the host. Without a device it is skipped, but every
+// kernel of the library has been compiled for one.
+#include <coldzoom/cuda.cuh>
+// The umbrella first, to see that it includes what it needs.
+#include <boost/test/unit_test.hpp>
+#include <coldzoom/testing/backend_laws.hpp>
+#include <coldzoom/testing/degradation_laws.hpp>
+#include <coldzoom/testing/latent_laws.hpp>
+#include <cstdio>
+
+namespace cz = coldzoom;
+using cz::index_t;
+using cuda = cz::cuda_backend<float>;
+using reference = cz::reference_backend<float>;
+using cz::testing::to_backend;
+using cz::testing::to_host;
+
+namespace {
+
+/// |a - b| / |b|, Euclidean.
+double relative_error(const std::vector<float>& a, const std::vector<float>& b) {
+  BOOST_REQUIRE(a.size() == b.size());
+  double difference = 0, size = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    difference += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2);
+    size += std::pow(static_cast<double>(b[i]), 2);
+  }
+  return std::sqrt(difference / size);
+}
+
+// Sums run in the same order on both sides; the device rounds a product and its sum once, the host twice, and
+// exp and erfc differ in the last bits.
+constexpr double tolerance = 1e-5;
+
+/// Output, loss and gradients of one pass.
+struct results {
+  std::vector<float> y, loss, dx, gradients;
+};
+template <class Loss, cz::Backend B, class Network, class Targets>
+results pass_on(B& b, const Network& network, cz::shape in, const Targets& make_target) {
+  const cz::shape out = network.output_shape(in);
+  const auto parameters = to_backend(b, cz::initial_parameters(network, 1));
+  const auto time = to_backend(b, cz::testing::random_values(in.n, 2, 0, 1));
+  const auto target_memory = to_backend(b, make_target());
+  auto gradients = b.template allocate<float>(parameters.size());
+  auto loss = b.template allocate<float>(in.n);
+  auto images = to_backend(b, cz::testing::random_values(in.size(), 3, -0.5f, 0.5f));
+  cz::activation_buffer<B> x(b, in), dx(b, in), y(b, out), dy(b, out);
+  auto ws = network.make_workspace(b, in, cz::pass::train);
+
+  cz::pack_images(b, {images.data(), in}, x.view(in.n));
+  network.prepare(b, parameters.data(), ws);
+  const cz::side_inputs<B> side{{time.data(), in.n}, {}};
+  network.forward(b, parameters.data(), x.view(in.n), side, y.view(in.n), ws);
+  const cz::vector_view<float, typename B::space> losses{loss.data(), in.n};
+  const double scale = Loss{}.scale(out);
+  if constexpr (std::is_same_v<Loss, cz::mean_squared_error>) {
+    Loss{}(b, cz::const_activation<B>(y.view(in.n)), cz::const_tensor<B>(target_memory.data(), out), scale,
+           dy.view(in.n), losses);
+  } else {
+    Loss{}(b, cz::const_activation<B>(y.view(in.n)), {target_memory.data(), in.n}, scale, dy.view(in.n),
+           losses);
+  }
+  network.backward(b, parameters.data(), x.view(in.n), side, dy.view(in.n), dx.view(in.n), gradients.data(),
+                   ws);
+  network.finish(b, gradients.data(), ws);
+  auto y_images = b.template allocate<float>(out.size()), dx_images = b.template allocate<float>(in.size());
+  cz::unpack_images(b, cz::const_activation<B>(y.view(in.n)), cz::tensor<B>(y_images.data(), out));
+  cz::unpack_images(b, cz::const_activation<B>(dx.view(in.n)), cz::tensor<B>(dx_images.data(), in));
+  const auto host = [&](const auto& memory) { return to_host<float>(b, memory.data(), memory.size()); };
+  return {host(y_images), host(loss), host(dx_images), host(gradients)};
+}
+
+template <class Loss, class Network, class Targets>
+void check_network(const Network& network, cz::shape in, const Targets& make_target) {
+  cuda device;
+  reference host;
+  const results found = pass_on<Loss>(device, network, in, make_target),
+                wanted = pass_on<Loss>(host, network, in, make_target);
+  BOOST_TEST(relative_error(found.y, wanted.y) < tolerance);
+  BOOST_TEST(relative_error(found.loss, wanted.loss) < tolerance);
+  BOOST_TEST(relative_error(found.dx, wanted.dx) < tolerance);
+  BOOST_TEST(relative_error(found.gradients, wanted.gradients) < tolerance);
+}
+
+constexpr cz::shape image{1, 1, 12, 12};
+
+/// What an epoch and both samplers make of the same images on backend `b`.
+struct training_results {
+  double first_loss, second_loss, test_loss;
+  std::vector<float> naive, tacos;
+};
+template <cz::Backend B, class D, class S, class Target>
+training_results train_on(B& b, D degradation, S schedule) {
+  std::vector<std::uint8_t> pixels;
+  for (std::uint64_t i = 0; i < 80 * 144; ++i)
+    pixels.push_back(static_cast<std::uint8_t>(cz::random_below({1}, i, 256)));
+  const cz::dataset<B, cz::centred> images(b, image.with_n(80), pixels.data());
+  cz::trainer<B, cz::centred, cz::reconstructor, D, S, Target> t(
+      b, cz::reconstructor(image, {3, 4}, 3), degradation, schedule, image,
+      {.batch_size = 40, .seed = 3, .average_decay = 0.9});
+  const auto ignore = [](const cz::batch_progress&) {};
+  training_results r{};
+  r.first_loss = t.train_epoch(images, 1, cz::constant_rate{1e-2}, ignore);
+  r.second_loss = t.train_epoch(images, 2, cz::constant_rate{1e-2}, ignore);
+  r.test_loss = t.test_loss(images);
+
+  cz::predictor<B, cz::reconstructor> predict(b, t.network(), image,
+                                              to_host<float>(b, t.best().data(), t.best().size()));
+  const cz::shape dims = image.with_n(5);
+  using batch = cz::image_batch<cz::centred, float, typename B::space>;
+  const auto sample = [&](const auto& sampler) {
+    auto z = to_backend(b, cz::testing::random_values(dims.size(), 4, -0.5f, 0.5f));
+    sampler(b, predict, t.degradation(), t.schedule(), 3, {7}, batch({z.data(), dims}));
+    return to_host<float>(b, z.data(), dims.size());
+  };
+  r.naive = sample(cz::naive_sampler{});
+  r.tacos = sample(cz::tacos_sampler{});
+  return r;
+}
+
+template <class Target, class D, class S> void check_training(D degradation, S schedule) {
+  cuda device;
+  reference host;
+  const auto found = train_on<cuda, D, S, Target>(device, degradation, schedule);
+  const auto wanted = train_on<reference, D, S, Target>(host, degradation, schedule);
+  // Adam divides by the size of the gradients, so small ones carry their rounding into the weights.
+  const auto near = boost::test_tools::tolerance(1e-3);
+  BOOST_TEST(found.first_loss == wanted.first_loss, near);
+  BOOST_TEST(found.second_loss == wanted.second_loss, near);
+  BOOST_TEST(found.test_loss == wanted.test_loss, near);
+  BOOST_TEST(relative_error(found.naive, wanted.naive) < 1e-2);
+  BOOST_TEST(relative_error(found.tacos, wanted.tacos) < 1e-2);
+}
+
+template <class D> std::vector<std::vector<float>> degraded_on_both(const D& d) {
+  cuda device;
+  reference host;
+  const cz::shape dims{9, 2, 13, 11};
+  const std::vector<float> x0 = cz::testing::random_values(dims.size(), 1, -0.5f, 0.5f);
+  const std::vector<float> level = cz::testing::random_values(dims.n, 2, 0, 1);
+  return {cz::testing::degraded<cz::centred>(device, d, dims, x0, level, {5}),
+          cz::testing::degraded<cz::centred>(host, d, dims, x0, level, {5})};
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(laws) {
+  cuda b;
+  cz::testing::backend_laws(b);
+  cz::cuda_backend<double> exact;
+  cz::testing::backend_laws(exact);
+}
+
+BOOST_AUTO_TEST_CASE(sums_have_the_bits_of_the_cpu_backend) {
+  cuda device;
+  cz::cpu_backend<float> host;
+  const std::vector<float> values = cz::testing::random_values(100001, 1, -1, 1);
+  BOOST_TEST(device.sum(to_backend(device, values).data(), 100001) == host.sum(values.data(), 100001));
+}
+
+BOOST_AUTO_TEST_CASE(buffers_outlive_their_backend) {
+  const auto make = [] {
+    cuda b;
+    auto memory = to_backend(b, std::vector<float>(1000, 2.0f));
+    b.synchronize();
+    return memory;
+  };
+  const auto memory = make();
+  cuda other;
+  BOOST_TEST(to_host<float>(other, memory.data(), 1000) == std::vector<float>(1000, 2.0f));
+}
+
+BOOST_AUTO_TEST_CASE(impossible_requests) {
+  cuda b;
+  const auto says = [](const std::string& part) {
+    return [=](const cz::error& e) { return std::string(e.what()).find(part) != std::string::npos; };
+  };
+  BOOST_CHECK_EXCEPTION(cuda(1000), cz::error, says("there is no device 1000"));
+  BOOST_CHECK_EXCEPTION(b.allocate<float>(index_t(1) << 45), cz::error, says("take a smaller batch"));
+  BOOST_TEST(b.sum(to_backend(b, std::vector<float>{1, 2}).data(), 2) == 3.0);  // all is well again
+}
+
+BOOST_AUTO_TEST_CASE(degradations) {
+  cuda b;
+  const cz::shape dims{6, 2, 7, 5};
+  cz::testing::degradation_laws<cz::centred>(cz::zoom<cz::nearest>{}, {}, dims, b);
+  cz::testing::degradation_laws<cz::centred>(cz::zoom<cz::bilinear>{}, {}, dims, b);
+  cz::testing::degradation_laws<cz::centred>(cz::gaussian_noise{}, {.random = true}, dims, b);
+
+  const auto nearest = degraded_on_both(cz::zoom<cz::nearest>{});
+  BOOST_TEST(nearest[0] == nearest[1]);
+  const auto bilinear = degraded_on_both(cz::zoom<cz::bilinear>{});
+  BOOST_TEST(relative_error(bilinear[0], bilinear[1]) < 1e-6);
+  const auto noise = degraded_on_both(cz::gaussian_noise{});
+  BOOST_TEST(relative_error(noise[0], noise[1]) < 1e-6);
+}
+
+BOOST_AUTO_TEST_CASE(latents) {
+  cuda device;
+  reference host;
+  std::array<std::uint64_t, 256> counts{};
+  for (std::size_t k = 0; k < 256; ++k) counts[k] = k % 7;
+  const auto patches = cz::testing::random_values(3 * 4 * 5, 1, -0.5f, 0.5f);
+  const auto draw = [](auto& b, const auto& latent) {
+    using space = typename std::remove_reference_t<decltype(b)>::space;
+    const cz::shape dims{10, 1, 12, 12};
+    auto out = b.template allocate<float>(dims.size());
+    latent.draw(b, {5},
+                cz::image_batch<cz::centred, float, space>(cz::tensor_view<float, space>(out.data(), dims)));
+    return to_host<float>(b, out.data(), dims.size());
+  };
+  const cz::pixel_histogram<cz::centred> histogram(counts, 4, 4);
+  BOOST_TEST(draw(device, histogram) == draw(host, histogram));
+  using device_bank = cz::patch_bank<cz::centred, cz::nearest, cuda>;
+  using host_bank = cz::patch_bank<cz::centred, cz::nearest, reference>;
+  BOOST_TEST(draw(device, device_bank(device, {3, 1, 4, 5}, patches)) ==
+             draw(host, host_bank(host, {3, 1, 4, 5}, patches)));
+}
+
+BOOST_AUTO_TEST_CASE(reconstructor) {
+  const cz::shape in{3, 2, 9, 11};
+  check_network<cz::mean_squared_error>(cz::reconstructor(in, {4, 5, 3}, 5), in, [&] {
+    return cz::testing::random_values(in.size(), 4, -0.5f, 0.5f);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(u_net) {
+  const cz::shape in{2, 1, 8, 6};
+  const cz::sequence network(
+      cz::conv2d::same(1, 5, 3), cz::gelu{},
+      cz::skip_concat(cz::sequence(cz::max_pool(2), cz::residual(cz::conv2d::same(5, 5, 3)), cz::silu{},
+                                   cz::upsample_nearest(2))),
+      cz::conv2d::same(10, 1, 3));
+  check_network<cz::mean_squared_error>(
+      network, in, [&] { return cz::testing::random_values(in.size(), 4, -0.5f, 0.5f); });
+}
+
+BOOST_AUTO_TEST_CASE(classifier) {
+  const cz::shape in{3, 1, 8, 6};
+  const cz::sequence network(cz::conv2d::same(1, 5, 3), cz::silu{}, cz::average_pool(2), cz::flatten{},
+                             cz::linear{5 * 4 * 3, 10});
+  check_network<cz::softmax_cross_entropy>(network, in, [] { return std::vector<std::int32_t>{2, 0, 9}; });
+}
+
+BOOST_AUTO_TEST_CASE(training_and_sampling) {
+  check_training<cz::predict_x0>(cz::zoom<cz::nearest>{.last_step = 8}, cz::linear_schedule(8));
+  check_training<cz::predict_noise>(cz::gaussian_noise{}, cz::ddpm_schedule::linear(50));
+}
+
+int main(int argc, char* argv[]) {
+  int devices = 0;
+  if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) {
+    std::puts("skipped: no CUDA device");
+    return 77;  // ctest's SKIP_RETURN_CODE
+  }
+  return boost::unit_test::unit_test_main([] { return true; }, argc, argv);
+}
