@@ -64,6 +64,19 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
     return total;
   }
 
+  /// y = Function(x): the vector form of generic::apply_function. `count` is a multiple of the lanes.
+  template <class Function> void apply(const Real* x, Real* y, index_t count) {
+    for_each_vector<Function>(count, [=](const auto& f, index_t i) COLDZOOM_INLINE_LAMBDA {
+      store<lanes>(y + i, f(load<lanes>(x + i)).value);
+    });
+  }
+  /// dx = dy * Function'(x), likewise.
+  template <class Function> void apply_slope(const Real* x, const Real* dy, Real* dx, index_t count) {
+    for_each_vector<Function>(count, [=](const auto& f, index_t i) COLDZOOM_INLINE_LAMBDA {
+      store<lanes>(dx + i, load<lanes>(dy + i) * f(load<lanes>(x + i)).slope);
+    });
+  }
+
   /// Tiles of 4 rows x 2 vectors; every element is summed in the order of k whatever tile it falls in.
   void gemm(bool transpose_a, index_t m, index_t n, index_t k, const Real* a, index_t lda, const Real* b,
             index_t ldb, Real* c, index_t ldc, bool accumulate) {
@@ -87,6 +100,15 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
   }
 
  private:
+  template <class Function, class Body> void for_each_vector(index_t count, Body body) {
+    constexpr index_t grain = 4096;
+    pool_->run((count + grain - 1) / grain, [&](index_t task, int) {
+      const typename detail::vector_function<Function>::type::template on<Real, lanes> f;
+      const index_t last = std::min(count, (task + 1) * grain);
+      for (index_t i = task * grain; i < last; i += lanes) body(f, i);
+    });
+  }
+
   static constexpr index_t task_cost = 32768;  // operations worth handing to a thread: about 10 us
   static constexpr index_t sum_grain = 4096;
   static constexpr index_t gemm_rows = 4;
