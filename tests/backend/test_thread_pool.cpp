@@ -92,7 +92,7 @@ BOOST_AUTO_TEST_CASE(a_kernel_that_throws_inside_a_backend) {
 
 BOOST_AUTO_TEST_CASE(two_backends_in_two_threads) {
   const index_t count = 50000;
-  const auto work = [count](std::vector<float>& y) {
+  const auto work = [](std::vector<float>& y) {
     struct kernel {
       float* y;
       void operator()(index_t i) const { y[i] = y[i] * 0.5f + static_cast<float>(i); }
