@@ -17,9 +17,12 @@ namespace coldzoom::inline COLDZOOM_ISA {
 namespace detail {
 
 template <class T, index_t L> struct vec_of {
-  // Alignment of one element makes loads and stores at any element legal; may_alias makes them legal on plain
-  // arrays of T. Neither costs anything in registers.
-  using type [[gnu::vector_size(L * sizeof(T)), gnu::aligned(alignof(T)), gnu::may_alias]] = T;
+  using type [[gnu::vector_size(L * sizeof(T))]] = T;
+  // For access to memory alone: the alignment of one element makes loads and stores at any element legal,
+  // may_alias makes them legal on plain arrays of T. Variables must not have this type: clang drops its
+  // alignment where a template argument is deduced, and then reads them as if they were aligned to the whole
+  // vector.
+  using in_memory [[gnu::vector_size(L * sizeof(T)), gnu::aligned(alignof(T)), gnu::may_alias]] = T;
 };
 
 }  // namespace detail
@@ -33,11 +36,11 @@ inline constexpr index_t native_lanes = COLDZOOM_VECTOR_BYTES / static_cast<inde
 
 /// L consecutive elements from p, which needs the alignment of T only.
 template <index_t L, class T> COLDZOOM_INLINE vec<T, L> load(const T* p) {
-  return *reinterpret_cast<const vec<T, L>*>(p);
+  return *reinterpret_cast<const typename detail::vec_of<T, L>::in_memory*>(p);
 }
 
 template <index_t L, class T> COLDZOOM_INLINE void store(T* p, const vec<T, L>& v) {
-  *reinterpret_cast<vec<T, L>*>(p) = v;
+  *reinterpret_cast<typename detail::vec_of<T, L>::in_memory*>(p) = v;
 }
 
 template <class T, index_t L> COLDZOOM_INLINE vec<T, L> zero() { return vec<T, L>{}; }
