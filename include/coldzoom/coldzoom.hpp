@@ -18,6 +18,13 @@
 #include <coldzoom/interpolation/nearest.hpp>
 #include <coldzoom/latent/patch_bank.hpp>
 #include <coldzoom/latent/pixel_histogram.hpp>
+#include <coldzoom/metrics/class_scores.hpp>
+#include <coldzoom/metrics/copies.hpp>
+#include <coldzoom/metrics/features.hpp>
+#include <coldzoom/metrics/kernel_distance.hpp>
+#include <coldzoom/metrics/manifold.hpp>
+#include <coldzoom/metrics/moments.hpp>
+#include <coldzoom/metrics/restoration.hpp>
 #include <coldzoom/nn/activations.hpp>
 #include <coldzoom/nn/any_network.hpp>
 #include <coldzoom/nn/combine.hpp>
