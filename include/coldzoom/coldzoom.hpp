@@ -10,6 +10,7 @@
 #include <coldzoom/core/range.hpp>
 #include <coldzoom/core/view.hpp>
 #include <coldzoom/data/dataset.hpp>
+#include <coldzoom/data/random_shift.hpp>
 #include <coldzoom/degradation/any_degradation.hpp>
 #include <coldzoom/degradation/degradation.hpp>
 #include <coldzoom/degradation/gaussian_noise.hpp>
@@ -47,4 +48,5 @@
 #include <coldzoom/sampling/tacos.hpp>
 #include <coldzoom/schedule/ddpm.hpp>
 #include <coldzoom/schedule/linear.hpp>
+#include <coldzoom/training/classifier_trainer.hpp>
 #include <coldzoom/training/trainer.hpp>

@@ -18,6 +18,7 @@ enum class stream : std::uint32_t {
   test_degradation = 6,
   latent = 7,
   sampling = 8,
+  augmentation = 9,
   user = 1024,  // streams of one's own start here
 };
 

@@ -46,13 +46,16 @@ namespace detail {
 
 /// What must agree between a checkpoint and the run that continues it.
 template <class Trainer> std::map<std::string, std::string> run_settings(const Trainer& t) {
-  const trainer_options& o = t.options();
-  return {{"format_version", "1"},
-          {"batch_size", std::to_string(o.batch_size)},
-          {"seed", std::to_string(o.seed)},
-          {"average_decay", std::to_string(o.average_decay)},
-          {"last_step", std::to_string(o.last_step)},
-          {"steps", std::to_string(t.schedule().steps())}};
+  const auto& o = t.options();
+  std::map<std::string, std::string> settings{{"format_version", "1"},
+                                              {"batch_size", std::to_string(o.batch_size)},
+                                              {"seed", std::to_string(o.seed)},
+                                              {"average_decay", std::to_string(o.average_decay)}};
+  if constexpr (requires { t.schedule(); }) {  // a trainer that degrades
+    settings["last_step"] = std::to_string(o.last_step);
+    settings["steps"] = std::to_string(t.schedule().steps());
+  }
+  return settings;
 }
 
 }  // namespace detail
