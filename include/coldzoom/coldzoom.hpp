@@ -17,6 +17,7 @@
 #include <coldzoom/degradation/zoom.hpp>
 #include <coldzoom/interpolation/bilinear.hpp>
 #include <coldzoom/interpolation/nearest.hpp>
+#include <coldzoom/latent/gaussian.hpp>
 #include <coldzoom/latent/patch_bank.hpp>
 #include <coldzoom/latent/pixel_histogram.hpp>
 #include <coldzoom/metrics/class_scores.hpp>
@@ -44,6 +45,8 @@
 #include <coldzoom/nn/upsample.hpp>
 #include <coldzoom/optim/adam.hpp>
 #include <coldzoom/optim/learning_rate.hpp>
+#include <coldzoom/sampling/ddim.hpp>
+#include <coldzoom/sampling/ddpm.hpp>
 #include <coldzoom/sampling/naive.hpp>
 #include <coldzoom/sampling/tacos.hpp>
 #include <coldzoom/schedule/ddpm.hpp>

@@ -89,6 +89,17 @@ BOOST_AUTO_TEST_CASE(normal_moments) {
   BOOST_TEST(std::abs(mean([&](auto i) { return std::abs(z(i)) > 3 ? 1.0 : 0.0; }) - tail) < bound(tail));
 }
 
+BOOST_AUTO_TEST_CASE(four_normals_are_those_one_by_one) {
+  for (std::uint32_t block = 0; block < count / 4; ++block) {
+    const cz::four_normals four = cz::random_normals(some_key, block);
+    for (std::uint64_t j = 0; j < 4; ++j) {
+      const float one = cz::random_normal(some_key, 4 * std::uint64_t{block} + j);
+      if (std::bit_cast<std::uint32_t>(four.value[j]) != std::bit_cast<std::uint32_t>(one))
+        BOOST_FAIL("normal " << j << " of block " << block << " differs");
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(streams_samples_and_seeds_are_independent) {
   const cz::sample_key others[] = {{2025, cz::stream::user, 5},
                                    {2024, cz::stream::latent, 5},

@@ -100,3 +100,30 @@ BOOST_AUTO_TEST_CASE(keys_and_bits) {
   for (const index_t distance : {index_t{1}, index_t{2}, dims.w, dims.pixels(), dims.image()})
     BOOST_TEST(correlation(distance) < 6);
 }
+
+BOOST_AUTO_TEST_CASE(noise_drawn_at_once) {
+  // draw_noise and add_noise do what the pixel form does, also where an image is no multiple of four pixels.
+  for (const cz::shape d : {dims, cz::shape{5, 1, 3, 3}, cz::shape{1, 1, 1, 1}}) {
+    const host_images x0 = random_images(d, 1), wanted = noisy(x0, 0.6f);
+    for (const int threads : {1, 3}) {
+      backend b(threads);
+      host_images e(d), out(d);
+      const std::vector<float> levels(static_cast<std::size_t>(d.n), 0.6f);
+      cz::gaussian_noise{}.draw_noise(b, keys, d, e.pixels.data());
+      cz::gaussian_noise{}.add_noise(b, x0.view(), {levels.data(), d.n}, e.pixels.data(), out.view());
+      index_t differing = 0;
+      double worst = 0;
+      for (index_t i = 0; i < d.size(); ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        differing += e.pixels[at] != cz::gaussian_noise{}.noise(keys[i / d.image()], i % d.image());
+        // The two products and their sum may be rounded in another order.
+        const double allowed = 3 * 0x1p-24 *
+                               (0.8 * std::abs(static_cast<double>(x0.pixels[at])) +
+                                0.6 * std::abs(static_cast<double>(e.pixels[at])));
+        worst = std::max(worst, std::abs(static_cast<double>(out.pixels[at] - wanted.pixels[at])) / allowed);
+      }
+      BOOST_TEST(differing == 0);
+      BOOST_TEST(worst <= 1);
+    }
+  }
+}

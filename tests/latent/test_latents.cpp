@@ -4,6 +4,7 @@
 #include <coldzoom/degradation/zoom.hpp>
 #include <coldzoom/interpolation/bilinear.hpp>
 #include <coldzoom/interpolation/nearest.hpp>
+#include <coldzoom/latent/gaussian.hpp>
 #include <coldzoom/latent/patch_bank.hpp>
 #include <coldzoom/latent/pixel_histogram.hpp>
 #include <limits>
@@ -19,6 +20,7 @@ using cz::index_t;
 
 namespace {
 
+static_assert(cz::Latent<cz::gaussian_latent<cz::unit>, backend>);
 static_assert(cz::Latent<histogram, backend> && cz::Latent<bank, backend> && !cz::Latent<int, backend>);
 
 constexpr cz::key_sequence keys{5, cz::stream::latent, 1000};
@@ -197,4 +199,25 @@ BOOST_AUTO_TEST_CASE(patch_errors) {
   BOOST_TEST(message_of([&] {
                draw(grey, {1, 3, 4, 4});
              }) == "patch_bank: the output has 3 channels, the patches 1");
+}
+
+BOOST_AUTO_TEST_CASE(gaussian) {
+  const cz::gaussian_latent<cz::centred> latent;
+  check_bits(latent, {23, 3, 9, 5});  // 135 values an image, no multiple of four
+  const cz::shape dims{200, 2, 11, 7};
+  const host_images drawn = draw(latent, dims);
+  const double count = static_cast<double>(dims.size());
+  double mean = 0, variance = 0, neighbours = 0;
+  for (std::size_t i = 0; i < drawn.pixels.size(); ++i) {
+    const double e = static_cast<double>(drawn.pixels[i]);
+    mean += e / count;
+    variance += e * e / count;
+    if (i > 0) neighbours += e * static_cast<double>(drawn.pixels[i - 1]) / count;
+  }
+  // Six standard deviations of each estimate.
+  BOOST_TEST(std::abs(mean) < 6 / std::sqrt(count));
+  BOOST_TEST(std::abs(variance - 1) < 6 * std::sqrt(2 / count));
+  BOOST_TEST(std::abs(neighbours) < 6 / std::sqrt(count));
+  // Element i of sample n is normal number i of its key.
+  BOOST_TEST(drawn.view()(3, 1, 2, 4) == cz::random_normal(keys[3], 77 + 2 * 7 + 4));
 }

@@ -84,15 +84,37 @@ COLDZOOM_HD constexpr index_t random_below(const sample_key& key, std::uint64_t 
   return static_cast<index_t>((std::uint64_t{random_word(key, i)} * static_cast<std::uint64_t>(count)) >> 32);
 }
 
-/// Standard normal (Box and Muller 1958), computed in double and rounded, so that backends whose log, cos and
-/// sin differ in the last bits agree to an ulp of float.
+struct normal_pair {
+  float first, second;
+};
+
+/// Two independent standard normals out of two words (Box and Muller 1958), computed in double and rounded,
+/// so that backends whose log, cos and sin differ in the last bits agree to an ulp of float.
+COLDZOOM_HD inline normal_pair box_muller(std::uint32_t first, std::uint32_t second) {
+  const double u = (static_cast<double>(first) + 1.0) * 0x1p-32;  // (0, 1]: log is finite
+  const double angle = static_cast<double>(second) * (0x1p-32 * 6.283185307179586476925);
+  const double radius = std::sqrt(-2.0 * std::log(u));
+  return {static_cast<float>(radius * std::cos(angle)), static_cast<float>(radius * std::sin(angle))};
+}
+
+/// Standard normal number `i` of the key's stream, 0 <= i < 2^34. About 45 ns on a CPU.
 COLDZOOM_HD inline float random_normal(const sample_key& key, std::uint64_t i) {
   const random_words words = random_block(key, static_cast<std::uint32_t>(i / 4));
   const std::uint64_t pair = (i / 2) % 2;
-  const double u = (static_cast<double>(words.word[2 * pair]) + 1.0) * 0x1p-32;  // (0, 1]: log is finite
-  const double angle = static_cast<double>(words.word[2 * pair + 1]) * (0x1p-32 * 6.283185307179586476925);
-  const double radius = std::sqrt(-2.0 * std::log(u));
-  return static_cast<float>(radius * (i % 2 == 0 ? std::cos(angle) : std::sin(angle)));
+  const normal_pair normals = box_muller(words.word[2 * pair], words.word[2 * pair + 1]);
+  return i % 2 == 0 ? normals.first : normals.second;
+}
+
+struct four_normals {
+  float value[4];
+};
+
+/// random_normal(key, 4 block + j) for j = 0 .. 3, to the same bits, in the time of two and a half.
+COLDZOOM_HD inline four_normals random_normals(const sample_key& key, std::uint32_t block) {
+  const random_words words = random_block(key, block);
+  const normal_pair low = box_muller(words.word[0], words.word[1]),
+                    high = box_muller(words.word[2], words.word[3]);
+  return {{low.first, low.second, high.first, high.second}};
 }
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

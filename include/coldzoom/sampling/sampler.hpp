@@ -8,7 +8,8 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// The network as a sampler sees it: predict(x_t, t / T, x0_hat) for a batch of images.
+/// The network as a sampler sees it: predict(x_t, t / T, x0_hat) for a batch of images. The samplers of
+/// denoising diffusion, ddpm_sampler and ddim_sampler, want one that answers with the noise in x_t instead.
 template <class P, class B>
 concept Reconstruction = requires(P& predict, tensor_view<const float, typename B::space> x, float time,
                                   tensor_view<float, typename B::space> out) {
@@ -48,6 +49,16 @@ inline std::vector<int> sampling_steps(int steps, int calls) {
 
 namespace detail {
 
+/// step(t, next, t / T) for every step of sampling_steps and the one after it, 0 after the last. The time is
+/// that of the training schedule.
+template <class S, class Step> void for_each_step(const S& schedule, int calls, Step&& step) {
+  const std::vector<int> steps = sampling_steps(schedule.steps(), calls);
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    step(steps[i], i + 1 < steps.size() ? steps[i + 1] : 0,
+         static_cast<float>(steps[i]) / static_cast<float>(schedule.steps()));
+  }
+}
+
 /// The walk of both cold samplers: x0_hat from the network at each step t, then `advance(t, next, x0_hat)`; a
 /// step 0 ends it with x0_hat itself.
 template <class B, class Predict, class S, ValueRange R, class Observer, class Advance>
@@ -57,15 +68,12 @@ void walk(B& b, Predict& predict, const S& schedule, int calls, image_batch<R, f
     using batch = image_batch<R, float, typename B::space>;
     auto memory = b.template allocate<float>(z.dims.size());
     const batch x0_hat(tensor_view<float, typename B::space>(memory.data(), z.dims));
-    const std::vector<int> steps = sampling_steps(schedule.steps(), calls);
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      const int t = steps[i], next = i + 1 < steps.size() ? steps[i + 1] : 0;
+    for_each_step(schedule, calls, [&](int t, int next, float time) {
       // In exactly the types of the concept: a template that deduces them is a network too.
-      predict(const_image_tensor<B>(z), static_cast<float>(t) / static_cast<float>(schedule.steps()),
-              image_tensor<B>(x0_hat));
+      predict(const_image_tensor<B>(z), time, image_tensor<B>(x0_hat));
       observer(t, z, x0_hat);
       advance(t, next, x0_hat);
-    }
+    });
   }
 }
 

@@ -78,8 +78,8 @@ template <Backend B, ValueRange R, class Network, class Augment = random_shift> 
   /// progress(batch_progress) after each batch. Returns the means over the batches. Throws `error` where the
   /// data do not fill one batch, for labels that do not fit, and at the first loss that is not finite.
   template <class Dataset, LearningRate Rate, class Progress>
-  classification_score train_epoch(const Dataset& images, const std::vector<std::uint8_t>& labels, index_t epoch,
-                               const Rate& rate, Progress&& progress) {
+  classification_score train_epoch(const Dataset& images, const std::vector<std::uint8_t>& labels,
+                                   index_t epoch, const Rate& rate, Progress&& progress) {
     check_data(images.dims(), labels);
     const index_t count = batches(images), size = options_.batch_size;
     require(count > 0, "train_epoch", [&] {
@@ -206,8 +206,7 @@ template <Backend B, ValueRange R, class Network, class Augment = random_shift> 
       network_.forward(*b_, active_, x_.view(m), side_inputs<B>{}, y_.view(m), workspace_);
       const activation<B> dy = mode == pass::train ? dy_.view(m) : activation<B>{};
       const const_activation<B> y = y_.view(m);
-      softmax_cross_entropy{}(*b_, y, labels, scale, dy,
-                              vector_view<float, space>{loss_.data() + first, m});
+      softmax_cross_entropy{}(*b_, y, labels, scale, dy, vector_view<float, space>{loss_.data() + first, m});
       mark_correct(*b_, y, labels, vector_view<float, space>{correct_.data() + first, m});
       if (mode == pass::predict) continue;
       network_.backward(*b_, active_, x_.view(m), side_inputs<B>{}, dy, {}, gradients_.data(), workspace_);

@@ -11,7 +11,8 @@ struct predict_x0 {
 };
 
 /// The noise that was added (Ho, Jain, Abbeel 2020, equation 14), regenerated from the key; for degradations
-/// with a member noise(key, element).
+/// with a member noise(key, element). Those that also have draw_noise and add_noise, see gaussian_noise, draw
+/// it once for picture and target.
 struct predict_noise {
   static constexpr const char* name = "noise";
 };
@@ -31,6 +32,13 @@ struct draw_steps {
     time[n] = static_cast<float>(t) / static_cast<float>(steps);
     level[n] = level_of[t];
   }
+};
+
+template <class D, class B>
+concept draws_noise_at_once = requires(const D d, B& b, key_sequence keys, shape dims, float* noise,
+                                       const_image_tensor<B> x0, const_levels<B> level, image_tensor<B> out) {
+  d.draw_noise(b, keys, dims, noise);
+  d.add_noise(b, x0, level, noise, out);
 };
 
 /// Index: element of out, dense.

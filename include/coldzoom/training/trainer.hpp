@@ -198,9 +198,15 @@ template <Backend B, ValueRange R, class Network, class D, class S, class Target
   void draw(key_sequence level_keys, key_sequence degradation_keys, index_t n) {
     b_->for_each_index(n, detail::draw_steps{level_keys, options_.last_step, schedule_.steps(),
                                              level_of_.data(), time_.data(), level_.data()});
-    degrade(*b_, degradation_, image_batch<R, const float, space>(view(x0_, n)),
-            vector_view<const float, space>{level_.data(), n}, degradation_keys, view(x_t_, n));
-    if constexpr (predicts_noise) {
+    const image_batch<R, const float, space> x0 = view(x0_, n);
+    const vector_view<const float, space> level{level_.data(), n};
+    if constexpr (!predicts_noise) {
+      degrade(*b_, degradation_, x0, level, degradation_keys, view(x_t_, n));
+    } else if constexpr (detail::draws_noise_at_once<D, B>) {
+      degradation_.draw_noise(*b_, degradation_keys, x0.dims, noise_.data());
+      degradation_.add_noise(*b_, x0, level, noise_.data(), view(x_t_, n));
+    } else {
+      degrade(*b_, degradation_, x0, level, degradation_keys, view(x_t_, n));
       b_->for_each_index(n * image_.image(),
                          detail::noise_of<D>{degradation_, degradation_keys, image_.image(), noise_.data()},
                          40);
