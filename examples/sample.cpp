@@ -1,10 +1,10 @@
-/// Draws images from a trained zoom model.
+/// Draws images from a trained model of any kind.
 
 #include <coldzoom/io/npy.hpp>
 #include <coldzoom/io/png.hpp>
 
 #include "common/data.hpp"
-#include "common/zoom_sampling.hpp"
+#include "common/sampling.hpp"
 
 namespace {
 
@@ -12,7 +12,7 @@ using namespace coldzoom;
 using programs::host_images;
 
 struct settings {
-  std::string model, kind, data, latent = "histogram", out = "samples.npy", png, steps_png;
+  std::string model, kind, data, latent, latent_file, out = "samples.npy", png, steps_png;
   programs::sampling_options sampling;
   int threads = 0;
 };
@@ -58,37 +58,62 @@ class progression {
   std::vector<std::vector<float>> states_;
 };
 
+/// Where the latents come from: --latent-file, the counts in the model's file, or the data.
+programs::latent_source find_latents(backend& b, const settings& s, const programs::trained_model& model) {
+  using namespace programs;
+  const shape image = model.network.image();
+  const model_method& method = model.method;
+  if (!s.latent_file.empty()) {
+    latent_source source = load_latents(s.latent_file);
+    require(s.latent.empty() || s.latent == source.policy, "--latent", [&] {
+      return "found " + s.latent + ", but " + s.latent_file + " holds " + source.policy + " latents";
+    });
+    require(source.image == image, s.latent_file.c_str(), [&] {
+      return "found latents for images of " + to_string(source.image) + ", the model draws " +
+             to_string(image);
+    });
+    check_latent(method.kind, source.policy);
+    return source;
+  }
+  const std::string policy = s.latent.empty() ? default_latent(method.kind) : s.latent;
+  check_latent(method.kind, policy);
+  if (policy == "gaussian") return {policy, method.kind, 0, "noise", image, {}, {}};
+  if (policy == "histogram" && model.histogram && s.data.empty()) {
+    return {policy, method.kind, method.steps, "the model", image, *model.histogram, {}};
+  }
+  const std::string data = !s.data.empty() ? s.data : !model.data.empty() ? model.data : "embedded";
+  const labelled_images train = load_data(data).train;
+  require(train.dims.with_n(1) == image, data.c_str(), [&] {
+    return "the images are " + to_string(train.dims.with_n(1)) + ", the model draws " + to_string(image);
+  });
+  return make_latents(b, policy, method.kind, method.steps, data, train);
+}
+
 void sample(const settings& s) {
   using namespace programs;
   backend b(s.threads);
-  const zoom_model model = load_zoom_model(s.model, s.kind);
+  const trained_model model = load_model(s.model, s.kind);
   const shape image = model.network.image();
-  const int calls = s.sampling.calls == 0 ? model.steps : s.sampling.calls;
-  sampling_steps(model.steps, calls);  // checks
-
-  const bool from_file = s.latent == "histogram" && model.histogram && s.data.empty();
-  const std::string data = !s.data.empty() ? s.data : !model.data.empty() ? model.data : "embedded";
-  draw_latents draw;
-  if (from_file) {
-    draw = histogram_latents(model, *model.histogram);
-  } else {
-    const labelled_images train = load_data(data).train;
-    require(train.dims.with_n(1) == image, data.c_str(), [&] {
-      return "the images are " + to_string(train.dims.with_n(1)) + ", the model draws " + to_string(image);
-    });
-    draw = s.latent == "patches"
-               ? patch_latents(b, model, train)
-               : histogram_latents(model, count_latent_pixels(b, train, model.steps, model.kind));
-  }
-  std::printf("%s from %s, %s latents from %s, %s sampler, %d network calls\n", model.kind.c_str(),
-              s.model.c_str(), s.latent.c_str(), from_file ? "the model" : data.c_str(),
-              s.sampling.sampler.c_str(), calls);
+  const int calls = s.sampling.calls == 0 ? model.method.steps : s.sampling.calls;
+  sampling_steps(model.method.steps, calls);  // checks
+  const std::string sampler = fitting_sampler(model.method, s.sampling.sampler);
+  require(s.sampling.eta == 0 || sampler == "ddim", "--eta", "only the ddim sampler has one");
+  const latent_source latents = find_latents(b, s, model);
+  const draw_latents draw = drawing_of(b, latents);
+  std::printf("%s from %s, %s latents%s, %s sampler, %d network calls\n", model.method.kind.c_str(),
+              s.model.c_str(), latents.policy.c_str(),
+              latents.policy == "gaussian"
+                  ? ""
+                  : (" from " + (s.latent_file.empty() ? latents.data : s.latent_file)).c_str(),
+              sampler.c_str(), calls);
 
   any_network<backend> network(predictor<backend, reconstructor>(b, model.network, image, model.parameters));
   progression steps(image, s.sampling.count, calls, 12);
+  sampling_options sampling = s.sampling;
+  sampling.sampler = sampler;
   const auto start = std::chrono::steady_clock::now();
   const std::vector<float> samples =
-      draw_samples(b, network, model, draw, s.sampling,
+      draw_samples(b, network, model, draw, sampling,
                    [&](index_t first, int, host_images state, host_images) { steps.record(first, state); });
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const std::vector<float> unit = to_unit(samples);
@@ -113,8 +138,8 @@ void sample(const settings& s) {
 void add_options(CLI::App& app, settings& s) {
   app.add_option("--model", s.model, "safetensors file, ours or the original project's")->required();
   app.add_option("--kind", s.kind,
-                 "what the model is, where the file does not say: zoom_nearest, zoom_bilinear")
-      ->check(CLI::IsMember({"zoom_nearest", "zoom_bilinear"}));
+                 "what the model is, where the file does not say: " + programs::kind_names() +
+                     "; a file without metadata is taken for the original project's");
   app.add_option("--data", s.data,
                  std::string("where the latents come from if the file carries none: ") + programs::data_help +
                      "; by default what the model was trained on, else embedded");
@@ -125,14 +150,24 @@ void add_options(CLI::App& app, settings& s) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_option("--latent", s.latent,
-                 "histogram (independent pixels) or patches (centres of training images)")
-      ->check(CLI::IsMember({"histogram", "patches"}))
-      ->capture_default_str();
-  app.add_option("--sampler", s.sampling.sampler, "naive (algorithm 1) or tacos (algorithm 2)")
-      ->check(CLI::IsMember({"naive", "tacos"}))
-      ->capture_default_str();
+                 "histogram (independent pixels; zoom_nearest unless you say otherwise), patches (centres of "
+                 "training images; zoom_bilinear) or gaussian (ddpm)")
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(programs::latent_policies),
+                                                     std::end(programs::latent_policies))));
+  app.add_option("--latent-file", s.latent_file,
+                 "latents of pixel_distribution or of a training run, instead of --data");
+  app.add_option("--sampler", s.sampling.sampler,
+                 "for zoom naive (algorithm 1, the default) or tacos (algorithm 2); for ddpm models ddpm "
+                 "(ancestral, the default) or ddim")
+      ->check(CLI::IsMember({"naive", "tacos", "ddpm", "ddim"}));
   app.add_option("--sampling-steps", s.sampling.calls, "network calls, 1 to T; 0 for T")
       ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_flag("!--no-clip", s.sampling.clip,
+               "ddpm and ddim: do not clip x0_hat to the range of the data in every step");
+  app.add_option("--eta", s.sampling.eta,
+                 "ddim: fresh noise in each step, 0 (none) to 1 (as much as ancestral)")
+      ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   app.add_option("--threads", s.threads, "0 for all CPUs")->check(CLI::Range(0, 1024))->capture_default_str();
   app.add_option("--out", s.out, "N x H x W float32 in [0, 1] (N x C x H x W for C > 1)")
@@ -144,7 +179,8 @@ void add_options(CLI::App& app, settings& s) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return programs::run<settings>(argc, argv, "sample",
-                                 "Draws images from a zoom model, from latent to digit in T network calls.",
-                                 add_options, sample);
+  return programs::run<settings>(
+      argc, argv, "sample",
+      "Draws images from a trained model, from latent to digit in T network calls or fewer.", add_options,
+      sample);
 }

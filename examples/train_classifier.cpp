@@ -1,7 +1,5 @@
 /// Trains the digit classifier whose features and confidences the scores are made of.
 
-#include <cmath>
-
 #include "common/classifier.hpp"
 #include "common/data.hpp"
 #include "common/program.hpp"
@@ -20,21 +18,6 @@ struct settings {
   std::uint64_t seed = 0;
   bool resume = false, smoke = false;
 };
-
-labelled_images first_images(labelled_images images, index_t limit) {
-  if (limit > 0 && limit < images.dims.n) {
-    images.dims.n = limit;
-    images.pixels.resize(static_cast<std::size_t>(images.dims.size()));
-    images.labels.resize(static_cast<std::size_t>(limit));
-  }
-  return images;
-}
-
-std::string exact(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.17g", value);
-  return text;
-}
 
 void train(settings s) {
   using namespace programs;
@@ -106,22 +89,12 @@ void train(settings s) {
       save_classifier(aside + "/model.safetensors", model);
     });
     save_classifier(folder.file("model.safetensors"), model);
-    std::printf("epoch %d/%d: train loss %.5f, test loss %.5f, test accuracy %.2f %%, %.0f images/s, %.1f s\n",
-                epoch, s.epochs, trained.loss, tested.loss, 100 * tested.accuracy, images_per_second,
-                seconds);
+    std::printf(
+        "epoch %d/%d: train loss %.5f, test loss %.5f, test accuracy %.2f %%, %.0f images/s, %.1f s\n", epoch,
+        s.epochs, trained.loss, tested.loss, 100 * tested.accuracy, images_per_second, seconds);
     std::fflush(stdout);
     stop_if_requested();
   }
-}
-
-// CLI11's own range checks let NaN pass.
-std::string finite_above_zero(const std::string& text) {
-  const double value = std::strtod(text.c_str(), nullptr);
-  return std::isfinite(value) && value > 0 ? "" : "Value " + text + " is not a finite number above 0";
-}
-std::string decay_below_one(const std::string& text) {
-  const double value = std::strtod(text.c_str(), nullptr);
-  return value >= 0 && value < 1 ? "" : "Value " + text + " is not a number from 0 to below 1";
 }
 
 void add_options(CLI::App& app, settings& s) {
@@ -131,7 +104,7 @@ void add_options(CLI::App& app, settings& s) {
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
   app.add_option("--learning-rate", s.learning_rate, "of Adam at its highest; falls to 0 as a cosine")
-      ->check(finite_above_zero)
+      ->check(programs::finite_above_zero)
       ->capture_default_str();
   app.add_option("--warmup", s.warmup, "updates in which the learning rate grows from 0")
       ->check(CLI::NonNegativeNumber)
@@ -140,7 +113,7 @@ void add_options(CLI::App& app, settings& s) {
       ->check(CLI::Range(0, 14))
       ->capture_default_str();
   app.add_option("--ema", s.ema, "decay of the running average of the weights, 0 for none")
-      ->check(decay_below_one)
+      ->check(programs::decay_below_one)
       ->capture_default_str();
   app.add_option("--seed", s.seed, "of everything random")
       ->check(CLI::NonNegativeNumber)

@@ -1,14 +1,14 @@
 /// Trains the reconstructor of Cold Zoom Diffusion, nearest interpolation.
 
-#include "common/train_zoom.hpp"
+#include "common/train_model.hpp"
 
 int main(int argc, char** argv) {
   using programs::training_settings;
   return programs::run<training_settings>(argc, argv, "train_zoom_nearest",
                                           "Trains the reconstructor of Cold Zoom Diffusion: x0 from D(x0, "
-                                          "t), zoomed in by t = 1 .. T with nearest interpolation.",
+                                          "t), zoomed in by t = 1 .. T with nearest "
+                                          "interpolation.",
                                           programs::add_training_options, [](const training_settings& s) {
-                                            programs::train_zoom(programs::zoom_kinds[0], coldzoom::nearest{},
-                                                                 s);
+                                            programs::train_zoom<coldzoom::nearest>("zoom_nearest", s);
                                           });
 }

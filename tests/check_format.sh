@@ -25,5 +25,5 @@ for source in "${sources[@]}"; do
   clang-format "$source" | diff -u --label "$source" --label "$source, formatted" "$source" - || wrong=$((wrong + 1))
 done
 echo "check_format: ${#sources[@]} C++ files, $wrong to format"
-shellcheck "${scripts[@]}"
+shellcheck -x "${scripts[@]}"
 [ $wrong = 0 ]

@@ -22,4 +22,14 @@ inline coldzoom::split_pair load_data(const std::string& name) {
   return coldzoom::load_mnist_folder(name);
 }
 
+/// All of them where `limit` is 0.
+inline coldzoom::labelled_images first_images(coldzoom::labelled_images images, coldzoom::index_t limit) {
+  if (limit > 0 && limit < images.dims.n) {
+    images.dims.n = limit;
+    images.pixels.resize(static_cast<std::size_t>(images.dims.size()));
+    images.labels.resize(static_cast<std::size_t>(limit));
+  }
+  return images;
+}
+
 }  // namespace programs

@@ -3,10 +3,13 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
+#include <cmath>
 #include <coldzoom/core/error.hpp>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
+#include <string>
 
 namespace programs {
 
@@ -19,6 +22,24 @@ static_assert(std::atomic<bool>::is_always_lock_free);
 /// Throws `interrupted` if Ctrl-C was pressed. Called between batches; files already written stay whole.
 inline void stop_if_requested() {
   if (stop_requested) throw interrupted{};
+}
+
+/// Checks of option values for CLI11.
+// CLI11's own range checks let NaN pass.
+inline std::string finite_above_zero(const std::string& text) {
+  const double value = std::strtod(text.c_str(), nullptr);
+  return std::isfinite(value) && value > 0 ? "" : "Value " + text + " is not a finite number above 0";
+}
+inline std::string decay_below_one(const std::string& text) {
+  const double value = std::strtod(text.c_str(), nullptr);
+  return value >= 0 && value < 1 ? "" : "Value " + text + " is not a number from 0 to below 1";
+}
+
+/// All digits of a number, so that settings that differ at all are told apart.
+inline std::string exact(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.17g", value);
+  return text;
 }
 
 /// The whole main of a program: add_options(app, settings) declares them, body(settings) does the work.

@@ -27,8 +27,7 @@ std::vector<float> test_pixels() {
 }
 cz::image_batch<cz::unit, const float> view(const std::vector<float>& pixels) {
   const auto n = static_cast<index_t>(pixels.size()) / image.image();
-  return cz::image_batch<cz::unit, const float>(
-      cz::tensor_view<const float>(pixels.data(), image.with_n(n)));
+  return cz::image_batch<cz::unit, const float>(cz::tensor_view<const float>(pixels.data(), image.with_n(n)));
 }
 std::vector<float> features_of(const programs::classifier_model& model,
                                cz::image_batch<cz::unit, const float> images, int threads = 2) {
@@ -93,8 +92,9 @@ BOOST_AUTO_TEST_CASE(a_file_brings_back_the_classifier) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_refused) {
-  BOOST_TEST(message_of([] { digit_classifier({1, 1, 30, 28}); }) ==
-             "max_pool: the input 1 x 64 x 15 x 14 does not divide into windows of 2 x 2");
+  BOOST_TEST(message_of([] {
+               digit_classifier({1, 1, 30, 28});
+             }) == "max_pool: the input 1 x 64 x 15 x 14 does not divide into windows of 2 x 2");
   const temporary_folder folder;
   cz::safetensors_file other;
   other.add("x", {1}, std::vector<float>{1});

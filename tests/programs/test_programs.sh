@@ -1,18 +1,13 @@
 #!/usr/bin/env bash
 # The programs from outside: what they write, that they repeat and resume to the bit, and what they say to bad input.
 set -euo pipefail
-bin=${COLDZOOM_BUILD_DIR:?}/examples
-data=${COLDZOOM_SOURCE_DIR:?}/examples/data
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
+# shellcheck source=tests/programs/common.sh
+. "${COLDZOOM_SOURCE_DIR:?}/tests/programs/common.sh"
 
-fail() { echo "FAILED: $*" >&2; exit 1; }
 # A small network on few digits: seconds in all.
 small=(--data "$data" --limit 320 --batch-size 64 --widths "5,4" --samples 9)
 run=(--epochs 3 --learning-rate 3e-3 --decay cosine --warmup 2 --ema 0.9)
-train() { "$bin/train_zoom_nearest" "${small[@]}" "${run[@]}" "$@" >>log.txt 2>&1 || fail "train_zoom_nearest $*: $(tail -n 3 log.txt)"; }
-same() { cmp "$1" "$2" || fail "$1 and $2 differ"; }
+train() { ok train_zoom_nearest "${small[@]}" "${run[@]}" "$@"; }
 
 echo "-- one run"
 train --out whole --threads 2
@@ -50,7 +45,7 @@ same whole/checkpoint-3/state.safetensors killed/checkpoint-3/state.safetensors
 [ ! -e killed/checkpoint-9.partial ] || fail "a half-written checkpoint was left behind"
 
 echo "-- samples: any thread count and batch"
-draw() { "$bin/sample" --model whole/model.safetensors --data "$data" "$@" >>log.txt 2>&1 || fail "sample $*: $(tail -n 3 log.txt)"; }
+draw() { ok sample --model whole/model.safetensors --data "$data" "$@"; }
 draw --count 300 --seed 7 --out many.npy --threads 2 --png grid.png --steps-png steps.png
 draw --count 5 --seed 7 --out few.npy --threads 1
 if [ ! -s grid.png ] || [ ! -s steps.png ]; then fail "sample wrote no pictures"; fi
@@ -77,15 +72,6 @@ python3 -c 'import json; m = json.load(open("metrics.json")); assert m["epochs"]
 [ -s loss.png ] || fail "no loss.png"
 
 echo "-- bad input"
-# expect WORDS PROGRAM ARGUMENTS: fails by itself (no signal), with one sentence on stderr that holds WORDS.
-expect() {
-  local words=$1 program=$2 code=0
-  shift 2
-  "$bin/$program" "$@" >/dev/null 2>err.txt || code=$?
-  [ "$code" = 1 ] || [ "$code" = 2 ] || fail "exit code $code from: $program $*: $(cat err.txt)"
-  grep -qF -- "$words" err.txt || fail "no '$words' in the message of: $program $*: $(cat err.txt)"
-  [ "$(grep -vc 'Run with --help' err.txt)" = 1 ] || fail "not one sentence from: $program $*: $(cat err.txt)"
-}
 # with_defaults OPTIONS -- OPTIONS...: the second list after those options of the first that it does not give itself.
 with_defaults() {
   local -a defaults=()

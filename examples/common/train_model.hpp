@@ -1,11 +1,11 @@
-/// The training program of the zoom models; the interpolation is all in which they differ.
+/// The training program of every kind of model.
 #pragma once
 
 #include <coldzoom/io/png.hpp>
 
 #include "common/data.hpp"
 #include "common/run_folder.hpp"
-#include "common/zoom_sampling.hpp"
+#include "common/sampling.hpp"
 
 namespace programs {
 
@@ -16,18 +16,8 @@ struct training_settings {
   double learning_rate = 2e-4, ema = 0;
   std::uint64_t seed = 0;
   std::vector<coldzoom::index_t> widths{16, 32, 32, 16};
-  bool resume = false;
+  bool resume = false, smoke = false;
 };
-
-// CLI11's own range checks let NaN pass.
-inline std::string finite_above_zero(const std::string& text) {
-  const double value = std::strtod(text.c_str(), nullptr);
-  return std::isfinite(value) && value > 0 ? "" : "Value " + text + " is not a finite number above 0";
-}
-inline std::string decay_below_one(const std::string& text) {
-  const double value = std::strtod(text.c_str(), nullptr);
-  return value >= 0 && value < 1 ? "" : "Value " + text + " is not a number from 0 to below 1";
-}
 
 inline void add_training_options(CLI::App& app, training_settings& s) {
   app.add_option("--data", s.data, data_help)->capture_default_str();
@@ -62,7 +52,7 @@ inline void add_training_options(CLI::App& app, training_settings& s) {
       ->delimiter(',')
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
-  app.add_option("--steps", s.steps, "T, 0 for the original's")
+  app.add_option("--steps", s.steps, "T, 0 for the original's: 24 (nearest), 23 (bilinear), 1000 (ddpm)")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_option("--samples", s.samples, "images in the grid of each epoch, 0 for none")
@@ -71,36 +61,44 @@ inline void add_training_options(CLI::App& app, training_settings& s) {
   app.add_option("--out", s.out, "folder of the run")->capture_default_str();
   app.add_flag("--resume", s.resume,
                "continue the run in --out from its newest checkpoint, to the same bits");
+  app.add_flag("--smoke", s.smoke, "two epochs on 512 images: shows that everything works, in seconds");
 }
 
-/// All digits of a number, so that settings that differ at all are told apart.
-inline std::string exact(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.17g", value);
-  return text;
+/// The settings of a run, cut down where it is but to show that everything works.
+inline training_settings cut_down(training_settings s) {
+  if (!s.smoke) return s;
+  s.epochs = std::min(s.epochs, 2);
+  s.limit = s.limit > 0 ? std::min<coldzoom::index_t>(s.limit, 512) : 512;
+  s.warmup = std::min<coldzoom::index_t>(s.warmup, 2);
+  s.samples = std::min(s.samples, 16);
+  return s;
 }
 
-inline coldzoom::labelled_images first_images(coldzoom::labelled_images images, coldzoom::index_t limit) {
-  if (limit > 0 && limit < images.dims.n) {
-    images.dims.n = limit;
-    images.pixels.resize(static_cast<std::size_t>(images.dims.size()));
-    images.labels.resize(static_cast<std::size_t>(limit));
+/// How the grid of an epoch is sampled: in all steps, or by DDIM in at most 50 where there are many.
+inline sampling_options grid_sampling(const model_method& method, const training_settings& s) {
+  sampling_options options;
+  options.seed = s.seed;
+  options.count = s.samples;
+  if (method.adds_noise()) {
+    options.sampler = "ddim";
+    options.calls = std::min(method.steps, 50);
   }
-  return images;
+  return options;
 }
 
-template <coldzoom::Interpolation I>
-void train_zoom(const zoom_kind& original, I interpolation, const training_settings& s) {
+/// Trains the reconstructor to undo `degradation` at the levels of `schedule`; `method` says the same in
+/// words.
+template <class Target, class D, coldzoom::Schedule S>
+void train_model(const model_method& method, D degradation, S schedule, const training_settings& wanted) {
   using namespace coldzoom;
+  const training_settings s = cut_down(wanted);
   backend b(s.threads);
   split_pair data = load_data(s.data);
   const labelled_images train = first_images(std::move(data.train), s.limit);
   const labelled_images test = first_images(std::move(data.test), s.limit);
   const shape image = train.dims.with_n(1);
-  const std::string kind = original.name;
-  const int steps = s.steps == 0 ? original.steps : s.steps;
-  require(steps < std::min(image.h, image.w), "--steps", [&] {
-    return "found " + std::to_string(steps) + ", wanted 1 to " +
+  require(method.adds_noise() || method.steps < std::min(image.h, image.w), "--steps", [&] {
+    return "found " + std::to_string(method.steps) + ", wanted 1 to " +
            std::to_string(std::min(image.h, image.w) - 1) + " for images of " + to_string(image);
   });
   run_folder folder(s.out, s.resume);
@@ -111,9 +109,10 @@ void train_zoom(const zoom_kind& original, I interpolation, const training_setti
   options.batch_size = s.batch_size;
   options.seed = s.seed;
   options.average_decay = s.ema;
+  options.last_step = method.last_step;
   const reconstructor network(image, s.widths);
-  trainer<backend, value_range, reconstructor, zoom<I>, linear_schedule> t(
-      b, network, zoom<I>{interpolation, steps}, linear_schedule(steps), image, options);
+  trainer<backend, value_range, reconstructor, D, S, Target> t(b, network, std::move(degradation),
+                                                               std::move(schedule), image, options);
   const index_t batches = t.batches(train_set);
   require(batches > 0, "--batch-size", [&] {
     return "found " + std::to_string(s.batch_size) + ", wanted at most the " + std::to_string(train.dims.n) +
@@ -124,7 +123,7 @@ void train_zoom(const zoom_kind& original, I interpolation, const training_setti
     return s.decay == "cosine" ? cosine(step) : constant_rate{s.learning_rate}(step);
   };
   // What a checkpoint must have in common with this run beside what the trainer checks.
-  std::map<std::string, std::string> must_agree{{"kind", kind},
+  std::map<std::string, std::string> must_agree{{"kind", method.kind},
                                                 {"data", s.data},
                                                 {"train_images", std::to_string(train.dims.n)},
                                                 {"learning_rate", exact(s.learning_rate)},
@@ -133,13 +132,18 @@ void train_zoom(const zoom_kind& original, I interpolation, const training_setti
     must_agree["epochs"] = std::to_string(s.epochs);
     must_agree["warmup"] = std::to_string(s.warmup);
   }
+  if (method.adds_noise()) must_agree["beta_max"] = exact(method.beta_max);
   if (s.resume) load_checkpoint(folder.state_file(folder.last_epoch()), t, must_agree);
 
-  zoom_model model{kind, steps, s.data, count_latent_pixels(b, train, steps, kind), network, {}};
-  const draw_latents draw = histogram_latents(model, *model.histogram);
+  const latent_source latents =
+      make_latents(b, default_latent(method.kind), method.kind, method.steps, s.data, train);
+  const draw_latents draw = drawing_of(b, latents);
+  save_latents(folder.file("latents.safetensors"), latents);
+  trained_model model{method, s.data, {}, network, {}};
+  if (latents.policy == "histogram") model.histogram = latents.counts;
   std::printf("%s: %td training and %td test images of %s, %td parameters, %d threads, into %s\n",
-              kind.c_str(), train.dims.n, test.dims.n, to_string(image).c_str(), network.parameter_count(),
-              b.threads(), s.out.c_str());
+              method.kind.c_str(), train.dims.n, test.dims.n, to_string(image).c_str(),
+              network.parameter_count(), b.threads(), s.out.c_str());
   if (s.resume) std::printf("resumed after epoch %d\n", folder.last_epoch());
 
   for (int epoch = folder.last_epoch() + 1; epoch <= s.epochs; ++epoch) {
@@ -165,7 +169,7 @@ void train_zoom(const zoom_kind& original, I interpolation, const training_setti
     if (s.samples > 0) {
       any_network<backend> current(predictor<backend, reconstructor>(b, network, image, model.parameters));
       const std::vector<float> unit =
-          to_unit(draw_samples(b, current, model, draw, {"naive", 0, s.seed, s.samples}));
+          to_unit(draw_samples(b, current, model, draw, grid_sampling(method, s)));
       const auto columns = static_cast<index_t>(std::ceil(std::sqrt(s.samples)));
       save_png(folder.file("samples-" + std::to_string(epoch) + ".png"),
                image_grid(tensor_view<const float>(unit.data(), image.with_n(s.samples)), columns, 2, 2, 64));
@@ -179,14 +183,21 @@ void train_zoom(const zoom_kind& original, I interpolation, const training_setti
                       epoch - 1);
     folder.add_checkpoint(epoch, [&](const std::string& aside) {
       save_checkpoint(aside + "/state.safetensors", t, epoch, must_agree);
-      save_zoom_model(aside + "/model.safetensors", model);
+      save_model(aside + "/model.safetensors", model);
     });
-    save_zoom_model(folder.file("model.safetensors"), model);
+    save_model(folder.file("model.safetensors"), model);
     std::printf("epoch %d/%d: train loss %.5f, test loss %.5f, %.0f images/s, %.1f s\n", epoch, s.epochs,
                 train_loss, test_loss, images_per_second, seconds());
     std::fflush(stdout);
     stop_if_requested();
   }
+}
+
+/// Trains a zoom model; the interpolation is all in which they differ.
+template <coldzoom::Interpolation I> void train_zoom(const char* kind, const training_settings& s) {
+  const int steps = s.steps == 0 ? find_kind("train", kind).steps : s.steps;
+  train_model<coldzoom::predict_x0>({kind, steps, steps, 0}, coldzoom::zoom<I>{{}, steps},
+                                    coldzoom::linear_schedule(steps), s);
 }
 
 }  // namespace programs
