@@ -15,39 +15,87 @@ struct nearest_image {
 
 namespace detail {
 
-/// Images as dense rows, and what a first look compares: for every cell of 4 x 4 pixels (less at the edge) of
-/// a channel, sum / sqrt(pixels). By the inequality of Cauchy and Schwarz, two sketches are never further
-/// apart than their images.
-struct image_sketches {
-  static constexpr index_t cell = 4;
+/// Directions of the first look at a pair of images.
+inline constexpr index_t basis_size = 48;
 
-  shape dims;
-  feature_view pixels;
-  float* sketches;  // [n][size()]
+/// out[i] = row i of x times the d x k matrix `basis`, in double. Index: row.
+template <class Out> struct project_rows {
+  feature_view x;
+  const double* basis;
+  index_t k;
+  Out* out;
 
-  static index_t size(const shape& d) { return d.c * ((d.h + cell - 1) / cell) * ((d.w + cell - 1) / cell); }
-
-  /// Index: image.
-  void operator()(index_t n) const {
-    float* out = sketches + n * size(dims);
-    for (index_t c = 0; c < dims.c; ++c) {
-      for (index_t top = 0; top < dims.h; top += cell) {
-        for (index_t left = 0; left < dims.w; left += cell) *out++ = cell_sum(n, c, top, left);
-      }
+  void operator()(index_t i) const {
+    double total[basis_size] = {};
+    for (index_t l = 0; l < x.d; ++l) {
+      const double value = static_cast<double>(x.row(i)[l]);
+      for (index_t j = 0; j < k; ++j) total[j] += value * basis[l * k + j];
     }
-  }
-
- private:
-  float cell_sum(index_t n, index_t c, index_t top, index_t left) const {
-    const float* image = pixels.row(n) + c * dims.pixels();
-    const index_t bottom = std::min(top + cell, dims.h), right = std::min(left + cell, dims.w);
-    double sum = 0;
-    for (index_t y = top; y < bottom; ++y) {
-      for (index_t x = left; x < right; ++x) sum += static_cast<double>(image[y * dims.w + x]);
-    }
-    return static_cast<float>(sum / std::sqrt(static_cast<double>((bottom - top) * (right - left))));
+    for (index_t j = 0; j < k; ++j) out[i * k + j] = static_cast<Out>(total[j]);
   }
 };
+
+/// basis = x^T projected. Index: row of the basis.
+struct gather_basis {
+  feature_view x;
+  const double* projected;  // [n][k]
+  index_t k;
+  double* basis;
+
+  void operator()(index_t l) const {
+    double total[basis_size] = {};
+    for (index_t i = 0; i < x.n; ++i) {
+      const double value = static_cast<double>(x.row(i)[l]);
+      for (index_t j = 0; j < k; ++j) total[j] += value * projected[i * k + j];
+    }
+    std::copy_n(total, k, basis + l * k);
+  }
+};
+
+/// Makes the columns of a d x k matrix orthonormal (Gram and Schmidt, twice); those that depend on the ones
+/// before them become zero.
+inline void orthonormalise(std::vector<double>& basis, index_t d, index_t k) {
+  const auto dot = [&](index_t a, index_t b) {
+    double sum = 0;
+    for (index_t l = 0; l < d; ++l) {
+      sum += basis[static_cast<std::size_t>(l * k + a)] * basis[static_cast<std::size_t>(l * k + b)];
+    }
+    return sum;
+  };
+  const auto add = [&](index_t a, double factor, index_t b) {
+    for (index_t l = 0; l < d; ++l) {
+      basis[static_cast<std::size_t>(l * k + a)] += factor * basis[static_cast<std::size_t>(l * k + b)];
+    }
+  };
+  for (index_t j = 0; j < k; ++j) {
+    const double before = std::sqrt(dot(j, j));
+    for (int pass = 0; pass < 2; ++pass) {
+      for (index_t i = 0; i < j; ++i) add(j, -dot(i, j), i);
+    }
+    const double after = std::sqrt(dot(j, j));
+    add(j, after > 1e-8 * before ? 1 / after - 1 : -1, j);
+  }
+}
+
+/// About the directions in which the rows vary most, d x k: subspace iteration on their covariance from
+/// random directions. Any orthonormal directions serve the search; these make it fast.
+template <HostBackend B> std::vector<double> principal_basis(B& b, feature_view x, index_t k) {
+  std::vector<double> basis(static_cast<std::size_t>(x.d * k)), projected(static_cast<std::size_t>(x.n * k));
+  for (std::size_t i = 0; i < basis.size(); ++i) basis[i] = static_cast<double>(random_normal({}, i));
+  for (int iteration = 0; iteration < 4; ++iteration) {
+    orthonormalise(basis, x.d, k);
+    b.for_each_index(x.n, project_rows<double>{x, basis.data(), k, projected.data()}, x.d * k);
+    for (index_t j = 0; j < k; ++j) {  // centred, x^T projected is the covariance times the basis
+      double mean = 0;
+      for (index_t i = 0; i < x.n; ++i) mean += projected[static_cast<std::size_t>(i * k + j)];
+      mean /= static_cast<double>(x.n);
+      for (index_t i = 0; i < x.n; ++i) projected[static_cast<std::size_t>(i * k + j)] -= mean;
+    }
+    b.for_each_index(x.d, gather_basis{x, projected.data(), k, basis.data()}, x.n * k);
+  }
+  orthonormalise(basis, x.d, k);
+  return basis;
+}
 
 /// Squared distance of two rows, or a part of it that exceeds `limit` already.
 inline float squared_distance(const float* x, const float* y, index_t d, float limit) {
@@ -63,25 +111,31 @@ inline float squared_distance(const float* x, const float* y, index_t d, float l
   return sum;
 }
 
-/// Looks through a block of sketch distances: first the image of the nearest sketch, then every one whose
-/// sketch is not too far. Index: row of the block.
+/// Looks through a block of distances between projections, which are never greater than those of the images:
+/// an image is compared only where its projection is not too far. Index: row of the block.
 struct search_block {
   pair_block block;
   feature_view queries, reference;  // pixels
-  index_t first_reference, sketch_size;
+  index_t first_reference;
   bool skip_self;
   float* best;     // squared
   index_t* found;  // [n]
 
   void operator()(index_t i) const {
+    constexpr index_t stride = 64;
     const index_t query = block.first_x + i;
     const float* bounds = block.row(i);
-    look(query, std::min_element(bounds, bounds + block.cols) - bounds);
-    float limit = sketch_limit(best[query]);
-    for (index_t j = 0; j < block.cols; ++j) {
-      if (bounds[j] > limit) continue;
-      look(query, j);
-      limit = sketch_limit(best[query]);
+    if (found[query] < 0) look(query, std::min_element(bounds, bounds + block.cols) - bounds);
+    float limit = bound_limit(best[query]);
+    for (index_t first = 0; first < block.cols; first += stride) {
+      const index_t last = std::min(first + stride, block.cols);
+      int near = 0;  // counted without a branch, in vectors; rarely more than 0
+      for (index_t j = first; j < last; ++j) near += bounds[j] <= limit;
+      for (index_t j = first; near > 0 && j < last; ++j) {
+        if (bounds[j] > limit) continue;
+        look(query, j);
+        limit = bound_limit(best[query]);
+      }
     }
   }
 
@@ -90,49 +144,43 @@ struct search_block {
     const index_t row = block.first_y + col, index = first_reference + row;
     if (skip_self && index == query) return;
     const float distance = squared_distance(queries.row(query), reference.row(row), queries.d, best[query]);
-    if (distance > best[query] || (distance == best[query] && (found[query] < 0 || index >= found[query])))
-      return;
+    const bool first_of_equals = distance == best[query] && found[query] >= 0 && index < found[query];
+    if (distance >= best[query] && !first_of_equals) return;
     best[query] = distance;
     found[query] = index;
   }
-  /// No image nearer than sqrt(squared) has a sketch further than this, squared. The slack is for rounding:
-  /// a sketch value is at most 4 and off by 2^-22, a sum of k squares by a share below k 2^-24.
-  float sketch_limit(float squared) const {
-    const float distance = std::sqrt(squared) + 0x1p-20f * std::sqrt(static_cast<float>(sketch_size));
-    return distance * distance * (1 + 0x1p-23f * static_cast<float>(sketch_size + queries.d));
+  /// No image nearer than sqrt(squared) has a projection further than this, squared. The slack is for
+  /// rounding: each projection of d pixels in [0, 1] is off by at most 2^-24 sqrt(d), a sum of n squares by a
+  /// share below n 2^-24.
+  float bound_limit(float squared) const {
+    const float d = static_cast<float>(queries.d);
+    const float distance = std::sqrt(squared) + 0x1p-22f * std::sqrt(d);
+    return distance * distance * (1 + 0x1p-23f * (d + 100));
   }
 };
 
-/// Dense rows and their sketches.
-template <HostBackend B> class sketched_images {
- public:
-  sketched_images(B& b, shape dims)
-      : dims_(dims),
-        pixels_(b.template allocate<float>(dims.size())),
-        sketches_(b.template allocate<float>(dims.n * sketch_size())) {}
-
-  index_t sketch_size() const { return image_sketches::size(dims_); }
-  feature_view pixels() const { return {pixels_.data(), dims_.n, dims_.image()}; }
-  feature_view sketches() const { return {sketches_.data(), dims_.n, sketch_size()}; }
-
-  /// Takes `images` to the first rows.
-  void take(B& b, const char* where, image_batch<unit, const float> images) {
-    require_range(where, images);
-    float* out = pixels_.data();
-    for (index_t n = 0; n < images.dims.n; ++n) {
-      for (index_t c = 0; c < dims_.c; ++c) {
-        for (index_t y = 0; y < dims_.h; ++y) {
-          for (index_t x = 0; x < dims_.w; ++x) *out++ = images(n, c, y, x);
-        }
+/// `images` as dense rows. Throws `error` for pixels outside [0, 1].
+inline feature_set dense_rows(const char* where, image_batch<unit, const float> images) {
+  require_range(where, images);
+  feature_set rows(images.dims.n, images.dims.image());
+  float* out = rows.values.data();
+  for (index_t n = 0; n < images.dims.n; ++n) {
+    for (index_t c = 0; c < images.dims.c; ++c) {
+      for (index_t y = 0; y < images.dims.h; ++y) {
+        for (index_t x = 0; x < images.dims.w; ++x) *out++ = images(n, c, y, x);
       }
     }
-    b.for_each_index(images.dims.n, image_sketches{dims_, pixels(), sketches_.data()}, dims_.image());
   }
+  return rows;
+}
 
- private:
-  shape dims_;
-  host_buffer<float> pixels_, sketches_;
-};
+/// Rows in the coordinates of the basis.
+template <HostBackend B> feature_set project(B& b, feature_view x, const std::vector<double>& basis) {
+  const index_t k = static_cast<index_t>(basis.size()) / x.d;
+  feature_set out(x.n, k);
+  b.for_each_index(x.n, project_rows<float>{x, basis.data(), k, out.values.data()}, x.d * k);
+  return out;
+}
 
 struct search_options {
   float radius;
@@ -149,20 +197,24 @@ std::vector<nearest_image> search_images(B& b, const char* where, image_batch<un
     return "the images are " + to_string(d) + ", the reference " + to_string(reference) +
            "; they must agree but for their number, which must not be 0";
   });
-  sketched_images<B> images(b, d), part(b, reference.with_n(std::min(most, reference.n)));
-  images.take(b, where, queries);
+  const feature_set pixels = dense_rows(where, queries);
   const std::size_t count = static_cast<std::size_t>(d.n);
   std::vector<float> best(count, options.radius * options.radius);
   std::vector<index_t> found(count, -1);
+  std::vector<double> basis;
+  feature_set projected;
   for (index_t first = 0; first < reference.n; first += most) {
-    const index_t n = std::min(most, reference.n - first);
-    part.take(b, where, read(first, n));
+    const feature_set part = dense_rows(where, read(first, std::min(most, reference.n - first)));
+    if (first == 0) {
+      basis = principal_basis(b, part, std::min(basis_size, d.image()));
+      projected = project(b, pixels, basis);
+    }
     for_each_pair_block<squared_difference>(
-        b, images.sketches(), part.sketches().rows(0, n), [&](const pair_block& block) {
-          b.for_each_index(block.rows,
-                           search_block{block, images.pixels(), part.pixels(), first, part.sketch_size(),
-                                        options.skip_self, best.data(), found.data()},
-                           4 * block.cols);
+        b, projected, project(b, part, basis), [&](const pair_block& block) {
+          b.for_each_index(
+              block.rows,
+              search_block{block, pixels, part, first, options.skip_self, best.data(), found.data()},
+              block.cols);
         });
   }
   std::vector<nearest_image> out(count);
@@ -175,11 +227,12 @@ std::vector<nearest_image> search_images(B& b, const char* where, image_batch<un
 }  // namespace detail
 
 /// The nearest of the reference images for each query, by Euclidean distance over all pixels; of equals the
-/// first. The exact answer: most pairs are ruled out by the distance of their means over 4 x 4 pixels, which
-/// is never greater. In float, relative error below d 2^-24; the same bits on any number of threads.
+/// first. The exact answer: most pairs are ruled out by the distance of their projections on 48 principal
+/// directions, which is never greater. In float, relative error below d 2^-24; the same bits on any number of
+/// threads.
 ///
 /// Throws `error` for shapes that differ, no images, and pixels outside [0, 1]. Cost: at worst n m d
-/// multiply-adds, on digits about a tenth; memory: the queries once more, and 4096 reference images.
+/// multiply-adds, on digits a twelfth; memory: the queries and 4096 reference images.
 template <HostBackend B>
 std::vector<nearest_image> nearest_images(B& b, image_batch<unit, const float> queries,
                                           image_batch<unit, const float> reference) {
