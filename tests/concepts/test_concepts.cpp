@@ -157,6 +157,19 @@ struct archetype_interpolation {
 static_assert(cz::Interpolation<archetype_interpolation> &&
               !cz::SeparableInterpolation<archetype_interpolation>);
 
+/// Features on one backend only, not copyable, not const.
+struct archetype_extractor {
+  explicit archetype_extractor(int) {}
+  archetype_extractor(archetype_extractor&&) = delete;
+  index_t size() { return 1; }
+  void operator()(archetype_backend&, cz::image_batch<cz::unit, const float, archetype_backend::space> images,
+                  cz::tensor_view<float, archetype_backend::space> out) {
+    for (index_t n = 0; n < images.dims.n; ++n) out(n, 0, 0, 0) = images(n, 0, 0, 0);
+  }
+};
+static_assert(cz::FeatureExtractor<archetype_extractor, archetype_backend> &&
+              !cz::FeatureExtractor<archetype_extractor, reference>);
+
 // ---- Backend
 struct no_sum : archetype_backend {
   void sum() = delete;
@@ -196,6 +209,18 @@ struct fixed_schedule : archetype_schedule {
 static_assert(cz::Schedule<cz::linear_schedule> && cz::Schedule<cz::ddpm_schedule>);
 static_assert(cz::NoiseSchedule<cz::ddpm_schedule> && !cz::NoiseSchedule<cz::linear_schedule>);
 static_assert(!cz::Schedule<double_level> && !cz::Schedule<unsigned_steps> && !cz::Schedule<fixed_schedule>);
+
+// ---- FeatureExtractor
+struct loose_size : archetype_extractor {
+  int size() { return 1; }
+};
+struct centred_extractor : archetype_extractor {
+  void operator()(archetype_backend&, cz::image_batch<cz::centred, const float, archetype_backend::space>,
+                  cz::tensor_view<float, archetype_backend::space>) {}
+};
+static_assert(!cz::FeatureExtractor<loose_size, archetype_backend> &&
+              !cz::FeatureExtractor<centred_extractor, archetype_backend> &&
+              !cz::FeatureExtractor<int, archetype_backend>);
 
 // ---- Interpolation
 struct remembers : archetype_interpolation {
@@ -292,6 +317,22 @@ BOOST_AUTO_TEST_CASE(archetypes_obey_the_laws) {
   BOOST_CHECK_NO_THROW(cz::testing::degradation_laws<cz::unit>(
       cz::zoom<archetype_interpolation>{.last_step = 3}, {}, {3, 1, 5, 4}, b));
   BOOST_CHECK_NO_THROW(cz::testing::latent_laws(archetype_latent(1), {}, {3, 1, 5, 4}, b));
+}
+
+BOOST_AUTO_TEST_CASE(archetypes_extract) {
+  archetype_backend b(0);
+  archetype_extractor extractor(0);
+  const cz::shape dims{300, 1, 5, 4};
+  const std::vector<float> pixels = cz::testing::random_values(dims.size(), 1, 0, 1);
+  auto memory = b.allocate<float>(dims.size());
+  b.upload(pixels.data(), memory.data(), dims.size());
+  using view = cz::tensor_view<const float, archetype_backend::space>;
+  const cz::image_batch<cz::unit, const float, archetype_backend::space> images(view(memory.data(), dims));
+  const cz::feature_set features = cz::extract_features(b, extractor, images);
+  const cz::dataset<archetype_backend, cz::unit, float> set(b, dims, pixels.data());
+  BOOST_TEST(cz::extract_features(b, extractor, set).values == features.values);
+  for (index_t n = 0; n < 300; ++n)
+    BOOST_REQUIRE(features.row(n)[0] == pixels[static_cast<std::size_t>(20 * n)]);
 }
 
 BOOST_AUTO_TEST_CASE(archetypes_train) {

@@ -73,7 +73,8 @@ inline void orthonormalise(std::vector<double>& basis, index_t d, index_t k) {
       for (index_t i = 0; i < j; ++i) add(j, -dot(i, j), i);
     }
     const double after = std::sqrt(dot(j, j));
-    add(j, after > 1e-8 * before ? 1 / after - 1 : -1, j);
+    const double scale = after > 1e-8 * before ? 1 / after : 0;
+    for (index_t l = 0; l < d; ++l) basis[static_cast<std::size_t>(l * k + j)] *= scale;
   }
 }
 

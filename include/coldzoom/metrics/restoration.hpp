@@ -9,11 +9,14 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 namespace detail {
 
-inline void check_images(const char* where, const shape& restored, const shape& original) {
-  require(restored == original && original.size() > 0, where, [&] {
-    return "the restored images are " + to_string(restored) + ", the originals " + to_string(original) +
-           "; the shapes must agree, with at least one pixel";
+inline void check_images(const char* where, image_batch<unit, const float> restored,
+                         image_batch<unit, const float> original) {
+  require(restored.dims == original.dims && original.dims.size() > 0, where, [&] {
+    return "the restored images are " + to_string(restored.dims) + ", the originals " +
+           to_string(original.dims) + "; the shapes must agree, with at least one pixel";
   });
+  require_range(std::string(where) + ", restored", restored);
+  require_range(std::string(where) + ", original", original);
 }
 
 /// Index: image.
@@ -105,18 +108,25 @@ struct structural_similarity {
   }
 };
 
+template <HostBackend B>
+std::vector<double> root_mean_squares(B& b, const char* where, image_batch<unit, const float> restored,
+                                      image_batch<unit, const float> original) {
+  check_images(where, restored, original);
+  std::vector<double> out(static_cast<std::size_t>(original.dims.n));
+  b.for_each_index(original.dims.n, root_mean_square{restored, original, out.data()},
+                   2 * original.dims.image());
+  return out;
+}
+
 }  // namespace detail
 
 /// Root of the mean squared difference of each image, over all its channels and pixels, in double; any
-/// strides. Throws `error` where the shapes differ or there is no pixel. Cost: one pass.
+/// strides. Throws `error` where the shapes differ, there is no pixel, or one is outside [0, 1] (clamp what a
+/// network made). Cost: one pass.
 template <HostBackend B>
 std::vector<double> rmse(B& b, image_batch<unit, const float> restored,
                          image_batch<unit, const float> original) {
-  detail::check_images("rmse", restored.dims, original.dims);
-  std::vector<double> out(static_cast<std::size_t>(original.dims.n));
-  b.for_each_index(original.dims.n, detail::root_mean_square{restored, original, out.data()},
-                   2 * original.dims.image());
-  return out;
+  return detail::root_mean_squares(b, "rmse", restored, original);
 }
 
 /// Peak signal-to-noise ratio of each image in dB, -20 log10(rmse) for the data range 1; infinite for equal
@@ -124,8 +134,7 @@ std::vector<double> rmse(B& b, image_batch<unit, const float> restored,
 template <HostBackend B>
 std::vector<double> psnr(B& b, image_batch<unit, const float> restored,
                          image_batch<unit, const float> original) {
-  detail::check_images("psnr", restored.dims, original.dims);
-  std::vector<double> values = rmse(b, restored, original);
+  std::vector<double> values = detail::root_mean_squares(b, "psnr", restored, original);
   for (double& v : values) v = v > 0 ? -20 * std::log10(v) : std::numeric_limits<double>::infinity();
   return values;
 }
@@ -135,13 +144,12 @@ std::vector<double> psnr(B& b, image_batch<unit, const float> restored,
 /// choice, "valid") and over channels. Variances are weighted sums, as in the paper, without the n / (n - 1)
 /// of some programs. From -1 to 1, 1 for equal images; symmetric. Double, any strides.
 ///
-/// Throws `error` where the shapes differ and for images smaller than the window. Cost: 220 operations a
-/// pixel.
+/// Throws `error` as `rmse` does and for images smaller than the window. Cost: 220 operations a pixel.
 template <HostBackend B>
 std::vector<double> ssim(B& b, image_batch<unit, const float> restored,
                          image_batch<unit, const float> original) {
   const shape d = original.dims;
-  detail::check_images("ssim", restored.dims, d);
+  detail::check_images("ssim", restored, original);
   require(std::min(d.h, d.w) >= detail::ssim_side, "ssim", [&] {
     return "the images are " + to_string(d) + "; height and width must be at least 11, the window";
   });
