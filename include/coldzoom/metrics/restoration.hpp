@@ -144,7 +144,8 @@ std::vector<double> psnr(B& b, image_batch<unit, const float> restored,
 /// choice, "valid") and over channels. Variances are weighted sums, as in the paper, without the n / (n - 1)
 /// of some programs. From -1 to 1, 1 for equal images; symmetric. Double, any strides.
 ///
-/// Throws `error` as `rmse` does and for images smaller than the window. Cost: 220 operations a pixel.
+/// Throws `error` as `rmse` does and for images smaller than the window. Cost: 220 operations a pixel, 0.3 s
+/// for 10,000 digits.
 template <HostBackend B>
 std::vector<double> ssim(B& b, image_batch<unit, const float> restored,
                          image_batch<unit, const float> original) {
