@@ -92,7 +92,7 @@ inline classifier_model load_classifier(const std::string& path) {
   const auto expect = [&](const char* key, const std::string& wanted) {
     require(metadata(key) == wanted, path.c_str(), [&] {
       return "found " + std::string(key) + " '" + metadata(key) + "', wanted '" + wanted +
-             "'; give a file of train_classifier";
+             "'; this is no classifier of train_classifier";
     });
   };
   expect("kind", classifier_kind);

@@ -101,5 +101,5 @@ BOOST_AUTO_TEST_CASE(what_is_refused) {
   cz::save_safetensors(folder / "x.safetensors", other);
   BOOST_TEST(message_of([&] { programs::load_classifier(folder / "x.safetensors"); }) ==
              folder / "x.safetensors" +
-                 ": found kind '', wanted 'digit_classifier'; give a file of train_classifier");
+                 ": found kind '', wanted 'digit_classifier'; this is no classifier of train_classifier");
 }

@@ -38,8 +38,78 @@ expect "--learning-rate" train_classifier "${smoke[@]}" --out bad --learning-rat
 expect "--batch-size" train_classifier "${smoke[@]}" --out bad --batch-size 513
 expect "not finite" train_classifier "${smoke[@]}" --out bad --learning-rate 1e38
 
+echo "-- evaluate: floor and controls"
+do_run make_controls --data "$data" --count 900 --out controls
+[ "$(find controls -name '*.npy' | wc -l)" = 4 ] || fail "make_controls wrote other files"
+evaluate() { "$bin/evaluate" --data "$data" "$@" 2>>log.txt || fail "evaluate $*: $(tail -n 3 log.txt)"; }
+evaluate --samples test --smoke --json --threads 2 >floor.json
+evaluate --samples test --smoke --json --threads 1 >floor1.json
+same floor.json floor1.json
+evaluate --samples controls/without_1.npy --json without_1.json >words.txt
+grep -q "frechet_distance" words.txt || fail "evaluate prints no words"
+python3 - <<'PY' || fail "scores are not as documented"
+import json
+floor, spoilt = json.load(open("floor.json")), json.load(open("without_1.json"))
+wanted = """n reference features frechet_distance frechet_infinity kid kid_error precision recall density coverage
+  class_histogram class_kl unconfident_share copy_share duplicate_share""".split()
+for scores in floor, spoilt:
+    assert set(wanted) <= set(scores), scores
+    assert len(scores["class_histogram"]) == 10 and abs(sum(scores["class_histogram"]) - 1) < 1e-9
+    assert "test split of 2000" in scores["reference"] and scores["warnings"]
+assert floor["n"] == 828 and spoilt["n"] == 900
+assert spoilt["class_kl"] > 5 * floor["class_kl"] and spoilt["frechet_distance"] > floor["frechet_distance"]
+PY
+
+echo "-- sort_samples"
+do_run sort_samples --samples controls/blur.npy --out sorted
+for file in good.png bad.png good.npy bad.npy confidence.csv; do [ -s "sorted/$file" ] || fail "no sorted/$file"; done
+do_run sort_samples --samples controls/blur.npy --threshold 0 --out all
+same all/good.npy controls/blur.npy
+[ ! -e all/bad.png ] || fail "a picture of nothing"
+python3 - <<'PY' || fail "confidence.csv is not as documented"
+import csv
+rows = list(csv.DictReader(open("sorted/confidence.csv")))
+assert len(rows) == 900 and [int(r["index"]) for r in rows] == list(range(900))
+good = sum(float(r["confidence"]) >= 0.9 for r in rows)
+shape = eval(open("sorted/good.npy", "rb").read(128)[10:].split(b"\n")[0])["shape"]
+assert shape == (good, 28, 28) and 0 < good < 900, (shape, good)
+assert all(0 <= int(r["class"]) <= 9 and 0.1 <= float(r["confidence"]) <= 1 for r in rows)
+PY
+
+echo "-- bad input"
+for file in centred bytes nan small words; do
+  python3 - $file <<'PY'
+import array, struct, sys
+kind = sys.argv[1]
+n, dtype, code, value = {"centred": (900, "<f4", "f", -0.5), "bytes": (900, "|u1", "B", 255),
+                         "nan": (900, "<f4", "f", float("nan")), "small": (100, "<f4", "f", 0.5),
+                         "words": (900, "<f4", "f", 255.0)}[kind]
+header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': ({n}, 28, 28), }}"
+header += " " * (63 - (10 + len(header)) % 64) + "\n"
+open(kind + ".npy", "wb").write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode()
+                                + array.array(code, [value]) .tobytes() * (n * 784))
+PY
+done
+for program in evaluate sort_samples; do
+  options=()
+  [ $program = sort_samples ] || options=(--data "$data")
+  expect "range unit" $program "${options[@]}" --samples centred.npy
+  expect "'|u1', wanted '<f4'" $program "${options[@]}" --samples bytes.npy
+  expect "range unit" $program "${options[@]}" --samples nan.npy
+  expect "range unit" $program "${options[@]}" --samples words.npy
+  expect "absent.npy" $program "${options[@]}" --samples absent.npy
+  expect "no classifier" $program "${options[@]}" --samples small.npy --classifier whole/checkpoint-1/state.safetensors
+  expect "required" $program
+done
+expect "at least 828" evaluate --data "$data" --samples small.npy
+expect "--count" evaluate --data "$data" --samples test --count -3
+expect "absent" evaluate --data absent --samples test
+expect "--threshold" sort_samples --samples small.npy --threshold 1.5
+expect "--threshold" sort_samples --samples small.npy --threshold nan
+expect "--count" make_controls --count 0
+
 echo "-- help"
-for program in train_classifier; do
+for program in train_classifier evaluate sort_samples make_controls; do
   "$bin/$program" --help | grep -q "Usage" || fail "$program --help"
 done
 echo "all as it should be"

@@ -1,0 +1,89 @@
+/// Scores samples against real digits.
+
+#include "common/program.hpp"
+#include "common/scores.hpp"
+
+namespace {
+
+using namespace coldzoom;
+
+struct settings {
+  std::string samples, data = "embedded", classifier = programs::embedded_classifier, json;
+  bool print_json = false, smoke = false;
+  index_t count = 0;
+  int threads = 0;
+};
+
+void print(const nlohmann::ordered_json& scores) {
+  for (const auto& [name, value] : scores.items()) {
+    std::string text;
+    if (value.is_array()) {
+      for (const auto& part : value) {
+        char number[32];
+        if (part.is_number()) std::snprintf(number, sizeof number, "%.4g", part.get<double>());
+        text += (text.empty() ? "" : part.is_number() ? " " : "; ") +
+                (part.is_number() ? std::string(number) : part.get<std::string>());
+      }
+    } else if (value.is_number_float()) {
+      char number[32];
+      std::snprintf(number, sizeof number, "%.5g", value.get<double>());
+      text = number;
+    } else {
+      text = value.is_string() ? value.get<std::string>() : value.dump();
+    }
+    std::printf("%-26s %s\n", name.c_str(), text.c_str());
+  }
+}
+
+void evaluate(const settings& s) {
+  using namespace programs;
+  backend b(s.threads);
+  const classifier_model model = load_classifier(s.classifier);
+  const split_pair data = load_data(s.data);
+  const index_t count = s.smoke ? scorer::fewest : s.count;
+  const bool real = s.samples == "train" || s.samples == "test";
+  // Before the reference is worked through, so that bad input is told at once.
+  const image_set samples = real ? to_image_set(s.samples == "train" ? data.train : data.test, count)
+                                 : load_samples(s.samples, model.network.image(), count);
+  scorer score(b, model, s.data, data);
+  nlohmann::ordered_json scores = score.score(s.samples, samples.view());
+  if (!s.json.empty()) write_file_atomically(s.json, scores.dump(2) + "\n");
+  if (s.print_json && s.json.empty()) {
+    std::printf("%s\n", scores.dump(2).c_str());
+  } else {
+    print(scores);
+  }
+}
+
+void add_options(CLI::App& app, settings& s) {
+  app.add_option("--samples", s.samples,
+                 "N x H x W or N x C x H x W float32 in [0, 1] (.npy); or train or test: real images of that "
+                 "split of --data, which set the floor")
+      ->required();
+  app.add_option("--data", s.data,
+                 std::string(programs::data_help) +
+                     "; its test split is the reference. Scores against embedded and full data cannot be "
+                     "compared")
+      ->capture_default_str();
+  app.add_option("--json", s.json, "print one JSON object, or write it to this file")->expected(0, 1);
+  app.add_option("--count", s.count, "score the first N samples, 0 for all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--classifier", s.classifier, "model.safetensors of train_classifier; the embedded one if absent");
+  app.add_option("--threads", s.threads, "0 for all CPUs; no effect on results")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  app.add_flag("--smoke", s.smoke, "score as few samples as can be: shows that everything works, in seconds");
+  app.callback([&app, &s] { s.print_json = app.count("--json") > 0; });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return programs::run<settings>(
+      argc, argv, "evaluate",
+      "Scores samples against the test split of a data set: how far their distribution is from it (Frechet, "
+      "KID), how real and how varied they are (precision, recall, density, coverage), which digits they show, "
+      "and whether they repeat each other or the training images.",
+      add_options, evaluate);
+}
