@@ -21,7 +21,9 @@ void print(const nlohmann::ordered_json& scores) {
       for (const auto& part : value) {
         char number[32];
         if (part.is_number()) std::snprintf(number, sizeof number, "%.4g", part.get<double>());
-        text += (text.empty() ? "" : part.is_number() ? " " : "; ") +
+        text += (text.empty()       ? ""
+                 : part.is_number() ? " "
+                                    : "; ") +
                 (part.is_number() ? std::string(number) : part.get<std::string>());
       }
     } else if (value.is_number_float()) {
@@ -69,7 +71,8 @@ void add_options(CLI::App& app, settings& s) {
   app.add_option("--count", s.count, "score the first N samples, 0 for all")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  app.add_option("--classifier", s.classifier, "model.safetensors of train_classifier; the embedded one if absent");
+  app.add_option("--classifier", s.classifier,
+                 "model.safetensors of train_classifier; the embedded one if absent");
   app.add_option("--threads", s.threads, "0 for all CPUs; no effect on results")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
@@ -83,7 +86,8 @@ int main(int argc, char** argv) {
   return programs::run<settings>(
       argc, argv, "evaluate",
       "Scores samples against the test split of a data set: how far their distribution is from it (Frechet, "
-      "KID), how real and how varied they are (precision, recall, density, coverage), which digits they show, "
+      "KID), how real and how varied they are (precision, recall, density, coverage), which digits they "
+      "show, "
       "and whether they repeat each other or the training images.",
       add_options, evaluate);
 }

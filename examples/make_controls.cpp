@@ -47,7 +47,8 @@ void add_options(CLI::App& app, settings& s) {
 int main(int argc, char** argv) {
   return programs::run<settings>(
       argc, argv, "make_controls",
-      "Writes training images spoilt in known ways, for evaluate: noise.npy (normal, standard deviation 0.1), "
+      "Writes training images spoilt in known ways, for evaluate: noise.npy (normal, standard deviation "
+      "0.1), "
       "blur.npy (mean of 3 x 3 pixels), without_1.npy (no digit 1), repeated.npy (250 images ten times).",
       add_options, make_controls);
 }

@@ -1,7 +1,7 @@
 /// Parts samples into those that the classifier is sure of and the others.
 
-#include <coldzoom/io/png.hpp>
 #include <cmath>
+#include <coldzoom/io/png.hpp>
 #include <filesystem>
 
 #include "common/program.hpp"
@@ -36,7 +36,8 @@ void write(const settings& s, const part& p, shape image) {
            image.c == 1 ? std::vector<index_t>{p.n, image.h, image.w}
                         : std::vector<index_t>{p.n, image.c, image.h, image.w});
   std::error_code ignored;
-  std::filesystem::remove(stem + ".png", ignored);  // of an earlier call, should this one have nothing to show
+  std::filesystem::remove(stem + ".png",
+                          ignored);  // of an earlier call, should this one have nothing to show
   const index_t shown = std::min(p.n, s.grid);
   if (shown == 0) return;
   const auto columns = static_cast<index_t>(std::ceil(std::sqrt(static_cast<double>(shown))));
@@ -72,9 +73,10 @@ void sort_samples(const settings& s) {
   write(s, good, image);
   write(s, bad, image);
   write_file_atomically(s.out + "/confidence.csv", table);
-  std::printf("%td of %td samples have a confidence of %g or more; good and bad ones, as .npy and .png, and "
-              "confidence.csv are in %s\n",
-              good.n, samples.dims.n, s.threshold, s.out.c_str());
+  std::printf(
+      "%td of %td samples have a confidence of %g or more; good and bad ones, as .npy and .png, and "
+      "confidence.csv are in %s\n",
+      good.n, samples.dims.n, s.threshold, s.out.c_str());
 }
 
 std::string from_0_to_1(const std::string& text) {
@@ -87,8 +89,11 @@ void add_options(CLI::App& app, settings& s) {
   app.add_option("--threshold", s.threshold, "samples of this confidence or more are good")
       ->check(from_0_to_1)
       ->capture_default_str();
-  app.add_option("--classifier", s.classifier, "model.safetensors of train_classifier; the embedded one if absent");
-  app.add_option("--grid", s.grid, "most images in a picture")->check(CLI::Range(1, 10000))->capture_default_str();
+  app.add_option("--classifier", s.classifier,
+                 "model.safetensors of train_classifier; the embedded one if absent");
+  app.add_option("--grid", s.grid, "most images in a picture")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
   app.add_option("--threads", s.threads, "0 for all CPUs; no effect on results")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
@@ -98,9 +103,9 @@ void add_options(CLI::App& app, settings& s) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return programs::run<settings>(
-      argc, argv, "sort_samples",
-      "Parts samples by the confidence of the digit classifier: good.npy and bad.npy with their grids as PNG, "
-      "and confidence.csv with index, class and confidence of each.",
-      add_options, sort_samples);
+  return programs::run<settings>(argc, argv, "sort_samples",
+                                 "Parts samples by the confidence of the digit classifier: good.npy and "
+                                 "bad.npy with their grids as PNG, "
+                                 "and confidence.csv with index, class and confidence of each.",
+                                 add_options, sort_samples);
 }

@@ -11,7 +11,8 @@
 namespace programs {
 
 /// Every pixel plus normal noise of this standard deviation, clamped to [0, 1]; from a fixed seed.
-inline image_set with_noise(const coldzoom::labelled_images& images, coldzoom::index_t count, float deviation) {
+inline image_set with_noise(const coldzoom::labelled_images& images, coldzoom::index_t count,
+                            float deviation) {
   image_set out = to_image_set(images, count);
   for (std::size_t i = 0; i < out.pixels.size(); ++i) {
     const float noise = coldzoom::random_normal({0, coldzoom::stream::user, 0}, i);
@@ -55,8 +56,7 @@ inline image_set repeated_images(const coldzoom::labelled_images& images, coldzo
                                  int times) {
   const image_set once = to_image_set(images, different);
   image_set out{once.dims.with_n(once.dims.n * times), {}};
-  for (int i = 0; i < times; ++i)
-    out.pixels.insert(out.pixels.end(), once.pixels.begin(), once.pixels.end());
+  for (int i = 0; i < times; ++i) out.pixels.insert(out.pixels.end(), once.pixels.begin(), once.pixels.end());
   return out;
 }
 

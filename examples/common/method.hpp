@@ -51,7 +51,9 @@ struct model_method {
   int last_step = 0;    // t was drawn from 1 .. last_step
   double beta_max = 0;  // of a noise schedule, 0 for zoom
 
-  bool adds_noise() const { return std::string_view(find_kind("model", kind).target) == coldzoom::predict_noise::name; }
+  bool adds_noise() const {
+    return std::string_view(find_kind("model", kind).target) == coldzoom::predict_noise::name;
+  }
 };
 
 /// The schedule of a method that adds noise.
@@ -89,10 +91,12 @@ void for_each_degraded(backend& b, const coldzoom::labelled_images& images, cons
   constexpr index_t batch = 1024;
   const auto degradation = degradation_of(m);
   const std::vector<float> levels(batch, level_of(m, t));
-  std::vector<float> clean(static_cast<std::size_t>(images.dims.with_n(batch).size())), degraded(clean.size());
+  std::vector<float> clean(static_cast<std::size_t>(images.dims.with_n(batch).size())),
+      degraded(clean.size());
   for (index_t first = 0; first < images.dims.n; first += batch) {
     const shape dims = images.dims.with_n(std::min(batch, images.dims.n - first));
-    const host_images x0(tensor_view<float>(clean.data(), dims)), z(tensor_view<float>(degraded.data(), dims));
+    const host_images x0(tensor_view<float>(clean.data(), dims)),
+        z(tensor_view<float>(degraded.data(), dims));
     const auto from = images.pixels.begin() + first * dims.image();
     std::transform(from, from + dims.size(), clean.begin(), from_byte<value_range>);
     degrade(b, degradation, image_batch<value_range, const float>(x0), {levels.data(), dims.n},

@@ -27,9 +27,7 @@ struct image_set {
   coldzoom::shape dims;
   std::vector<float> pixels;
 
-  unit_images view() const {
-    return unit_images(coldzoom::tensor_view<const float>(pixels.data(), dims));
-  }
+  unit_images view() const { return unit_images(coldzoom::tensor_view<const float>(pixels.data(), dims)); }
 };
 
 /// The first `count` images (0 for all) of a data split.
@@ -50,10 +48,9 @@ inline image_set load_samples(const std::string& path, coldzoom::shape image, co
   coldzoom::npy_array<float> array = coldzoom::load_npy<float>(path);
   const std::size_t rank = array.shape.size();
   const bool known = rank == 3 || rank == 4;
-  const coldzoom::shape found =
-      known ? coldzoom::shape{array.shape[0], rank == 4 ? array.shape[1] : 1, array.shape[rank - 2],
-                              array.shape[rank - 1]}
-            : coldzoom::shape{};
+  const coldzoom::shape found = known ? coldzoom::shape{array.shape[0], rank == 4 ? array.shape[1] : 1,
+                                                        array.shape[rank - 2], array.shape[rank - 1]}
+                                      : coldzoom::shape{};
   coldzoom::require(known && found.with_n(1) == image && found.n > 0, path.c_str(), [&] {
     return "found shape " + coldzoom::to_string(array.shape) + ", wanted [N, " + std::to_string(image.h) +
            ", " + std::to_string(image.w) + "] or [N, " + std::to_string(image.c) + ", " +
@@ -111,27 +108,26 @@ class scorer {
     const std::vector<double> histogram = class_histogram(classes.rows);
     const copy_result copies = copy_share(nearest_training_images(samples), held_out_);
 
-    nlohmann::ordered_json out{
-        {"n", samples.dims.n},
-        {"reference", reference_name_},
-        {"features", features_name_},
-        {"frechet_distance", frechet.distance},
-        {"frechet_infinity", infinity.distance},
-        {"frechet_infinity_interval", {infinity.low, infinity.high}},
-        {"kid", kernel.distance},
-        {"kid_error", kernel.standard_error},
-        {"precision", manifold.precision},
-        {"recall", manifold.recall},
-        {"density", manifold.density},
-        {"coverage", manifold.coverage},
-        {"inception_score", classifier_score(classes.rows)},
-        {"class_histogram", histogram},
-        {"class_kl", class_divergence(histogram, reference_histogram_)},
-        {"total_variation", class_variation(histogram, reference_histogram_)},
-        {"unconfident_share", unconfident_share(classes.rows)},
-        {"copy_share", copies.share},
-        {"duplicate_share", duplicate_share(*b_, samples)},
-        {"warnings", nlohmann::ordered_json::array()}};
+    nlohmann::ordered_json out{{"n", samples.dims.n},
+                               {"reference", reference_name_},
+                               {"features", features_name_},
+                               {"frechet_distance", frechet.distance},
+                               {"frechet_infinity", infinity.distance},
+                               {"frechet_infinity_interval", {infinity.low, infinity.high}},
+                               {"kid", kernel.distance},
+                               {"kid_error", kernel.standard_error},
+                               {"precision", manifold.precision},
+                               {"recall", manifold.recall},
+                               {"density", manifold.density},
+                               {"coverage", manifold.coverage},
+                               {"inception_score", classifier_score(classes.rows)},
+                               {"class_histogram", histogram},
+                               {"class_kl", class_divergence(histogram, reference_histogram_)},
+                               {"total_variation", class_variation(histogram, reference_histogram_)},
+                               {"unconfident_share", unconfident_share(classes.rows)},
+                               {"copy_share", copies.share},
+                               {"duplicate_share", duplicate_share(*b_, samples)},
+                               {"warnings", nlohmann::ordered_json::array()}};
     if (frechet.few) {
       out["warnings"].push_back("fewer than " + std::to_string(frechet_few) +
                                 " images: the Frechet distance is mostly bias");
@@ -158,8 +154,8 @@ class scorer {
     constexpr coldzoom::index_t part = 4096;
     std::vector<coldzoom::nearest_image> nearest;
     for (coldzoom::index_t first = 0; first < images.dims.n; first += part) {
-      const auto found = coldzoom::nearest_images(
-          *b_, images.images(first, std::min(part, images.dims.n - first)), train_);
+      const auto found =
+          coldzoom::nearest_images(*b_, images.images(first, std::min(part, images.dims.n - first)), train_);
       nearest.insert(nearest.end(), found.begin(), found.end());
     }
     return nearest;

@@ -1,7 +1,6 @@
 /// Samples that repeat a training image, or each other.
 #pragma once
 
-#include <coldzoom/backend/host_memory.hpp>
 #include <coldzoom/metrics/pair_blocks.hpp>
 #include <limits>
 
