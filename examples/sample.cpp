@@ -58,37 +58,6 @@ class progression {
   std::vector<std::vector<float>> states_;
 };
 
-/// Where the latents come from: --latent-file, the counts in the model's file, or the data.
-programs::latent_source find_latents(backend& b, const settings& s, const programs::trained_model& model) {
-  using namespace programs;
-  const shape image = model.network.image();
-  const model_method& method = model.method;
-  if (!s.latent_file.empty()) {
-    latent_source source = load_latents(s.latent_file);
-    require(s.latent.empty() || s.latent == source.policy, "--latent", [&] {
-      return "found " + s.latent + ", but " + s.latent_file + " holds " + source.policy + " latents";
-    });
-    require(source.image == image, s.latent_file.c_str(), [&] {
-      return "found latents for images of " + to_string(source.image) + ", the model draws " +
-             to_string(image);
-    });
-    check_latent(method.kind, source.policy);
-    return source;
-  }
-  const std::string policy = s.latent.empty() ? default_latent(method.kind) : s.latent;
-  check_latent(method.kind, policy);
-  if (policy == "gaussian") return {policy, method.kind, 0, "noise", image, {}, {}};
-  if (policy == "histogram" && model.histogram && s.data.empty()) {
-    return {policy, method.kind, method.steps, "the model", image, *model.histogram, {}};
-  }
-  const std::string data = !s.data.empty() ? s.data : !model.data.empty() ? model.data : "embedded";
-  const labelled_images train = load_data(data).train;
-  require(train.dims.with_n(1) == image, data.c_str(), [&] {
-    return "the images are " + to_string(train.dims.with_n(1)) + ", the model draws " + to_string(image);
-  });
-  return make_latents(b, policy, method.kind, method.steps, data, train);
-}
-
 void sample(const settings& s) {
   using namespace programs;
   backend b(s.threads);
@@ -96,9 +65,8 @@ void sample(const settings& s) {
   const shape image = model.network.image();
   const int calls = s.sampling.calls == 0 ? model.method.steps : s.sampling.calls;
   sampling_steps(model.method.steps, calls);  // checks
-  const std::string sampler = fitting_sampler(model.method, s.sampling.sampler);
-  require(s.sampling.eta == 0 || sampler == "ddim", "--eta", "only the ddim sampler has one");
-  const latent_source latents = find_latents(b, s, model);
+  const std::string sampler = fitting_sampler(model.method, s.sampling);
+  const latent_source latents = find_latents(b, {s.latent, s.latent_file, s.data}, model);
   const draw_latents draw = drawing_of(b, latents);
   std::printf("%s from %s, %s latents%s, %s sampler, %d network calls\n", model.method.kind.c_str(),
               s.model.c_str(), latents.policy.c_str(),
@@ -146,9 +114,6 @@ void add_options(CLI::App& app, settings& s) {
   app.add_option("--count", s.sampling.count, "how many samples")
       ->check(CLI::Range(1, 10000000))
       ->capture_default_str();
-  app.add_option("--seed", s.sampling.seed, "sample i depends on the seed and i alone")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
   app.add_option("--latent", s.latent,
                  "histogram (independent pixels; zoom_nearest unless you say otherwise), patches (centres of "
                  "training images; zoom_bilinear) or gaussian (ddpm)")
@@ -156,19 +121,7 @@ void add_options(CLI::App& app, settings& s) {
                                                      std::end(programs::latent_policies))));
   app.add_option("--latent-file", s.latent_file,
                  "latents of pixel_distribution or of a training run, instead of --data");
-  app.add_option("--sampler", s.sampling.sampler,
-                 "for zoom naive (algorithm 1, the default) or tacos (algorithm 2); for ddpm models ddpm "
-                 "(ancestral, the default) or ddim")
-      ->check(CLI::IsMember({"naive", "tacos", "ddpm", "ddim"}));
-  app.add_option("--sampling-steps", s.sampling.calls, "network calls, 1 to T; 0 for T")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_flag("!--no-clip", s.sampling.clip,
-               "ddpm and ddim: do not clip x0_hat to the range of the data in every step");
-  app.add_option("--eta", s.sampling.eta,
-                 "ddim: fresh noise in each step, 0 (none) to 1 (as much as ancestral)")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
+  programs::add_sampling_options(app, s.sampling);
   app.add_option("--threads", s.threads, "0 for all CPUs")->check(CLI::Range(0, 1024))->capture_default_str();
   app.add_option("--out", s.out, "N x H x W float32 in [0, 1] (N x C x H x W for C > 1)")
       ->capture_default_str();

@@ -1,7 +1,6 @@
 /// Draws the losses of a training run over its epochs and sums it up in one JSON object.
 
-#include <gnuplot-iostream.h>
-
+#include "common/plot.hpp"
 #include "common/program.hpp"
 #include "common/run_folder.hpp"
 
@@ -33,19 +32,20 @@ void summarize(const settings& s) {
 
   const double best = *std::min_element(test.begin(), test.end());
   if (!s.png.empty()) {
-    coldzoom::write_file_atomically(s.png, std::string());  // gnuplot itself would fail in silence
-    gnuplotio::Gnuplot plot("gnuplot");
     const double lowest = std::min(*std::min_element(train.begin(), train.end()), best);
     const double highest = std::max(train.front(), test.front());
-    plot << "set terminal pngcairo size 900,540 noenhanced font 'sans,11'\nset output '" << s.png << "'\n"
-         << "set xlabel 'epoch'\nset ylabel 'mean squared error'\nset grid\nset key top right\n"
-         << "set logscale y\nset yrange [" << lowest / 1.1 << ':' << highest * 1.1 << "]\n"
-         << "set format y '%.3f'\nset ytics add (0.015, 0.02, 0.03, 0.05, 0.07)\nset title 'Loss of " << s.run
-         << "'\n"
-         << "plot '-' with linespoints pt 7 ps 0.6 lw 2 title 'train', "
-         << "'-' with linespoints pt 5 ps 0.6 lw 2 title 'test'\n";
-    plot.send1d(std::make_pair(epochs, train));
-    plot.send1d(std::make_pair(epochs, test));
+    char axis[160];
+    std::snprintf(axis, sizeof axis,
+                  "set logscale y\nset yrange [%g:%g]\nset format y '%%.3f'\n"
+                  "set ytics add (0.015, 0.02, 0.03, 0.05, 0.07)",
+                  lowest / 1.1, highest * 1.1);
+    programs::save_charts(s.png, {{"Loss of " + s.run,
+                                   "epoch",
+                                   "mean squared error",
+                                   {{"train", epochs, train, "linespoints pt 7 ps 0.6 lw 2"},
+                                    {"test", epochs, test, "linespoints pt 5 ps 0.6 lw 2"}},
+                                   "top right",
+                                   axis}});
   }
   const ordered_json summary{{"run", s.run},
                              {"epochs", last.at("epoch")},
@@ -61,7 +61,7 @@ void summarize(const settings& s) {
 
 void add_options(CLI::App& app, settings& s) {
   app.add_option("--run", s.run, "folder of the run, as --out of the training program")->required();
-  app.add_option("--png", s.png, "picture of the losses over the epochs (needs gnuplot)");
+  app.add_option("--png", s.png, "picture of the losses over the epochs, .png or .svg (needs gnuplot)");
   app.add_option("--json", s.json, "epochs, losses, images per second, seconds");
 }
 

@@ -32,4 +32,13 @@ inline coldzoom::labelled_images first_images(coldzoom::labelled_images images, 
   return images;
 }
 
+/// `count` of them from `first` on; there must be as many.
+inline coldzoom::labelled_images images_from(const coldzoom::labelled_images& images, coldzoom::index_t first,
+                                             coldzoom::index_t count) {
+  const auto pixels = images.pixels.begin() + first * images.dims.image();
+  const auto labels = images.labels.begin() + first;
+  return {
+      images.dims.with_n(count), {pixels, pixels + count * images.dims.image()}, {labels, labels + count}};
+}
+
 }  // namespace programs

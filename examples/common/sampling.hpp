@@ -1,6 +1,7 @@
 /// Sampling from a model of any kind, as `sample` and the training programs do it.
 #pragma once
 
+#include "common/data.hpp"
 #include "common/latents.hpp"
 #include "common/program.hpp"
 #include "common/progress.hpp"
@@ -16,16 +17,75 @@ struct sampling_options {
   double eta = 0;    // of ddim
 };
 
+inline void add_sampling_options(CLI::App& app, sampling_options& s) {
+  app.add_option("--sampler", s.sampler,
+                 "for zoom naive (algorithm 1, the default) or tacos (algorithm 2); for ddpm models ddpm "
+                 "(ancestral, the default) or ddim")
+      ->check(CLI::IsMember({"naive", "tacos", "ddpm", "ddim"}));
+  app.add_option("--sampling-steps", s.calls, "network calls, 1 to T; 0 for T")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_flag("!--no-clip", s.clip,
+               "ddpm and ddim: do not clip x0_hat to the range of the data in every step");
+  app.add_option("--eta", s.eta, "ddim: fresh noise in each step, 0 (none) to 1 (as much as ancestral)")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  app.add_option("--seed", s.seed, "sample i depends on the seed and i alone")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+}
+
 /// The sampler to use. Throws coldzoom::error where the wanted one does not fit what the network predicts.
-inline std::string fitting_sampler(const model_method& method, const std::string& wanted) {
+inline std::string fitting_sampler(const model_method& method, const sampling_options& options) {
   const bool noise = method.adds_noise();
   const std::string first = noise ? "ddpm" : "naive", second = noise ? "ddim" : "tacos";
-  if (wanted.empty()) return first;
+  const std::string& wanted = options.sampler.empty() ? first : options.sampler;
   coldzoom::require(wanted == first || wanted == second, "--sampler", [&] {
     return "found " + wanted + ", wanted " + first + " or " + second + ": a " + method.kind +
            " model predicts " + (noise ? "the noise" : "x0");
   });
+  coldzoom::require(options.eta == 0 || wanted == "ddim", "--eta", "only the ddim sampler has one");
   return wanted;
+}
+
+/// Where the latents come from.
+struct latent_options {
+  std::string policy, file, data;  // empty where the user did not say
+};
+
+/// --latent-file, the counts in the model's file, or the data.
+inline latent_source find_latents(backend& b, const latent_options& s, const trained_model& model) {
+  using namespace coldzoom;
+  const shape image = model.network.image();
+  const model_method& method = model.method;
+  if (!s.file.empty()) {
+    latent_source source = load_latents(s.file);
+    require(s.policy.empty() || s.policy == source.policy, "--latent",
+            [&] { return "found " + s.policy + ", but " + s.file + " holds " + source.policy + " latents"; });
+    require(source.image == image, s.file.c_str(), [&] {
+      return "found latents for images of " + to_string(source.image) + ", the model draws " +
+             to_string(image);
+    });
+    check_latent(method.kind, source.policy);
+    require(source.policy == "gaussian" || (source.kind == method.kind && source.step == method.steps),
+            s.file.c_str(), [&] {
+              return "found latents of " + source.kind + " at step " + std::to_string(source.step) +
+                     ", the model starts from " + method.kind + " at step " + std::to_string(method.steps);
+            });
+    return source;
+  }
+  const std::string policy = s.policy.empty() ? default_latent(method.kind) : s.policy;
+  check_latent(method.kind, policy);
+  if (policy == "gaussian") return {policy, method.kind, 0, "noise", image, {}, {}};
+  if (policy == "histogram" && model.histogram && s.data.empty()) {
+    return {policy, method.kind, method.steps, "the model", image, *model.histogram, {}};
+  }
+  const std::string data = !s.data.empty() ? s.data : !model.data.empty() ? model.data : "embedded";
+  const labelled_images train = load_data(data).train;
+  require(train.dims.with_n(1) == image, data.c_str(), [&] {
+    return "the images are " + to_string(train.dims.with_n(1)) + ", the model draws " + to_string(image);
+  });
+  return make_latents(b, policy, method.kind, method.steps, data, train);
 }
 
 /// observe(first sample of the batch, t, state, x0_hat), before each step of each batch.
@@ -37,7 +97,7 @@ void walk_to_samples(backend& b, coldzoom::any_network<backend>& network, const 
                      const sampling_options& options, int calls, coldzoom::key_sequence keys, host_images z,
                      Watch& watch) {
   using namespace coldzoom;
-  const std::string sampler = fitting_sampler(method, options.sampler);
+  const std::string sampler = fitting_sampler(method, options);
   if (method.adds_noise()) {
     const ddpm_schedule schedule = noise_schedule(method);
     if (sampler == "ddpm") {

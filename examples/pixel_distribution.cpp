@@ -1,0 +1,215 @@
+/// Histograms of the pixels at a level of the degradation: of the data, and of latents drawn to stand for
+/// them.
+
+#include <array>
+#include <cstdio>
+
+#include "common/data.hpp"
+#include "common/latents.hpp"
+#include "common/plot.hpp"
+#include "common/progress.hpp"
+
+namespace {
+
+using namespace coldzoom;
+using programs::host_images;
+
+struct settings {
+  std::string data = "embedded", kind = "zoom_nearest", latent, csv, png, latent_file;
+  int step = 0, threads = 0;
+  index_t count = 0, limit = 0;
+  std::uint64_t seed = 0;
+  bool smoke = false;
+};
+
+/// 256 bins, and how alike pixels are that lie one latent pixel apart.
+class pixel_statistics {
+ public:
+  /// Values below `low` and above `high` fall into the end bins; `apart` pixels of a row are compared.
+  pixel_statistics(float low, float high, index_t apart) : low_(low), high_(high), apart_(apart) {}
+
+  void add(host_images images) {
+    const shape d = images.dims;
+    for (index_t i = 0; i < d.size(); ++i) {
+      const double value = static_cast<double>(images.data[i]);
+      const double bin = (value - static_cast<double>(low_)) / static_cast<double>(high_ - low_) * 256;
+      ++counts_[static_cast<std::size_t>(std::clamp(bin, 0.0, 255.0))];
+      sum_ += value;
+      squares_ += value * value;
+      if (i % d.w + apart_ < d.w) {
+        const double other = static_cast<double>(images.data[i + apart_]);
+        first_ += value;
+        second_ += other;
+        first_squares_ += value * value;
+        second_squares_ += other * other;
+        products_ += value * other;
+        ++pairs_;
+      }
+    }
+    pixels_ += static_cast<double>(d.size());
+    images_ += d.n;
+  }
+
+  index_t images() const { return images_; }
+  double edge(std::size_t bin) const {
+    return static_cast<double>(low_) + static_cast<double>(bin) / 256 * static_cast<double>(high_ - low_);
+  }
+  std::uint64_t count(std::size_t bin) const { return counts_[bin]; }
+  double share(std::size_t bin) const { return static_cast<double>(counts_[bin]) / pixels_; }
+  double mean() const { return sum_ / pixels_; }
+  double deviation() const { return std::sqrt(std::max(0.0, squares_ / pixels_ - mean() * mean())); }
+  /// Of neighbours; 0 where one of them never changes.
+  double correlation() const {
+    const double n = std::max(pairs_, 1.0), a = first_ / n, b = second_ / n;
+    const double spread = (first_squares_ / n - a * a) * (second_squares_ / n - b * b);
+    return spread > 0 ? (products_ / n - a * b) / std::sqrt(spread) : 0;
+  }
+
+ private:
+  float low_, high_;
+  index_t apart_, images_ = 0;
+  std::array<std::uint64_t, 256> counts_{};
+  double pixels_ = 0, sum_ = 0, squares_ = 0;
+  double pairs_ = 0, first_ = 0, second_ = 0, first_squares_ = 0, second_squares_ = 0, products_ = 0;
+};
+
+pixel_statistics draw_statistics(backend& b, const programs::latent_source& source, index_t count,
+                                 std::uint64_t seed, pixel_statistics statistics) {
+  constexpr index_t batch = 1024;
+  const programs::draw_latents draw = programs::drawing_of(b, source);
+  std::vector<float> memory(static_cast<std::size_t>(source.image.with_n(batch).size()));
+  programs::progress_bar bar("drawing", static_cast<double>(count), "latents");
+  for (index_t first = 0; first < count; first += batch) {
+    programs::stop_if_requested();
+    const host_images z(
+        tensor_view<float>(memory.data(), source.image.with_n(std::min(batch, count - first))));
+    draw(b, {seed, stream::latent, static_cast<std::uint64_t>(first)}, z);
+    statistics.add(z);
+    bar.update(static_cast<double>(first + z.dims.n));
+  }
+  return statistics;
+}
+
+void write_csv(const std::string& path, const pixel_statistics& data, const pixel_statistics& latents) {
+  std::string text = "bin,low_edge,data_count,data_share,latent_count,latent_share\n";
+  for (std::size_t k = 0; k < 256; ++k) {
+    char line[160];
+    std::snprintf(line, sizeof line, "%zu,%.6g,%llu,%.9g,%llu,%.9g\n", k, data.edge(k),
+                  static_cast<unsigned long long>(data.count(k)), data.share(k),
+                  static_cast<unsigned long long>(latents.count(k)), latents.share(k));
+    text += line;
+  }
+  write_file_atomically(path, text);
+}
+
+/// One panel; both have the same axes, so that they can be compared.
+programs::chart histogram_chart(const std::string& name, const pixel_statistics& s, double lowest) {
+  programs::curve bars{"", {}, {}, "boxes fs solid 1.0 lc rgb '#4477aa'"};
+  const double width = s.edge(1) - s.edge(0);
+  for (std::size_t k = 0; k < 256; ++k) {
+    bars.x.push_back(s.edge(k) + width / 2);
+    bars.y.push_back(100 * s.share(k));
+  }
+  char label[160], more[200];
+  std::snprintf(label, sizeof label, "pixel (mean %.3f, deviation %.3f, correlation of neighbours %.2f)",
+                s.mean(), s.deviation(), std::round(100 * s.correlation()) / 100 + 0.0);
+  std::snprintf(more, sizeof more,
+                "set logscale y\nset yrange [%g:100]\nset xrange [%g:%g]\nset boxwidth %g absolute", lowest,
+                s.edge(0) - 5 * width, s.edge(255) + 6 * width, width);
+  return {name, label, "share of the pixels in %", {bars}, "off", more};
+}
+
+void write_picture(const std::string& path, const std::string& what, const std::string& policy,
+                   const pixel_statistics& data, const pixel_statistics& latents) {
+  double lowest = 100;
+  for (std::size_t k = 0; k < 256; ++k) {
+    for (const double share : {data.share(k), latents.share(k)}) {
+      if (share > 0) lowest = std::min(lowest, 100 * share);
+    }
+  }
+  programs::save_charts(
+      path,
+      {histogram_chart(what, data, lowest / 2), histogram_chart("drawn, " + policy, latents, lowest / 2)}, 2,
+      1300, 480);
+}
+
+void compare(settings s) {
+  using namespace programs;
+  if (s.smoke) s.limit = s.limit > 0 ? std::min<index_t>(s.limit, 500) : 500;
+  backend b(s.threads);
+  const model_kind& kind = find_kind("--kind", s.kind);
+  model_method method{s.kind, kind.steps, kind.last_step, kind.beta_max};
+  const std::string policy = s.latent.empty() ? default_latent(s.kind) : s.latent;
+  check_latent(s.kind, policy);
+  const labelled_images images = first_images(load_data(s.data).train, s.limit);
+  const shape image = images.dims.with_n(1);
+  const int step = s.step == 0 ? kind.steps : s.step;
+  const int last = method.adds_noise() ? kind.steps : static_cast<int>(std::min(image.h, image.w)) - 1;
+  require(step <= last, "--step", [&] {
+    return "found " + std::to_string(step) + ", wanted 1 to " + std::to_string(last) + " for " + s.kind;
+  });
+  if (!method.adds_noise()) method.steps = last;
+
+  const latent_source source = make_latents(b, policy, s.kind, step, s.data, images);
+  // Noise knows no bounds; four deviations leave out 1 value in 16,000.
+  const float low = method.adds_noise() ? -4 : value_range::low,
+              high = method.adds_noise() ? 4 : value_range::high;
+  const index_t apart = std::max<index_t>(1, image.w / (policy == "gaussian" ? image.w : source.window().w));
+  pixel_statistics of_data(low, high, apart);
+  for_each_degraded(b, images, method, step, {s.seed, stream::user, 0},
+                    [&](index_t, host_images, host_images z) {
+                      stop_if_requested();
+                      of_data.add(z);
+                    });
+  const index_t count = s.count == 0 ? images.dims.n : s.count;
+  const pixel_statistics of_latents =
+      draw_statistics(b, source, count, s.seed, pixel_statistics(low, high, apart));
+
+  const std::string what = "D(x0, " + std::to_string(step) + ") of " + s.kind;
+  const auto print = [](const std::string& name, const pixel_statistics& p) {
+    std::printf("%-32s %7td images: mean %.4f, deviation %.4f, neighbours correlate by %.3f\n", name.c_str(),
+                p.images(), p.mean(), p.deviation(), p.correlation());
+  };
+  print(what, of_data);
+  print(policy + " latents", of_latents);
+  if (!s.csv.empty()) write_csv(s.csv, of_data, of_latents);
+  if (!s.png.empty()) write_picture(s.png, what, policy, of_data, of_latents);
+  if (!s.latent_file.empty()) save_latents(s.latent_file, source);
+}
+
+void add_options(CLI::App& app, settings& s) {
+  app.add_option("--data", s.data, programs::data_help)->capture_default_str();
+  app.add_option("--kind", s.kind, "whose degradation: " + programs::kind_names())->capture_default_str();
+  app.add_option("--step", s.step, "t of D(x0, t), 0 for the last of the kind")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--latent", s.latent,
+                 "how latents are drawn: histogram or patches (zoom), gaussian (ddpm); by default as sample "
+                 "does");
+  app.add_option("--count", s.count, "how many latents to draw, 0 for as many as there are images")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--limit", s.limit, "use the first N training images, 0 for all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--seed", s.seed, "of noise and latents")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--threads", s.threads, "0 for all CPUs; no effect on results")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  app.add_option("--csv", s.csv, "both histograms as a table");
+  app.add_option("--png", s.png, "both histograms as a picture, .png or .svg (needs gnuplot)");
+  app.add_option("--latent-file", s.latent_file, "where to put the latents, for sample --latent-file");
+  app.add_flag("--smoke", s.smoke, "500 images: shows that everything works, in seconds");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return programs::run<settings>(
+      argc, argv, "pixel_distribution",
+      "Compares the pixels of degraded images with those of latents drawn to stand "
+      "for them.",
+      add_options, compare);
+}

@@ -1,0 +1,210 @@
+/// Pictures of what a model does: images degraded and reconstructed, and the states of sampling.
+
+#include <cstdio>
+#include <filesystem>
+#include <map>
+
+#include "common/data.hpp"
+#include "common/plot.hpp"
+#include "common/sampling.hpp"
+
+namespace {
+
+using namespace coldzoom;
+using programs::host_images;
+
+struct settings {
+  std::string model, kind, data, latent_file, out = "out/reconstruction", format = "png";
+  std::vector<int> at;
+  int every = 0, threads = 0;
+  index_t images = 8, first = 0;
+  programs::sampling_options sampling;
+};
+
+/// Rows of pictures in [-0.5, 0.5] for an image_table.
+class table_rows {
+ public:
+  explicit table_rows(shape image) : image_(image) { table_.height = image.h, table_.width = image.w; }
+
+  void add(const std::string& label, const float* pictures, index_t count) {
+    table_.rows.push_back(label);
+    const std::vector<float> unit = programs::to_unit({pictures, pictures + count * image_.image()});
+    table_.pixels.insert(table_.pixels.end(), unit.begin(), unit.end());
+  }
+  void save(const std::string& path, std::vector<std::string> columns, const std::string& title,
+            const std::string& x_label) {
+    table_.columns = std::move(columns);
+    table_.title = title;
+    table_.x_label = x_label;
+    programs::save_image_table(path, table_);
+  }
+
+ private:
+  shape image_;
+  programs::image_table table_;
+};
+
+/// x0_hat of what the network answers to z = D(x0, t).
+void reconstruct(any_network<backend>& network, const programs::model_method& method, int t, host_images z,
+                 host_images x0_hat) {
+  network(z, static_cast<float>(t) / static_cast<float>(method.steps), x0_hat);
+  if (!method.adds_noise()) return;
+  const ddpm_schedule schedule = programs::noise_schedule(method);
+  for (index_t i = 0; i < z.dims.size(); ++i) {
+    const double x0 =
+        (static_cast<double>(z.data[i]) - schedule.noise(t) * static_cast<double>(x0_hat.data[i])) /
+        schedule.signal(t);
+    x0_hat.data[i] =
+        std::clamp(static_cast<float>(x0), programs::value_range::low, programs::value_range::high);
+  }
+}
+
+double root_mean_square(host_images a, host_images b) {
+  double total = 0;
+  for (index_t i = 0; i < a.dims.size(); ++i) {
+    const double off = static_cast<double>(a.data[i]) - static_cast<double>(b.data[i]);
+    total += off * off;
+  }
+  return std::sqrt(total / static_cast<double>(a.dims.size()));
+}
+
+/// Originals, then degraded and reconstructed ones at each step, with their distance to the originals.
+void plot_reconstructions(backend& b, any_network<backend>& network, const programs::trained_model& model,
+                          const labelled_images& images, const std::vector<int>& at,
+                          const std::string& path) {
+  table_rows rows(model.network.image());
+  std::vector<float> memory(static_cast<std::size_t>(images.dims.size()));
+  const host_images x0_hat(tensor_view<float>(memory.data(), images.dims));
+  for (const int t : at) {
+    programs::for_each_degraded(b, images, model.method, t, {0, stream::user, 0},
+                                [&](index_t, host_images x0, host_images z) {
+                                  if (t == at.front()) rows.add("original", x0.data, x0.dims.n);
+                                  reconstruct(network, model.method, t, z, x0_hat);
+                                  const double distance = root_mean_square(x0, x0_hat);
+                                  char label[64];
+                                  rows.add("degraded, t = " + std::to_string(t), z.data, z.dims.n);
+                                  std::snprintf(label, sizeof label, "restored, RMSE %.3f", distance);
+                                  rows.add(label, x0_hat.data, x0_hat.dims.n);
+                                  std::printf("t = %4d: degraded RMSE %.4f, restored RMSE %.4f\n", t,
+                                              root_mean_square(x0, z), distance);
+                                });
+  }
+  std::vector<std::string> digits;
+  for (index_t n = 0; n < images.dims.n; ++n)
+    digits.push_back(std::to_string(images.labels[static_cast<std::size_t>(n)]));
+  rows.save(path, digits, "", "class of the original");
+}
+
+/// The states of the first samples and what the network makes of them, before every k-th step, and the
+/// samples.
+void plot_sampling(backend& b, any_network<backend>& network, const programs::trained_model& model,
+                   const programs::draw_latents& draw, const settings& s, int calls,
+                   const std::string& path) {
+  const shape image = model.network.image();
+  const index_t size = image.image();
+  programs::sampling_options options = s.sampling;
+  options.count = s.images;
+  std::vector<std::string> columns;
+  std::vector<std::vector<float>> states, guesses;  // by column
+  int call = 0;
+  const int every = s.every > 0 ? s.every : std::max(1, (calls + 11) / 12);
+  const std::vector<float> samples = programs::draw_samples(
+      b, network, model, draw, options, [&](index_t, int t, host_images state, host_images x0_hat) {
+        if (call++ % every != 0) return;
+        columns.push_back(std::to_string(t));
+        states.emplace_back(state.data, state.data + state.dims.size());
+        guesses.emplace_back(x0_hat.data, x0_hat.data + x0_hat.dims.size());
+      });
+  columns.emplace_back("0");
+  states.push_back(samples);
+  guesses.push_back(samples);
+  table_rows rows(image);
+  for (index_t n = 0; n < s.images; ++n) {
+    for (const auto* source : {&states, &guesses}) {
+      std::vector<float> row;
+      for (const std::vector<float>& column : *source)
+        row.insert(row.end(), column.begin() + n * size, column.begin() + (n + 1) * size);
+      rows.add((source == &states ? "state " : "x0_hat ") + std::to_string(n), row.data(),
+               static_cast<index_t>(columns.size()));
+    }
+  }
+  rows.save(path, columns, "", "step t");
+}
+
+void plot(const settings& s) {
+  using namespace programs;
+  backend b(s.threads);
+  const trained_model model = load_model(s.model, s.kind);
+  const int steps = model.method.steps;
+  const shape image = model.network.image();
+  require(image.c == 1, s.model.c_str(), "found a model of several channels, wanted a grey one");
+  std::vector<int> at = s.at;
+  if (at.empty()) {
+    for (const int quarter : {1, 2, 3, 4}) at.push_back(std::max(1, steps * quarter / 4));
+  }
+  for (const int t : at) {
+    require(t >= 1 && t <= steps, "--at",
+            [&] { return "found " + std::to_string(t) + ", wanted 1 to " + std::to_string(steps); });
+  }
+  const std::string sampler = fitting_sampler(model.method, s.sampling);
+  const int calls = s.sampling.calls == 0 ? steps : s.sampling.calls;
+  sampling_steps(steps, calls);  // checks
+  const std::string data = !s.data.empty() ? s.data : !model.data.empty() ? model.data : "embedded";
+  const split_pair sets = load_data(data);
+  require(sets.test.dims.with_n(1) == image, data.c_str(), [&] {
+    return "the images are " + to_string(sets.test.dims.with_n(1)) + ", the model is for " + to_string(image);
+  });
+  require(s.first + s.images <= sets.test.dims.n, "--first", [&] {
+    return "found " + std::to_string(s.first) + ", wanted at most " +
+           std::to_string(sets.test.dims.n - s.images) + ": there are " + std::to_string(sets.test.dims.n) +
+           " test images";
+  });
+  std::error_code failure;
+  std::filesystem::create_directories(s.out, failure);
+  require(!failure, s.out.c_str(), [&] { return "cannot make this folder: " + failure.message(); });
+
+  const std::string reconstructions = s.out + "/reconstruction." + s.format,
+                    states = s.out + "/sampling." + s.format;
+  any_network<backend> network(predictor<backend, reconstructor>(b, model.network, image, model.parameters));
+  plot_reconstructions(b, network, model, images_from(sets.test, s.first, s.images), at, reconstructions);
+  const latent_source latents = find_latents(b, {"", s.latent_file, s.data}, model);
+  plot_sampling(b, network, model, drawing_of(b, latents), s, calls, states);
+  std::printf("%s\n%s (%s sampler, %s latents)\n", reconstructions.c_str(), states.c_str(), sampler.c_str(),
+              latents.policy.c_str());
+}
+
+void add_options(CLI::App& app, settings& s) {
+  app.add_option("--model", s.model, "safetensors file, ours or the original project's")->required();
+  app.add_option("--kind", s.kind,
+                 "what the model is, where the file does not say: " + programs::kind_names());
+  app.add_option("--data", s.data,
+                 std::string("whose test images are shown: ") + programs::data_help +
+                     "; by default what the model was trained on, else embedded");
+  app.add_option("--at", s.at, "steps t to reconstruct from; by default the quarters of T")->delimiter(',');
+  app.add_option("--every", s.every, "show every so many steps of sampling; 0 for about 12 in all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--images", s.images, "how many images and samples")
+      ->check(CLI::Range(1, 40))
+      ->capture_default_str();
+  app.add_option("--first", s.first, "the first test image")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--latent-file", s.latent_file, "latents to sample from, as for sample");
+  programs::add_sampling_options(app, s.sampling);
+  app.add_option("--threads", s.threads, "0 for all CPUs; no effect on results")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  app.add_option("--out", s.out, "folder for reconstruction.png and sampling.png")->capture_default_str();
+  app.add_option("--format", s.format, "png or svg")
+      ->check(CLI::IsMember({"png", "svg"}))
+      ->capture_default_str();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return programs::run<settings>(argc, argv, "plot_reconstruction",
+                                 "Draws images that a model reconstructs, and the states of its sampling.",
+                                 add_options, plot);
+}

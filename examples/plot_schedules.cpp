@@ -1,0 +1,168 @@
+/// Pictures of what the models undo: noise schedules, and every degradation on the same images.
+
+#include <cstdio>
+#include <filesystem>
+
+#include "common/data.hpp"
+#include "common/method.hpp"
+#include "common/plot.hpp"
+#include "common/program.hpp"
+
+namespace {
+
+using namespace coldzoom;
+using programs::host_images;
+using programs::model_method;
+
+struct settings {
+  std::string data = "embedded", out = "out/schedules", format = "png";
+  int steps = 1000, columns = 9, threads = 0;
+  index_t images = 3, first = 0;
+};
+
+/// What is shown, by the name it is shown under.
+struct shown_method {
+  std::string name;
+  model_method method;
+};
+
+std::vector<shown_method> noise_methods(int steps) {
+  return {{"linear, beta up to 0.02", {"ddpm_linear", steps, steps, 0.02}},
+          {"cosine, beta up to 0.999", {"ddpm_cosine", steps, steps, 0.999}},
+          {"cosine, beta up to 0.02", {"ddpm_cosine", steps, steps, 0.02}}};
+}
+
+void plot_noise(const std::string& path, const std::vector<shown_method>& methods) {
+  using programs::chart;
+  chart betas{"Variance that a step adds",
+              "step t",
+              "beta(t)",
+              {},
+              "bottom right",
+              "set logscale y\nset yrange [2e-5:1.5]\nset format y '%g'"};
+  chart signals{"What is left of the image", "step t", "signal(t), amplitude", {}, "top right",
+                "set yrange [0:1]"};
+  for (const auto& [name, method] : methods) {
+    const ddpm_schedule schedule = programs::noise_schedule(method);
+    // Dashes, because the cosine schedules agree but for the end.
+    const char* style =
+        method.kind == "ddpm_cosine" && method.beta_max < 0.1 ? "lines lw 3 dt (8,5)" : "lines lw 2";
+    programs::curve beta{name, {}, {}, style}, signal{name, {}, {}, style};
+    for (int t = 1; t <= method.steps; ++t) {
+      beta.x.push_back(t);
+      beta.y.push_back(schedule.beta(t));
+      signal.x.push_back(t);
+      signal.y.push_back(schedule.signal(t));
+    }
+    betas.curves.push_back(std::move(beta));
+    signals.curves.push_back(std::move(signal));
+  }
+  programs::save_charts(path, {betas, signals}, 2, 1300, 480);
+}
+
+void write_csv(const std::string& path, const std::vector<shown_method>& methods) {
+  std::string text = "kind,beta_max,t,beta,signal,noise\n";
+  for (const auto& [name, method] : methods) {
+    const ddpm_schedule schedule = programs::noise_schedule(method);
+    for (int t = 1; t <= method.steps; ++t) {
+      char line[160];
+      std::snprintf(line, sizeof line, "%s,%g,%d,%.9g,%.9g,%.9g\n", method.kind.c_str(), method.beta_max, t,
+                    schedule.beta(t), schedule.signal(t), schedule.noise(t));
+      text += line;
+    }
+  }
+  write_file_atomically(path, text);
+}
+
+/// A row an image and method: D(x0, t) for t spread evenly over 0 .. T.
+void plot_progressions(backend& b, const std::string& path, const labelled_images& images,
+                       const std::vector<shown_method>& methods, int columns) {
+  const shape dims = images.dims;
+  programs::image_table table{"", "share of the steps, t / T", {}, {}, dims.h, dims.w, {}};
+  for (int i = 0; i < columns; ++i) {
+    char label[16];
+    std::snprintf(label, sizeof label, "%.3g", static_cast<double>(i) / (columns - 1));
+    table.columns.emplace_back(label);
+  }
+  const auto rows = static_cast<index_t>(methods.size()) * dims.n;
+  table.pixels.resize(static_cast<std::size_t>(rows * columns * dims.image()));
+  for (std::size_t m = 0; m < methods.size(); ++m) {
+    for (index_t n = 0; n < dims.n; ++n) table.rows.push_back(n == dims.n / 2 ? methods[m].name : "");
+    for (int i = 0; i < columns; ++i) {
+      const model_method& method = methods[m].method;
+      const int t = static_cast<int>(std::lround(static_cast<double>(i) * method.steps / (columns - 1)));
+      programs::for_each_degraded(
+          b, images, method, t, {0, stream::user, 0}, [&](index_t first, host_images x0, host_images z) {
+            // Noise schedules add a little at step 0 already; the first column is the image itself.
+            const host_images shown = t == 0 ? x0 : z;
+            const std::vector<float> unit = programs::to_unit({shown.data, shown.data + shown.dims.size()});
+            for (index_t n = 0; n < shown.dims.n; ++n) {
+              const index_t row = static_cast<index_t>(m) * dims.n + first + n;
+              std::copy_n(unit.begin() + n * dims.image(), dims.image(),
+                          table.pixels.begin() + (row * columns + i) * dims.image());
+            }
+          });
+    }
+  }
+  programs::save_image_table(path, table);
+}
+
+void plot(const settings& s) {
+  backend b(s.threads);
+  labelled_images images = programs::load_data(s.data).test;
+  require(s.first + s.images <= images.dims.n, "--first", [&] {
+    return "found " + std::to_string(s.first) + ", wanted at most " +
+           std::to_string(images.dims.n - s.images) + ": there are " + std::to_string(images.dims.n) +
+           " test images";
+  });
+  images = programs::images_from(images, s.first, s.images);
+  require(images.dims.c == 1, s.data.c_str(), "found images of several channels, wanted grey ones");
+  std::error_code failure;
+  std::filesystem::create_directories(s.out, failure);
+  require(!failure, s.out.c_str(), [&] { return "cannot make this folder: " + failure.message(); });
+
+  std::vector<shown_method> methods = noise_methods(s.steps);
+  const std::string schedules = s.out + "/schedules." + s.format,
+                    progressions = s.out + "/progressions." + s.format, table = s.out + "/schedules.csv";
+  plot_noise(schedules, methods);
+  write_csv(table, methods);
+  methods.insert(methods.begin(), {{"zoom, nearest", {"zoom_nearest", 24, 24, 0}},
+                                   {"zoom, bilinear", {"zoom_bilinear", 23, 23, 0}}});
+  plot_progressions(b, progressions, images, methods, s.columns);
+  for (const auto& [name, method] : noise_methods(s.steps)) {
+    std::printf("%-26s signal at T: %.5f\n", name.c_str(), programs::noise_schedule(method).signal(s.steps));
+  }
+  std::printf("%s\n%s\n%s\n", schedules.c_str(), table.c_str(), progressions.c_str());
+}
+
+void add_options(CLI::App& app, settings& s) {
+  app.add_option("--data", s.data, programs::data_help)->capture_default_str();
+  app.add_option("--out", s.out, "folder for schedules.png, schedules.csv and progressions.png")
+      ->capture_default_str();
+  app.add_option("--format", s.format, "png or svg")
+      ->check(CLI::IsMember({"png", "svg"}))
+      ->capture_default_str();
+  app.add_option("--steps", s.steps, "T of the noise schedules")
+      ->check(CLI::Range(1, programs::largest_steps))
+      ->capture_default_str();
+  app.add_option("--images", s.images, "how many test images")
+      ->check(CLI::Range(1, 20))
+      ->capture_default_str();
+  app.add_option("--first", s.first, "the first of them")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--columns", s.columns, "steps shown of each")
+      ->check(CLI::Range(2, 30))
+      ->capture_default_str();
+  app.add_option("--threads", s.threads, "0 for all CPUs; no effect on results")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return programs::run<settings>(argc, argv, "plot_schedules",
+                                 "Draws noise schedules, and every degradation on the same images.",
+                                 add_options, plot);
+}
