@@ -273,6 +273,7 @@ namespace detail {
 /// The element of rank floor(share n) of the sorted distances.
 inline double distance_quantile(const std::vector<nearest_image>& images, double share) {
   std::vector<float> distances;
+  distances.reserve(images.size());
   for (const nearest_image& image : images) distances.push_back(image.distance);
   const auto rank = static_cast<std::ptrdiff_t>(share * static_cast<double>(distances.size()));
   std::nth_element(distances.begin(), distances.begin() + rank, distances.end());
