@@ -121,8 +121,8 @@ void verify_pass(const pass_result& found, const pass_result& wanted, const std:
 
 /// A convolution with its algorithm forced, in the form of a layer.
 template <cz::convolution_algorithm Algorithm> struct forced_convolution : cz::conv2d {
-  template <cz::Backend B> workspace<B> make_workspace(B&, cz::shape in, cz::pass mode) const {
-    return {typename B::convolution(geometry(in), in.n, mode == cz::pass::train, Algorithm)};
+  template <cz::Backend B> workspace<B> make_workspace(B& b, cz::shape in, cz::pass mode) const {
+    return {b.make_convolution(geometry(in), in.n, mode == cz::pass::train, Algorithm)};
   }
 };
 

@@ -1,6 +1,10 @@
 /// Host memory for the backends that live on the CPU.
 #pragma once
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include <algorithm>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/core/view.hpp>
@@ -19,9 +23,16 @@ template <class T> class host_buffer {
   host_buffer() = default;
   explicit host_buffer(index_t size) : size_(size) {
     if (size == 0) return;
-    const std::size_t bytes = (static_cast<std::size_t>(size) * sizeof(T) + 63) / 64 * 64;
-    data_.reset(static_cast<T*>(std::aligned_alloc(64, bytes)));
+    const std::size_t wanted = static_cast<std::size_t>(size) * sizeof(T);
+    const std::size_t alignment = wanted < huge_page ? cache_line : huge_page;
+    const std::size_t bytes = (wanted + cache_line - 1) / cache_line * cache_line;
+    data_.reset(static_cast<T*>(std::aligned_alloc(alignment, bytes)));
     if (!data_) throw std::bad_alloc();
+#if defined(__linux__)
+    // The spectra of convolutions are walked in strides of kilobytes, for which a page table of small pages
+    // is too long. A kernel that says no does no harm.
+    if (alignment == huge_page) madvise(data_.get(), bytes, MADV_HUGEPAGE);
+#endif
     std::fill_n(data_.get(), size, T{});
   }
   T* data() { return data_.get(); }
@@ -29,6 +40,8 @@ template <class T> class host_buffer {
   index_t size() const { return size_; }
 
  private:
+  static constexpr std::size_t cache_line = 64, huge_page = std::size_t{1} << 21;
+
   struct release {
     void operator()(T* p) const { std::free(p); }
   };

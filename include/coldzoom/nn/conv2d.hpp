@@ -8,8 +8,8 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 namespace detail {
 template <class B>
-concept fast_convolution = requires {
-  typename B::convolution;
+concept fast_convolution = requires(B& b, const convolution_geometry& g) {
+  { b.make_convolution(g, index_t{1}, true) } -> std::same_as<typename B::convolution>;
 };
 struct no_call {
   COLDZOOM_HD void operator()(index_t) const {}
@@ -61,10 +61,10 @@ struct conv2d {
   template <detail::fast_convolution B> struct choose_workspace<B> { using type = fast_workspace<B>; };
   template <Backend B> using workspace = typename choose_workspace<B>::type;
 
-  template <Backend B> workspace<B> make_workspace(B&, shape in, pass mode) const {
+  template <Backend B> workspace<B> make_workspace([[maybe_unused]] B& b, shape in, pass mode) const {
     output_shape(in);  // checks
     if constexpr (detail::fast_convolution<B>) {
-      return {typename B::convolution(geometry(in), in.n, mode == pass::train)};
+      return {b.make_convolution(geometry(in), in.n, mode == pass::train)};
     } else {
       return {geometry(in)};
     }

@@ -61,7 +61,7 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
     conv2d::workspace<B> conv;
     fused_norm<B> norm;
     pass mode;
-    activation_buffer<B> x_hat;
+    activation_buffer<B> x_hat;    // train only; to predict, y is worked on in place
     buffer_t<B> statistics;        // [image][norm.statistics_size()]
     buffer_t<B> affine;            // [2][norm.affine_size()], in the form that `norm` wants
     buffer_t<B> affine_gradients;  // [image][2][norm.affine_size()]
@@ -86,7 +86,7 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
         return {conv.make_workspace(b, in, mode),
                 n,
                 mode,
-                {b, out},
+                {b, out.with_n(slots)},
                 b.template allocate<real_t<B>>(in.n * n.statistics_size()),
                 b.template allocate<real_t<B>>(2 * n.affine_size()),
                 b.template allocate<real_t<B>>(slots * 2 * n.affine_size()),
@@ -126,15 +126,16 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
       condition.forward(b, condition_part(parameters), side, e, ws.condition.network);
     }
     if constexpr (fused<B>) {
-      const activation<B> x_hat = ws.x_hat.view(n);
-      conv.forward_with(b, parameters, x, x_hat, ws.conv, [&](index_t image) {
-        real_t<B>* const z = x_hat.images(image, 1).data;
+      const bool keep = ws.mode == pass::train;
+      const activation<B> convolved = keep ? ws.x_hat.view(n) : y;
+      conv.forward_with(b, parameters, x, convolved, ws.conv, [&](index_t image) {
+        real_t<B>* const z = convolved.images(image, 1).data;
         real_t<B>* const statistics = ws.statistics.data() + image * ws.norm.statistics_size();
         const real_t<B>* const addend = conditioned ? e.images(image, 1).data : nullptr;
-        if (ws.mode == pass::train) {
+        if (keep) {
           ws.norm.forward_image(z, statistics, y.images(image, 1).data, addend);
         } else {
-          ws.norm.predict_image(z, statistics, y.images(image, 1).data, addend);
+          ws.norm.predict_image(z, statistics, z, addend);
         }
       });
     } else {

@@ -4,6 +4,7 @@
 #include <coldzoom/backend/cpu/direct_convolution.hpp>
 #include <coldzoom/backend/cpu/fft_convolution.hpp>
 #include <concepts>
+#include <memory>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -34,11 +35,14 @@ class image_callback {
 /// sums. The members are those of direct_convolution and fft_convolution.
 template <class T> class cpu_convolution {
  public:
+  using scratch_memory = spectra_scratch<T>;
+
   /// For up to `capacity` images a call. Throws `error` where `algorithm` is forced and cannot do the
-  /// geometry.
+  /// geometry. Objects that are called one after another may share `scratch`.
   cpu_convolution(const convolution_geometry& g, index_t capacity, bool train,
-                  convolution_algorithm algorithm = convolution_algorithm::automatic)
-      : held_(make(g, capacity, train, algorithm)) {}
+                  convolution_algorithm algorithm = convolution_algorithm::automatic,
+                  std::shared_ptr<scratch_memory> scratch = std::make_shared<scratch_memory>())
+      : held_(make(g, capacity, train, algorithm, std::move(scratch))) {}
 
   static convolution_algorithm choose(const convolution_geometry& g) {
     const bool fft =
@@ -73,10 +77,10 @@ template <class T> class cpu_convolution {
   using alternatives = std::variant<direct_convolution<T>, fft_convolution<T>>;
 
   static alternatives make(const convolution_geometry& g, index_t capacity, bool train,
-                           convolution_algorithm algorithm) {
+                           convolution_algorithm algorithm, std::shared_ptr<scratch_memory> scratch) {
     if (algorithm == convolution_algorithm::automatic) algorithm = choose(g);
     if (algorithm == convolution_algorithm::fft) {
-      return alternatives(std::in_place_type<fft_convolution<T>>, g, capacity, train);
+      return alternatives(std::in_place_type<fft_convolution<T>>, g, capacity, train, std::move(scratch));
     }
     return alternatives(std::in_place_type<direct_convolution<T>>, g, capacity, train);
   }

@@ -22,7 +22,7 @@ template <> struct vector_function<generic::silu_function> { using type = vector
 
 }  // namespace detail
 
-/// Real is float, or double for checks. Copies share one thread pool. Results do not depend on the thread
+/// Real is float, or double for checks. Copies share one thread pool and scratch memory. Results do not depend on the thread
 /// count.
 template <std::floating_point Real = float> class cpu_backend : public host_memory {
  public:
@@ -35,10 +35,18 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
   using normalisation = norm_activation<Real, Affine, typename detail::vector_function<Function>::type>;
 
   /// `threads` = 0 takes every CPU of the affinity mask.
-  explicit cpu_backend(int threads = 0) : pool_(std::make_shared<thread_pool>(threads)) {}
+  explicit cpu_backend(int threads = 0)
+      : pool_(std::make_shared<thread_pool>(threads)),
+        scratch_(std::make_shared<typename convolution::scratch_memory>()) {}
 
   thread_pool& pool() { return *pool_; }
   int threads() const { return pool_->threads(); }
+
+  /// A convolution whose scratch memory is that of all convolutions of this backend.
+  convolution make_convolution(const convolution_geometry& g, index_t capacity, bool train,
+                               convolution_algorithm algorithm = convolution_algorithm::automatic) const {
+    return convolution(g, capacity, train, algorithm, scratch_);
+  }
 
   template <class Kernel> void for_each_index(index_t count, Kernel kernel, index_t cost = 1) {
     const index_t grain = std::max<index_t>(1, task_cost / std::max<index_t>(1, cost));
@@ -114,6 +122,7 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
   static constexpr index_t gemm_rows = 4;
 
   std::shared_ptr<thread_pool> pool_;
+  std::shared_ptr<typename convolution::scratch_memory> scratch_;
 
   template <index_t Rows>
   static void gemm_stripe(index_t n, index_t k, const Real* a, index_t step_i, index_t step_l, const Real* b,

@@ -7,8 +7,26 @@
 #include <coldzoom/backend/cpu/thread_pool.hpp>
 #include <coldzoom/backend/host_memory.hpp>
 #include <limits>
+#include <memory>
+#include <utility>
 
 namespace coldzoom::inline COLDZOOM_ISA {
+
+/// The spectra that no call leaves behind for the next one: one piece of memory for all convolutions of a
+/// backend, so that it stays in the cache from layer to layer. Grows to the largest that asks. One caller at a
+/// time.
+template <class T> class spectra_scratch {
+ public:
+  void reserve(index_t inputs, index_t outputs) {
+    if (inputs > inputs_.size()) inputs_ = host_buffer<T>(inputs);
+    if (outputs > outputs_.size()) outputs_ = host_buffer<T>(outputs);
+  }
+  T* inputs() { return inputs_.data(); }
+  T* outputs() { return outputs_.data(); }
+
+ private:
+  host_buffer<T> inputs_, outputs_;
+};
 
 /// "Same" convolution of stride 1 as a product of spectra (Mathieu, Henaff, LeCun 2014, "Fast training of
 /// convolutional networks through FFTs"). Images and kernels are transformed on tiles of N x N points, N = 8,
@@ -40,10 +58,12 @@ template <class T> class fft_convolution {
 
   /// For up to `capacity` images per call. Without `train` there is no backward pass and less memory is held.
   /// Throws `error` for a geometry that is not supported.
-  fft_convolution(const convolution_geometry& g, index_t capacity, bool train)
+  fft_convolution(const convolution_geometry& g, index_t capacity, bool train,
+                  std::shared_ptr<spectra_scratch<T>> scratch = std::make_shared<spectra_scratch<T>>())
       : geometry_(g),
         capacity_(capacity),
-        train_(train) {
+        train_(train),
+        scratch_(std::move(scratch)) {
     require(supports(g), "fft_convolution",
             "the geometry must be stride 1, padding kernel / 2, kernel <= 17");
     require(capacity > 0, "fft_convolution",
@@ -57,18 +77,23 @@ template <class T> class fft_convolution {
     x_ = spectra(slots, in_blocks_);
     y_ = spectra(slots, out_blocks_);
     weights_ = spectra(g.in_channels, out_blocks_);
+    scratch_->reserve(train ? 0 : x_.size, y_.size);
+    weights_.own();
     bias_ = host_buffer<T>(out_blocks_ * L);
     if (!train) return;
     transposed_ = spectra(g.out_channels, in_blocks_);
     dw_ = spectra(round_up(g.in_channels, rows), out_blocks_);
+    x_.own();  // kept from forward to backward
+    transposed_.own();
+    dw_.own();
     db_ = host_buffer<T>(out_blocks_ * L);
   }
 
   index_t capacity() const { return capacity_; }
-  /// Memory held, in bytes.
+  /// Memory held, in bytes, without the scratch.
   index_t bytes() const {
-    const index_t elements = x_.data.size() + y_.data.size() + weights_.data.size() +
-                             transposed_.data.size() + dw_.data.size() + bias_.size() + db_.size();
+    const index_t elements = x_.memory.size() + weights_.memory.size() + transposed_.memory.size() +
+                             dw_.memory.size() + bias_.size() + db_.size();
     return elements * static_cast<index_t>(sizeof(T));
   }
 
@@ -90,6 +115,8 @@ template <class T> class fft_convolution {
   template <class Epilogue>
   void forward(thread_pool& pool, index_t n, const T* x, T* y, Epilogue&& epilogue) {
     check(n, "fft_convolution::forward");
+    y_.data = scratch_->outputs();
+    if (!train_) x_.data = scratch_->inputs();
     with_tile([&](auto fft) {
       pool.run(n * in_blocks_, [&](index_t task, int) {
         analyse(fft, task / in_blocks_, task % in_blocks_, x, x_, &cutting::input);
@@ -115,6 +142,7 @@ template <class T> class fft_convolution {
     check(n, "fft_convolution::backward");
     require(n == in_flight_, "fft_convolution::backward",
             "it must follow a forward call with the same images");
+    y_.data = scratch_->outputs();
     with_tile([&](auto fft) {
       pool.run(n, [&](index_t image, int) {
         prologue(image);
@@ -173,18 +201,21 @@ template <class T> class fft_convolution {
 
   /// Complex vectors [frequency][row][block], re and im side by side.
   struct spectrum_array {
-    host_buffer<T> data;
-    index_t blocks = 0, stride = 0;  // stride: from one frequency to the next
+    index_t size = 0, blocks = 0, stride = 0;  // stride: from one frequency to the next
+    T* data = nullptr;
+    host_buffer<T> memory = {};  // empty for arrays that lie in the scratch
 
-    T* at(index_t f, index_t row, index_t block) {
-      return data.data() + f * stride + (row * blocks + block) * 2 * L;
+    void own() {
+      memory = host_buffer<T>(size);
+      data = memory.data();
     }
+    T* at(index_t f, index_t row, index_t block) { return data + f * stride + (row * blocks + block) * 2 * L; }
     index_t row() const { return blocks * 2 * L; }
 
     /// Prefetches part `part` of `parts` of the first `count` rows of frequency f + 1, during the work on f:
     /// the products read and write each number once, and would otherwise wait for memory half of their time.
     COLDZOOM_INLINE void prefetch_next(index_t f, index_t count, index_t part, index_t parts) {
-      if ((f + 2) * stride > data.size()) return;
+      if ((f + 2) * stride > size) return;
       const index_t size = count * row(), share = (size + parts - 1) / parts;
       prefetch(at(f + 1, 0, 0) + part * share, std::min(share, size - part * share));
     }
@@ -245,7 +276,7 @@ template <class T> class fft_convolution {
   spectrum_array spectra(index_t count, index_t block_count) const {
     // 128 bytes more than needed: strides of a power of two would map a column to few cache sets.
     const index_t stride = count * block_count * 2 * L + 128 / static_cast<index_t>(sizeof(T));
-    return {host_buffer<T>((tile_ * tile_ / 2 + 2) * stride), block_count, stride};
+    return {(tile_ * tile_ / 2 + 2) * stride, block_count, stride};
   }
 
   index_t tiles() const { return down_.count * across_.count; }
@@ -412,6 +443,7 @@ template <class T> class fft_convolution {
   convolution_geometry geometry_;
   index_t capacity_ = 0;
   bool train_ = false;
+  std::shared_ptr<spectra_scratch<T>> scratch_;
   bool accumulated_ = false;  // dw_ and db_ hold something
   index_t in_flight_ = 0;     // images whose spectra the last forward call left in x_
   index_t tile_ = 0, in_blocks_ = 0, out_blocks_ = 0;
