@@ -111,11 +111,14 @@ template <class T> struct problem {
       const auto x_part = view(x, in).images(first, count),
                  dx_part = view(result.dx, in).images(first, count);
       convolution.forward(pool, count, x_part.data, y_part.data,
-                          [&](index_t image) { ++done[std::size_t(first + image)]; });
-      convolution.backward(pool, count, x_part.data, dy_part.data, dx_part.data, [&](index_t image) {
-        const index_t size = dy_part.image_size();
-        std::copy_n(dy.data() + (first + image) * size, size, dy_part.data + image * size);
-      });
+                          [&](index_t image, T*) { ++done[std::size_t(first + image)]; });
+      convolution.backward(
+          pool, count, x_part.data, dy_part.data, dx_part.data, true,
+          [&](index_t image, T* to) {
+            const index_t size = dy_part.image_size();
+            std::copy_n(dy.data() + (first + image) * size, size, to);
+          },
+          [](index_t, T*) {});
     }
     convolution.add_gradients(pool, result.dw.data(), result.db.data());
     BOOST_TEST(done == std::vector<int>(std::size_t(n), 1), boost::test_tools::per_element());

@@ -11,9 +11,6 @@ template <class B>
 concept fast_convolution = requires(B& b, const convolution_geometry& g) {
   { b.make_convolution(g, index_t{1}, true) } -> std::same_as<typename B::convolution>;
 };
-struct no_call {
-  COLDZOOM_HD void operator()(index_t) const {}
-};
 }  // namespace detail
 
 /// Convolution with bias: weights (out_channels, in_channels, kernel_h, kernel_w), zeros outside the picture.
@@ -77,43 +74,22 @@ struct conv2d {
 
   template <Backend B>
   void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>&,
-               activation<B> y, workspace<B>& ws) const {
-    forward_with(b, parameters, x, y, ws, detail::no_call{});
-  }
-  template <Backend B>
-  void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>&,
-                activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws) const {
-    backward_with(b, parameters, x, dy, dx, gradients, ws, detail::no_call{});
-  }
-  template <Backend B> void finish(B& b, real_t<B>* gradients, workspace<B>& ws) const {
-    if constexpr (detail::fast_convolution<B>)
-      ws.convolution.add_gradients(b.pool(), gradients, bias(gradients));
-  }
-
-  /// As forward; `epilogue(image)` runs on the host as soon as y of that image is complete and still in the
-  /// cache.
-  template <Backend B, class Epilogue>
-  void forward_with(B& b, const real_t<B>* parameters, const_activation<B> x, activation<B> y,
-                    workspace<B>& ws, Epilogue&& epilogue) const {
+               activation<B> y, workspace<B>& ws, image_callback<real_t<B>> next = {}) const {
     if constexpr (detail::fast_convolution<B>) {
-      ws.convolution.forward(b.pool(), x.dims.n, x.data, y.data, epilogue);
+      ws.convolution.forward(b.pool(), x.dims.n, x.data, y.data, next);
     } else {
-      static_assert(std::is_same_v<std::remove_cvref_t<Epilogue>, detail::no_call>,
-                    "an epilogue needs a backend with a fast convolution");
       using kernel = generic::convolution_forward<const_activation<B>, activation<B>, real_t<B>>;
       b.for_each_index(y.dims.size(), kernel{ws.geometry, x, parameters, bias(parameters), y},
                        in_channels * kernel_h * kernel_w);
     }
   }
-  /// As backward; `prologue(image)` runs on the host just before dy of that image is read.
-  template <Backend B, class Prologue>
-  void backward_with(B& b, const real_t<B>* parameters, const_activation<B> x, activation<B> dy,
-                     activation<B> dx, real_t<B>* gradients, workspace<B>& ws, Prologue&& prologue) const {
+  template <Backend B>
+  void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>&,
+                activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws,
+                image_callback<real_t<B>> next = {}) const {
     if constexpr (detail::fast_convolution<B>) {
-      ws.convolution.backward(b.pool(), x.dims.n, x.data, dy.data, dx.data, prologue);
+      backward_with(b, x, dy, dx, ws, {}, next);
     } else {
-      static_assert(std::is_same_v<std::remove_cvref_t<Prologue>, detail::no_call>,
-                    "a prologue needs a backend with a fast convolution");
       const convolution_geometry& g = ws.geometry;
       const const_activation<B> dy_in = dy;
       if (dx.data) {
@@ -125,6 +101,43 @@ struct conv2d {
       using bias_kernel = generic::channel_sum<const_activation<B>, real_t<B>>;
       b.for_each_index(out_channels, bias_kernel{dy_in, bias(gradients)}, dy.dims.n * dy.dims.pixels());
     }
+  }
+  template <Backend B> void finish(B& b, real_t<B>* gradients, workspace<B>& ws) const {
+    if constexpr (detail::fast_convolution<B>)
+      ws.convolution.add_gradients(b.pool(), gradients, bias(gradients));
+  }
+
+  // Images one by one, see layer.hpp.
+  template <class B> static constexpr bool hands_output = detail::fast_convolution<B>;
+  template <class B> static constexpr bool hands_gradient = detail::fast_convolution<B>;
+  template <Backend B> image_callback<real_t<B>> input_receiver(workspace<B>& ws) const {
+    if constexpr (detail::fast_convolution<B>) {
+      if (ws.convolution.takes_images()) {
+        constexpr auto take = [](const conv2d&, workspace<B>& to, index_t image, real_t<B>* x) {
+          to.convolution.take_input(image, x);
+        };
+        return image_callback<real_t<B>>::template bind<take>(*this, ws);
+      }
+    }
+    return {};
+  }
+  template <Backend B> image_callback<real_t<B>> gradient_receiver(workspace<B>& ws) const {
+    if constexpr (detail::fast_convolution<B>) {
+      if (ws.convolution.takes_images()) {
+        constexpr auto take = [](const conv2d&, workspace<B>& to, index_t image, real_t<B>* dy) {
+          to.convolution.take_gradient(image, dy);
+        };
+        return image_callback<real_t<B>>::template bind<take>(*this, ws);
+      }
+    }
+    return {};
+  }
+
+  /// The fast backward pass with `prologue(image, dy of it)` just before dy of an image is read.
+  template <detail::fast_convolution B>
+  void backward_with(B& b, const_activation<B> x, activation<B> dy, activation<B> dx, workspace<B>& ws,
+                     image_callback<real_t<B>> prologue, image_callback<real_t<B>> next) const {
+    ws.convolution.backward(b.pool(), x.dims.n, x.data, dy.data, dx.data, dx.data || next, prologue, next);
   }
 
  private:

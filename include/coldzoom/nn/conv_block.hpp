@@ -61,7 +61,7 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
     conv2d::workspace<B> conv;
     fused_norm<B> norm;
     pass mode;
-    activation_buffer<B> x_hat;    // train only; to predict, y is worked on in place
+    activation_buffer<B> x_hat;    // train only
     buffer_t<B> statistics;        // [image][norm.statistics_size()]
     buffer_t<B> affine;            // [2][norm.affine_size()], in the form that `norm` wants
     buffer_t<B> affine_gradients;  // [image][2][norm.affine_size()]
@@ -118,7 +118,7 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
 
   template <Backend B>
   void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
-               activation<B> y, workspace<B>& ws) const {
+               activation<B> y, workspace<B>& ws, image_callback<real_t<B>> next = {}) const {
     const index_t n = x.dims.n;
     activation<B> e;
     if constexpr (conditioned) {
@@ -126,18 +126,17 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
       condition.forward(b, condition_part(parameters), side, e, ws.condition.network);
     }
     if constexpr (fused<B>) {
-      const bool keep = ws.mode == pass::train;
-      const activation<B> convolved = keep ? ws.x_hat.view(n) : y;
-      conv.forward_with(b, parameters, x, convolved, ws.conv, [&](index_t image) {
-        real_t<B>* const z = convolved.images(image, 1).data;
+      const auto finish = [&](index_t image, real_t<B>* z) {
         real_t<B>* const statistics = ws.statistics.data() + image * ws.norm.statistics_size();
         const real_t<B>* const addend = conditioned ? e.images(image, 1).data : nullptr;
-        if (keep) {
-          ws.norm.forward_image(z, statistics, y.images(image, 1).data, addend);
+        if (ws.mode == pass::train) {
+          ws.norm.forward_image(z, statistics, ws.x_hat.view(n).images(image, 1).data, addend);
         } else {
-          ws.norm.predict_image(z, statistics, z, addend);
+          ws.norm.predict_image(z, statistics, addend);
         }
-      });
+        next(image, z);
+      };
+      conv.forward(b, parameters, x, side, y, ws.conv, finish);
     } else {
       conv.forward(b, parameters, x, side, ws.convolved.view(n), ws.conv);
       norm.forward(b, norm_part(parameters), ws.convolved.view(n), side, ws.normalised.view(n), ws.norm);
@@ -150,20 +149,14 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
 
   template <Backend B>
   void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
-                activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws) const {
+                activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws,
+                image_callback<real_t<B>> next = {}) const {
     const index_t n = x.dims.n;
     activation<B> de;
     if constexpr (conditioned) de = ws.condition.e.view(n);
     if constexpr (fused<B>) {
-      const activation<B> dz = ws.x_hat.view(n);  // x_hat, image by image overwritten
-      conv.backward_with(b, parameters, x, dz, dx, gradients, ws.conv, [&](index_t image) {
-        real_t<B>* const statistics = ws.statistics.data() + image * ws.norm.statistics_size();
-        real_t<B>* const affine = ws.affine_gradients.data() + image * 2 * ws.norm.affine_size();
-        real_t<B>* const d = dy.images(image, 1).data;
-        ws.norm.backward_image(dz.images(image, 1).data, statistics, d, d, affine,
-                               affine + ws.norm.affine_size(),
-                               conditioned ? de.images(image, 1).data : nullptr);
-      });
+      const auto begin = [&](index_t image, real_t<B>* d) { backward_image<B>(ws, image, d); };
+      conv.backward_with(b, x, dy, dx, ws.conv, begin, next);
     } else {
       if constexpr (conditioned) {
         b.for_each_index(n * dy.dims.c, generic::sum_per_channel<activation<B>, activation<B>>{dy, de},
@@ -195,7 +188,38 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
     if constexpr (conditioned) condition.finish(b, condition_part(gradients), ws.condition.network);
   }
 
+  // Images one by one, see layer.hpp.
+  template <class B> static constexpr bool hands_output = fused<B>;
+  template <class B> static constexpr bool hands_gradient = fused<B>;
+  template <Backend B> image_callback<real_t<B>> input_receiver(workspace<B>& ws) const {
+    return conv.input_receiver<B>(ws.conv);
+  }
+  template <Backend B> image_callback<real_t<B>> gradient_receiver(workspace<B>& ws) const {
+    if constexpr (fused<B>) {
+      if (ws.conv.convolution.takes_images()) {
+        constexpr auto take = [](const conv_block&, workspace<B>& to, index_t image, real_t<B>* dy) {
+          backward_image<B>(to, image, dy);
+          to.conv.convolution.take_gradient(image, dy);
+        };
+        return image_callback<real_t<B>>::template bind<take>(*this, ws);
+      }
+    }
+    return {};
+  }
+
  private:
+  /// dy of one image becomes the gradient of the convolution's output.
+  template <Backend B>
+  static void backward_image(workspace<B>& ws, index_t image, real_t<B>* dy) {
+    const index_t size = ws.norm.affine_size();
+    real_t<B>* const affine = ws.affine_gradients.data() + image * 2 * size;
+    real_t<B>* condition = nullptr;
+    if constexpr (conditioned) condition = ws.condition.e.view(image + 1).images(image, 1).data;
+    ws.norm.backward_image(ws.x_hat.view(image + 1).images(image, 1).data,
+                           ws.statistics.data() + image * ws.norm.statistics_size(), dy, affine,
+                           affine + size, condition);
+  }
+
   // Norm with an affine for each element: dense (C, H, W) in the parameters, blocked like an activation in
   // `norm`.
   static constexpr bool blocked_affine = Norm::affine == generic::normalisation_geometry::affine_shape::image;

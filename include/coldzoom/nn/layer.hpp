@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <coldzoom/backend/backend.hpp>
+#include <coldzoom/backend/image_callback.hpp>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/core/random.hpp>
 #include <concepts>
@@ -56,6 +57,15 @@ using parameter_list = std::vector<parameter_info>;
 ///   in ws); dx.data may be null; dy may be overwritten;
 /// - `finish(b, gradients, ws)`: adds what backward has summed in ws since the last `finish`.
 ///
+/// Neighbours in a chain may pass images on one by one, in the tasks of the pool and while the image is in the
+/// cache; nothing of the activation between them is then kept in memory. Optional members for that:
+/// - `hands_output<B>` = true, and `forward(..., ws, next)`: next(image, y of it) for every complete image;
+///   y.data may be null;
+/// - `input_receiver(ws)`: what the layer before calls as `next`, empty where the layer cannot. `forward` then
+///   comes with x.data null, and so does `backward`;
+/// - `hands_gradient<B>` = true, and `backward(..., ws, next)`: next(image, dx of it), dx.data null;
+/// - `gradient_receiver(ws)`: likewise; `backward` then comes with dy.data null.
+///
 /// A layer is const throughout, so one network may predict on several threads, each with a workspace of its
 /// own.
 template <class L, class B>
@@ -72,6 +82,30 @@ concept Layer = Backend<B> && std::copyable<L> &&
   layer.backward(b, parameters, x, side, y, y, gradients, ws);
   layer.finish(b, gradients, ws);
 };
+
+namespace detail {
+
+template <class L, class B> consteval bool hands_output() {
+  if constexpr (requires { L::template hands_output<B>; }) return L::template hands_output<B>;
+  return false;
+}
+template <class L, class B> consteval bool hands_gradient() {
+  if constexpr (requires { L::template hands_gradient<B>; }) return L::template hands_gradient<B>;
+  return false;
+}
+template <Backend B, class L, class Workspace>
+image_callback<real_t<B>> input_receiver(const L& layer, Workspace& ws) {
+  if constexpr (requires { layer.template input_receiver<B>(ws); }) return layer.template input_receiver<B>(ws);
+  return {};
+}
+template <Backend B, class L, class Workspace>
+image_callback<real_t<B>> gradient_receiver(const L& layer, Workspace& ws) {
+  if constexpr (requires { layer.template gradient_receiver<B>(ws); })
+    return layer.template gradient_receiver<B>(ws);
+  return {};
+}
+
+}  // namespace detail
 
 /// Explains what is missing where `L` is no layer on backend `B`.
 template <class L, class B> consteval bool check_layer() {

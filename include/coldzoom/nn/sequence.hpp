@@ -37,6 +37,13 @@ template <class F, class L> void visit(const std::vector<L>& layers, F&& f) {
   for (const L& layer : layers) f(layer);
 }
 
+template <class Layers> struct ends_of;
+template <class... Ls> struct ends_of<std::tuple<Ls...>> {
+  using first = std::tuple_element_t<0, std::tuple<Ls...>>;
+  using last = std::tuple_element_t<sizeof...(Ls) - 1, std::tuple<Ls...>>;
+};
+template <class L> struct ends_of<std::vector<L>> { using first = L; using last = L; };
+
 template <class B, class... Ls>
 auto workspaces_of(B& b, const std::tuple<Ls...>& layers, shape in, pass mode) {
   // Braces evaluate left to right, so each layer sees the shape that the previous one leaves.
@@ -62,11 +69,13 @@ template <class Layers> struct chain {
 
   template <Backend B> struct workspace {
     decltype(workspaces_of(std::declval<B&>(), std::declval<const Layers&>(), shape{}, pass::train)) children;
-    std::vector<activation_buffer<B>>
-        between;  // train: one after each layer but the last; predict: two in turn
+    std::vector<activation_buffer<B>> between;     // train: one after each layer but the last; else two in turn
     std::array<activation_buffer<B>, 2> gradient;  // train: two in turn
     std::vector<shape> shapes;                     // input of each layer, then the output
-    bool keep_all = false;                         // whether `between` holds one entry for each layer
+    // The receivers of each layer that its neighbour hands its images to, one by one; empty where it does not,
+    // and an activation lies in memory between them.
+    std::vector<image_callback<real_t<B>>> input, output;
+    bool keep_all = false;  // whether `between` holds one entry for each layer
   };
 
   shape output_shape(shape in) const {
@@ -86,17 +95,26 @@ template <class Layers> struct chain {
   }
 
   template <Backend B> workspace<B> make_workspace(B& b, shape in, pass mode) const {
-    workspace<B> ws{workspaces_of(b, layers, in, mode), {}, {}, {in}, mode == pass::train};
+    workspace<B> ws{workspaces_of(b, layers, in, mode), {}, {}, {in}, {}, {}, mode == pass::train};
     detail::visit(layers,
                   [&](const auto& layer) { ws.shapes.push_back(layer.output_shape(ws.shapes.back())); });
-    shape largest;
+    connect(ws);
+    shape largest, largest_gradient;
+    const auto grow = [](shape& to, const shape& s) {
+      if (activation<B>{nullptr, s}.size() > activation<B>{nullptr, to}.size()) to = s;
+    };
     for (std::size_t i = 1; i + 1 < ws.shapes.size(); ++i) {
-      if (ws.keep_all) ws.between.emplace_back(b, ws.shapes[i]);
-      if (activation<B>{nullptr, ws.shapes[i]}.size() > activation<B>{nullptr, largest}.size())
-        largest = ws.shapes[i];
+      const bool in_memory = !ws.input[i];
+      if (in_memory) grow(largest, ws.shapes[i]);
+      if (ws.keep_all) ws.between.emplace_back(b, in_memory ? ws.shapes[i] : shape{});
+      if (!ws.output[i - 1]) grow(largest_gradient, ws.shapes[i]);
     }
     for (activation_buffer<B>& gradient : ws.gradient) {
-      (ws.keep_all ? gradient : ws.between.emplace_back()) = activation_buffer<B>(b, largest);
+      if (ws.keep_all) {
+        gradient = activation_buffer<B>(b, largest_gradient);
+      } else {
+        ws.between.emplace_back(b, largest);
+      }
     }
     return ws;
   }
@@ -110,12 +128,18 @@ template <class Layers> struct chain {
 
   template <Backend B>
   void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
-               activation<B> y, workspace<B>& ws) const {
+               activation<B> y, workspace<B>& ws, image_callback<real_t<B>> next = {}) const {
+    const std::size_t last = ws.shapes.size() - 2;
+    connect(ws);
     const_activation<B> input = x;
-    const std::size_t count = ws.shapes.size() - 1;
     detail::visit(layers, ws.children, [&](const auto& layer, auto& child, std::size_t i) {
-      const activation<B> output = i + 1 == count ? y : between(ws, i, x.dims.n);
-      layer.forward(b, parameters, input, side, output, child);
+      using L = std::remove_cvref_t<decltype(layer)>;
+      const activation<B> output = i == last ? y : between(ws, i, x.dims.n);
+      if constexpr (detail::hands_output<L, B>()) {
+        layer.forward(b, parameters, input, side, output, child, i == last ? next : ws.input[i + 1]);
+      } else {
+        layer.forward(b, parameters, input, side, output, child);
+      }
       parameters += layer.parameter_count();
       input = output;
     });
@@ -123,18 +147,39 @@ template <class Layers> struct chain {
 
   template <Backend B>
   void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
-                activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws) const {
+                activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws,
+                image_callback<real_t<B>> next = {}) const {
     const index_t n = x.dims.n;
     index_t offset = parameter_count();
     activation<B> from_above = dy;
+    connect(ws);
     detail::visit_reverse(layers, ws.children, [&](const auto& layer, auto& child, std::size_t i) {
+      using L = std::remove_cvref_t<decltype(layer)>;
       offset -= layer.parameter_count();
       const const_activation<B> input = i == 0 ? x : const_activation<B>(between(ws, i - 1, n));
       activation<B> below = dx;
-      if (i > 0) below = {ws.gradient[i % 2].view(n).data, ws.shapes[i].with_n(n)};
-      layer.backward(b, parameters + offset, input, side, from_above, below, gradients + offset, child);
+      if (i > 0) below = {ws.output[i - 1] ? nullptr : ws.gradient[i % 2].view(n).data, ws.shapes[i].with_n(n)};
+      if constexpr (detail::hands_gradient<L, B>()) {
+        layer.backward(b, parameters + offset, input, side, from_above, below, gradients + offset, child,
+                       i == 0 ? next : ws.output[i - 1]);
+      } else {
+        layer.backward(b, parameters + offset, input, side, from_above, below, gradients + offset, child);
+      }
       from_above = below;
     });
+  }
+
+  // Images one by one, see layer.hpp: a chain takes them where its first or last layer does.
+  template <class B> static constexpr bool hands_output = detail::hands_output<typename ends_of<Layers>::last, B>();
+  template <class B>
+  static constexpr bool hands_gradient = detail::hands_gradient<typename ends_of<Layers>::first, B>();
+  template <Backend B> image_callback<real_t<B>> input_receiver(workspace<B>& ws) const {
+    connect(ws);
+    return ws.input.front();
+  }
+  template <Backend B> image_callback<real_t<B>> gradient_receiver(workspace<B>& ws) const {
+    connect(ws);
+    return ws.output.back();
   }
 
   template <Backend B> void finish(B& b, real_t<B>* gradients, workspace<B>& ws) const {
@@ -145,9 +190,27 @@ template <class Layers> struct chain {
   }
 
  private:
-  // Output of layer i.
+  /// Fills ws.input and ws.output: input[i] takes what layer i - 1 hands over, output[i] the gradients of layer
+  /// i + 1. At the ends they are what the chain itself can take. Anew for each pass, because workspaces move.
+  template <Backend B> void connect(workspace<B>& ws) const {
+    ws.input.resize(ws.shapes.size() - 1);
+    ws.output.resize(ws.shapes.size() - 1);
+    bool hands = true;
+    detail::visit(layers, ws.children, [&](const auto& layer, auto& child, std::size_t i) {
+      ws.input[i] = hands ? detail::input_receiver<B>(layer, child) : image_callback<real_t<B>>{};
+      hands = detail::hands_output<std::remove_cvref_t<decltype(layer)>, B>();
+    });
+    hands = true;
+    detail::visit_reverse(layers, ws.children, [&](const auto& layer, auto& child, std::size_t i) {
+      ws.output[i] = hands ? detail::gradient_receiver<B>(layer, child) : image_callback<real_t<B>>{};
+      hands = detail::hands_gradient<std::remove_cvref_t<decltype(layer)>, B>();
+    });
+  }
+  // Output of layer i; null where it is handed over.
   template <Backend B> static activation<B> between(workspace<B>& ws, std::size_t i, index_t n) {
-    return {ws.between[ws.keep_all ? i : i % 2].view(n).data, ws.shapes[i + 1].with_n(n)};
+    activation<B> output{nullptr, ws.shapes[i + 1].with_n(n)};
+    if (!ws.input[i + 1]) output.data = ws.between[ws.keep_all ? i : i % 2].view(n).data;
+    return output;
   }
 };
 

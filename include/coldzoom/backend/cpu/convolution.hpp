@@ -3,9 +3,8 @@
 
 #include <coldzoom/backend/cpu/direct_convolution.hpp>
 #include <coldzoom/backend/cpu/fft_convolution.hpp>
-#include <concepts>
+#include <coldzoom/backend/image_callback.hpp>
 #include <memory>
-#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -15,27 +14,11 @@ namespace coldzoom::inline COLDZOOM_ISA {
 /// function of the shapes alone: a choice by the clock would change the bits from run to run.
 enum class convolution_algorithm { automatic, direct, fft };
 
-/// A callable (index_t image) -> void of any type, not owned. One indirect call an image, so that the
-/// convolutions are compiled once and not anew for every layer that hangs its own work behind them.
-class image_callback {
- public:
-  template <class F>
-    requires(!std::same_as<std::remove_const_t<F>, image_callback>)
-  image_callback(F& f)
-      : context_(const_cast<void*>(static_cast<const void*>(&f))),
-        call_([](void* context, index_t image) { (*static_cast<F*>(context))(image); }) {}
-  void operator()(index_t image) const { call_(context_, image); }
-
- private:
-  void* context_;
-  void (*call_)(void*, index_t);
-};
-
 /// One convolution layer on the CPU: its weights in the form its algorithm wants, scratch memory, gradient
 /// sums. The members are those of direct_convolution and fft_convolution.
 template <class T> class cpu_convolution {
  public:
-  using scratch_memory = spectra_scratch<T>;
+  using scratch_memory = convolution_scratch<T>;
 
   /// For up to `capacity` images a call. Throws `error` where `algorithm` is forced and cannot do the
   /// geometry. Objects that are called one after another may share `scratch`.
@@ -63,12 +46,22 @@ template <class T> class cpu_convolution {
   void set_weights(thread_pool& pool, const T* weights, const T* bias) {
     std::visit([&](auto& c) { c.set_weights(pool, weights, bias); }, held_);
   }
-  void forward(thread_pool& pool, index_t n, const T* x, T* y, image_callback epilogue) {
+  void forward(thread_pool& pool, index_t n, const T* x, T* y, image_callback<T> epilogue) {
     std::visit([&](auto& c) { c.forward(pool, n, x, y, epilogue); }, held_);
   }
-  void backward(thread_pool& pool, index_t n, const T* x, const T* dy, T* dx, image_callback prologue) {
-    std::visit([&](auto& c) { c.backward(pool, n, x, dy, dx, prologue); }, held_);
+  void backward(thread_pool& pool, index_t n, const T* x, T* dy, T* dx, bool wanted,
+                image_callback<T> prologue, image_callback<T> epilogue) {
+    std::visit([&](auto& c) { c.backward(pool, n, x, dy, dx, wanted, prologue, epilogue); }, held_);
   }
+
+  /// Whether x and dy may be handed over image by image, before `forward` and `backward` with null for them.
+  bool takes_images() const { return algorithm() == convolution_algorithm::fft; }
+  /// Only where takes_images().
+  void take_input(index_t image, const T* x) { std::get<fft_convolution<T>>(held_).take_input(image, x); }
+  void take_gradient(index_t image, const T* dy) {
+    std::get<fft_convolution<T>>(held_).take_gradient(image, dy);
+  }
+
   void add_gradients(thread_pool& pool, T* dw, T* db) {
     std::visit([&](auto& c) { c.add_gradients(pool, dw, db); }, held_);
   }
@@ -82,7 +75,7 @@ template <class T> class cpu_convolution {
     if (algorithm == convolution_algorithm::fft) {
       return alternatives(std::in_place_type<fft_convolution<T>>, g, capacity, train, std::move(scratch));
     }
-    return alternatives(std::in_place_type<direct_convolution<T>>, g, capacity, train);
+    return alternatives(std::in_place_type<direct_convolution<T>>, g, capacity, train, std::move(scratch));
   }
 
   alternatives held_;

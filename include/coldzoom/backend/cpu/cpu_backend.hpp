@@ -37,7 +37,7 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
   /// `threads` = 0 takes every CPU of the affinity mask.
   explicit cpu_backend(int threads = 0)
       : pool_(std::make_shared<thread_pool>(threads)),
-        scratch_(std::make_shared<typename convolution::scratch_memory>()) {}
+        scratch_(std::make_shared<typename convolution::scratch_memory>(pool_->threads())) {}
 
   thread_pool& pool() { return *pool_; }
   int threads() const { return pool_->threads(); }

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <atomic>
 #include <coldzoom/backend/convolution_geometry.hpp>
+#include <coldzoom/backend/cpu/convolution_scratch.hpp>
 #include <coldzoom/backend/cpu/simd.hpp>
 #include <coldzoom/backend/cpu/thread_pool.hpp>
 #include <coldzoom/backend/host_memory.hpp>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -331,10 +333,13 @@ template <class T> class direct_convolution {
   }
 
   /// Room for `capacity` images a call; gradients only with `train`.
-  direct_convolution(const convolution_geometry& geometry, index_t capacity, bool train)
+  direct_convolution(const convolution_geometry& geometry, index_t capacity, bool train,
+                     std::shared_ptr<convolution_scratch<T>> scratch =
+                         std::make_shared<convolution_scratch<T>>())
       : g_(flattened(geometry)),
         capacity_(capacity),
-        train_(train) {
+        train_(train),
+        scratch_(std::move(scratch)) {
     require(capacity > 0 && g_.out_h() > 0 && g_.out_w() > 0, "direct_convolution",
             "the capacity and the output's height and width must be positive");
     forward_ = {g_.in_channels,
@@ -362,6 +367,7 @@ template <class T> class direct_convolution {
       partial_ = host_buffer<T>(slots_ * partial_size());
     }
     planes_ = host_buffer<T>(workers_ * worker_size());
+    scratch_->reserve_images(std::max(in_size(), out_size()));
   }
 
   index_t capacity() const { return capacity_; }
@@ -383,31 +389,35 @@ template <class T> class direct_convolution {
     for (index_t o = 0; o < g_.out_channels; ++o) bias_.data()[o] = bias ? bias[o] : T(0);
   }
 
-  /// y [n][co / L][out pixels][L] from x [n][ci / L][pixels][L]; epilogue(image) runs in the image's task,
-  /// after it.
+  /// y [n][co / L][out pixels][L] from x [n][ci / L][pixels][L]; epilogue(image, y of it) runs in the image's
+  /// task, after it. Where y is null, an image of it exists for its epilogue only.
   template <class Epilogue>
   void forward(thread_pool& pool, index_t n, const T* x, T* y, Epilogue&& epilogue) {
-    for_each_claimed(pool, n, [&](index_t image, T* plane) {
-      forward_.run(forward_.make_plane(x + image * in_size(), plane), bias_.data(), y + image * out_size());
-      epilogue(image);
+    for_each_claimed(pool, n, [&](index_t image, int thread, T* plane) {
+      T* const to = y ? y + image * out_size() : scratch_->image(thread);
+      forward_.run(forward_.make_plane(x + image * in_size(), plane), bias_.data(), to);
+      epilogue(image, to);
     });
   }
 
-  /// Adds the gradients of the weights and the bias to the object's own sums; writes dx, shaped as x, unless
-  /// it is null. prologue(image) runs in the image's task, before dy, shaped as y, is read.
-  template <class Prologue>
-  void backward(thread_pool& pool, index_t n, const T* x, const T* dy, T* dx, Prologue&& prologue) {
+  /// Adds the gradients of the weights and the bias to the object's own sums; computes dx, shaped as x, if
+  /// `wanted`. In the image's task, prologue(image, dy of it) runs before dy, shaped as y, is read, and
+  /// epilogue(image, dx of it) after dx is complete. Where dx is null, an image of it exists for its epilogue
+  /// only.
+  template <class Prologue, class Epilogue>
+  void backward(thread_pool& pool, index_t n, const T* x, T* dy, T* dx, bool wanted, Prologue&& prologue,
+                Epilogue&& epilogue) {
     require(train_, "direct_convolution::backward", "the object was made for forward passes only");
-    for_each_claimed(pool, std::min(n, slots_), [&](index_t slot, T* planes) {
+    for_each_claimed(pool, std::min(n, slots_), [&](index_t slot, int thread, T* planes) {
       for (index_t image = slot; image < n; image += slots_) {
-        const T* dy_image = dy + image * out_size();
-        prologue(image);
+        T* const dy_image = dy + image * out_size();
+        prologue(image, dy_image);
         accumulate(forward_.make_plane(x + image * in_size(), planes), dy_image,
                    partial_.data() + slot * partial_size());
-        if (dx) {
-          const T* plane = backward_.make_plane(dy_image, planes + forward_.plane_size());
-          backward_.run(plane, no_bias_.data(), dx + image * in_size());
-        }
+        if (!wanted) continue;
+        T* const to = dx ? dx + image * in_size() : scratch_->image(thread);
+        backward_.run(backward_.make_plane(dy_image, planes + forward_.plane_size()), no_bias_.data(), to);
+        epilogue(image, to);
       }
     });
   }
@@ -467,13 +477,13 @@ template <class T> class direct_convolution {
     return (size + L - 1) / L * L;
   }
 
-  /// Runs f(i, planes) for i = 0 .. count - 1, in parallel, `planes` being scratch that no other call has
-  /// meanwhile.
+  /// Runs f(i, thread, planes) for i = 0 .. count - 1, in parallel, `planes` being scratch that no other call
+  /// has meanwhile.
   template <class F> void for_each_claimed(thread_pool& pool, index_t count, const F& f) {
     std::atomic<index_t> next{0};
-    pool.run(std::min(count, workers_), [&](index_t worker, int) {
+    pool.run(std::min(count, workers_), [&](index_t worker, int thread) {
       for (index_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) {
-        f(i, planes_.data() + worker * worker_size());
+        f(i, thread, planes_.data() + worker * worker_size());
       }
     });
   }
@@ -542,6 +552,7 @@ template <class T> class direct_convolution {
   convolution_geometry g_;
   index_t capacity_ = 0;
   bool train_ = false;
+  std::shared_ptr<convolution_scratch<T>> scratch_;
   detail::correlation<T> forward_, backward_;
   host_buffer<T> bias_, no_bias_;  // [blocks][L]
   index_t workers_ = 1, slots_ = 0;

@@ -3,30 +3,16 @@
 
 #include <algorithm>
 #include <coldzoom/backend/convolution_geometry.hpp>
+#include <coldzoom/backend/cpu/convolution_scratch.hpp>
 #include <coldzoom/backend/cpu/fft.hpp>
 #include <coldzoom/backend/cpu/thread_pool.hpp>
 #include <coldzoom/backend/host_memory.hpp>
 #include <limits>
 #include <memory>
 #include <utility>
+#include <vector>
 
 namespace coldzoom::inline COLDZOOM_ISA {
-
-/// The spectra that no call leaves behind for the next one: one piece of memory for all convolutions of a
-/// backend, so that it stays in the cache from layer to layer. Grows to the largest that asks. One caller at a
-/// time.
-template <class T> class spectra_scratch {
- public:
-  void reserve(index_t inputs, index_t outputs) {
-    if (inputs > inputs_.size()) inputs_ = host_buffer<T>(inputs);
-    if (outputs > outputs_.size()) outputs_ = host_buffer<T>(outputs);
-  }
-  T* inputs() { return inputs_.data(); }
-  T* outputs() { return outputs_.data(); }
-
- private:
-  host_buffer<T> inputs_, outputs_;
-};
 
 /// "Same" convolution of stride 1 as a product of spectra (Mathieu, Henaff, LeCun 2014, "Fast training of
 /// convolutional networks through FFTs"). Images and kernels are transformed on tiles of N x N points, N = 8,
@@ -59,7 +45,8 @@ template <class T> class fft_convolution {
   /// For up to `capacity` images per call. Without `train` there is no backward pass and less memory is held.
   /// Throws `error` for a geometry that is not supported.
   fft_convolution(const convolution_geometry& g, index_t capacity, bool train,
-                  std::shared_ptr<spectra_scratch<T>> scratch = std::make_shared<spectra_scratch<T>>())
+                  std::shared_ptr<convolution_scratch<T>> scratch =
+                      std::make_shared<convolution_scratch<T>>())
       : geometry_(g),
         capacity_(capacity),
         train_(train),
@@ -74,26 +61,25 @@ template <class T> class fft_convolution {
     in_blocks_ = blocks(g.in_channels);
     out_blocks_ = blocks(g.out_channels);
     const index_t slots = round_up(capacity * tiles(), rows);
-    x_ = spectra(slots, in_blocks_);
-    y_ = spectra(slots, out_blocks_);
-    weights_ = spectra(g.in_channels, out_blocks_);
-    scratch_->reserve(train ? 0 : x_.size, y_.size);
-    weights_.own();
+    x_ = layout(slots, in_blocks_);
+    y_ = layout(slots, out_blocks_);
+    if (!train) scratch_->inputs.reserve(x_.size);
+    scratch_->outputs.reserve(y_.size);
+    scratch_->reserve_images(std::max(in_blocks_, out_blocks_) * g.in_h * pitch());
+    weights_ = owned(layout(g.in_channels, out_blocks_));
     bias_ = host_buffer<T>(out_blocks_ * L);
     if (!train) return;
-    transposed_ = spectra(g.out_channels, in_blocks_);
-    dw_ = spectra(round_up(g.in_channels, rows), out_blocks_);
-    x_.own();  // kept from forward to backward
-    transposed_.own();
-    dw_.own();
+    x_ = owned(x_);  // kept from forward to backward
+    transposed_ = owned(layout(g.out_channels, in_blocks_));
+    dw_ = owned(layout(round_up(g.in_channels, rows), out_blocks_));
     db_ = host_buffer<T>(out_blocks_ * L);
   }
 
   index_t capacity() const { return capacity_; }
   /// Memory held, in bytes, without the scratch.
   index_t bytes() const {
-    const index_t elements = x_.memory.size() + weights_.memory.size() + transposed_.memory.size() +
-                             dw_.memory.size() + bias_.size() + db_.size();
+    index_t elements = bias_.size() + db_.size();
+    for (const host_buffer<T>& spectra : memory_) elements += spectra.size();
     return elements * static_cast<index_t>(sizeof(T));
   }
 
@@ -110,60 +96,74 @@ template <class T> class fft_convolution {
     }
   }
 
-  /// y = convolution of x + bias for n <= capacity() images. `epilogue(image)` runs in the task that has just
-  /// completed y of that image, while it is in the cache.
+  /// y = convolution of x + bias for n <= capacity() images. `epilogue(image, y of it)` runs in the task that
+  /// has just completed the image, while it is in the cache. Where x is null, `take_input` has been given every
+  /// image. Where y is null, an image of it exists for its epilogue only.
   template <class Epilogue>
   void forward(thread_pool& pool, index_t n, const T* x, T* y, Epilogue&& epilogue) {
     check(n, "fft_convolution::forward");
-    y_.data = scratch_->outputs();
-    if (!train_) x_.data = scratch_->inputs();
     with_tile([&](auto fft) {
-      pool.run(n * in_blocks_, [&](index_t task, int) {
-        analyse(fft, task / in_blocks_, task % in_blocks_, x, x_, &cutting::input);
-      });
+      if (x) {
+        pool.run(n, [&](index_t image, int) { analyse_input(fft, image, x + image * in_size()); });
+      }
       pool.run(
           fft.frequencies,
-          [&](index_t f, int) { product<true>(f, n, x_, geometry_.in_channels, weights_, y_); },
+          [&](index_t f, int) {
+            product<true>(f, n, inputs(), geometry_.in_channels, weights_, outputs());
+          },
           chunk(fft.frequencies));
-      pool.run(n, [&](index_t image, int) {
-        for (index_t block = 0; block < out_blocks_; ++block) synthesise_output(fft, image, block, y);
-        epilogue(image);
+      pool.run(n, [&](index_t image, int thread) {
+        T* const to = y ? y + image * out_size() : scratch_->image(thread);
+        synthesise_output(fft, image, to);
+        epilogue(image, to);
       });
     });
     in_flight_ = train_ ? n : 0;
   }
+  /// One image of x, for the next forward call. May be called from several threads, for different images.
+  void take_input(index_t image, const T* x) {
+    with_tile([&](auto fft) { analyse_input(fft, image, x); });
+  }
 
-  /// Adds the gradients of weights and bias, given dy, to the accumulators and, unless dx is null, computes
-  /// dx. `prologue(image)` runs just before dy of that image is read and may compute it in place. n and x are
-  /// those of the forward call just before: its spectra are used, and used up.
-  template <class Prologue>
-  void backward(thread_pool& pool, index_t n, [[maybe_unused]] const T* x, const T* dy, T* dx,
-                Prologue&& prologue) {
+  /// Adds the gradients of weights and bias, given dy, to the accumulators and, if `wanted`, computes dx. n is
+  /// that of the forward call just before: its spectra are used, and used up. `prologue(image, dy of it)` runs
+  /// just before the image is read and may change it. `epilogue(image, dx of it)` runs when it is complete.
+  /// Where dy is null, `take_gradient` has been given every image. Where dx is null, an image of it exists for
+  /// its epilogue only.
+  template <class Prologue, class Epilogue>
+  void backward(thread_pool& pool, index_t n, [[maybe_unused]] const T* x, T* dy, T* dx, bool wanted,
+                Prologue&& prologue, Epilogue&& epilogue) {
     check(n, "fft_convolution::backward");
     require(n == in_flight_, "fft_convolution::backward",
             "it must follow a forward call with the same images");
-    y_.data = scratch_->outputs();
     with_tile([&](auto fft) {
-      pool.run(n, [&](index_t image, int) {
-        prologue(image);
-        for (index_t block = 0; block < out_blocks_; ++block) {
-          analyse(fft, image, block, dy, y_, &cutting::output);
-        }
-      });
+      if (dy) {
+        pool.run(n, [&](index_t image, int) {
+          prologue(image, dy + image * out_size());
+          analyse_gradient(fft, image, dy + image * out_size());
+        });
+      }
       pool.run(
           fft.frequencies,
           [&](index_t f, int) {
             accumulate_weights(f, n);
             if (f == fft.sum_frequency) accumulate_bias(f, n);
-            if (dx) product<false>(f, n, y_, geometry_.out_channels, transposed_, x_);
+            if (wanted) product<false>(f, n, outputs(), geometry_.out_channels, transposed_, x_);
           },
           chunk(fft.frequencies));
-      if (!dx) return;
-      pool.run(n * in_blocks_,
-               [&](index_t task, int) { synthesise_input(fft, task / in_blocks_, task % in_blocks_, dx); });
+      if (!wanted) return;
+      pool.run(n, [&](index_t image, int thread) {
+        T* const to = dx ? dx + image * in_size() : scratch_->image(thread);
+        synthesise_input(fft, image, to);
+        epilogue(image, to);
+      });
     });
     in_flight_ = 0;
     accumulated_ = true;
+  }
+  /// One image of dy, for the next backward call. May be called from several threads, for different images.
+  void take_gradient(index_t image, const T* dy) {
+    with_tile([&](auto fft) { analyse_gradient(fft, image, dy); });
   }
 
   /// dw [co][ci][kh][kw] += and db [co] += what the backward calls since the last add_gradients accumulated.
@@ -200,21 +200,18 @@ template <class T> class fft_convolution {
   using V = vec<T, L>;
 
   /// Complex vectors [frequency][row][block], re and im side by side.
-  struct spectrum_array {
+  struct spectra {
     index_t size = 0, blocks = 0, stride = 0;  // stride: from one frequency to the next
     T* data = nullptr;
-    host_buffer<T> memory = {};  // empty for arrays that lie in the scratch
 
-    void own() {
-      memory = host_buffer<T>(size);
-      data = memory.data();
+    T* at(index_t f, index_t row, index_t block) const {
+      return data + f * stride + (row * blocks + block) * 2 * L;
     }
-    T* at(index_t f, index_t row, index_t block) { return data + f * stride + (row * blocks + block) * 2 * L; }
     index_t row() const { return blocks * 2 * L; }
 
     /// Prefetches part `part` of `parts` of the first `count` rows of frequency f + 1, during the work on f:
     /// the products read and write each number once, and would otherwise wait for memory half of their time.
-    COLDZOOM_INLINE void prefetch_next(index_t f, index_t count, index_t part, index_t parts) {
+    COLDZOOM_INLINE void prefetch_next(index_t f, index_t count, index_t part, index_t parts) const {
       if ((f + 2) * stride > size) return;
       const index_t size = count * row(), share = (size + parts - 1) / parts;
       prefetch(at(f + 1, 0, 0) + part * share, std::min(share, size - part * share));
@@ -273,10 +270,25 @@ template <class T> class fft_convolution {
     return best;
   }
 
-  spectrum_array spectra(index_t count, index_t block_count) const {
+  spectra layout(index_t count, index_t block_count) const {
     // 128 bytes more than needed: strides of a power of two would map a column to few cache sets.
     const index_t stride = count * block_count * 2 * L + 128 / static_cast<index_t>(sizeof(T));
     return {(tile_ * tile_ / 2 + 2) * stride, block_count, stride};
+  }
+  spectra owned(spectra array) {
+    array.data = memory_.emplace_back(array.size).data();
+    return array;
+  }
+  // What no call leaves behind for the next one lies in memory shared with other convolutions.
+  spectra inputs() const {
+    spectra array = x_;
+    if (!array.data) array.data = scratch_->inputs.data();
+    return array;
+  }
+  spectra outputs() const {
+    spectra array = y_;
+    array.data = scratch_->outputs.data();
+    return array;
   }
 
   index_t tiles() const { return down_.count * across_.count; }
@@ -294,7 +306,7 @@ template <class T> class fft_convolution {
     f(tile_fft<T, 32>{});
   }
 
-  void transform_weights(thread_pool& pool, const T* weights, spectrum_array& to, index_t outer,
+  void transform_weights(thread_pool& pool, const T* weights, const spectra& to, index_t outer,
                          index_t inner, index_t outer_stride, index_t inner_stride) {
     with_tile([&](auto fft) {
       pool.run(outer * to.blocks, [&](index_t task, int) {
@@ -325,45 +337,57 @@ template <class T> class fft_convolution {
     }
   }
 
-  index_t picture(index_t image, index_t block, index_t block_count) const {
-    return (image * block_count + block) * geometry_.in_h * geometry_.in_w * L;
-  }
   index_t pitch() const { return geometry_.in_w * L; }
+  index_t plane() const { return geometry_.in_h * pitch(); }
+  index_t in_size() const { return in_blocks_ * plane(); }
+  index_t out_size() const { return out_blocks_ * plane(); }
 
   template <class Fft>
-  void analyse(Fft fft, index_t image, index_t block, const T* pictures, spectrum_array& to, side which) {
-    const T* from = pictures + picture(image, block, to.blocks);
-    for_tiles(image, which, [&](const tile_window& window, index_t first, index_t slot) {
-      fft.forward(window, from + first, pitch(), to.at(0, slot, block), to.stride);
-    });
+  void analyse(Fft fft, index_t image, const T* planes, const spectra& to, side which) {
+    for (index_t block = 0; block < to.blocks; ++block) {
+      for_tiles(image, which, [&](const tile_window& window, index_t first, index_t slot) {
+        fft.forward(window, planes + block * plane() + first, pitch(), to.at(0, slot, block), to.stride);
+      });
+    }
+  }
+  template <class Fft> void analyse_input(Fft fft, index_t image, const T* x) {
+    analyse(fft, image, x, inputs(), &cutting::input);
+  }
+  template <class Fft> void analyse_gradient(Fft fft, index_t image, const T* dy) {
+    analyse(fft, image, dy, outputs(), &cutting::output);
   }
 
-  template <class Fft> void synthesise_output(Fft fft, index_t image, index_t block, T* y) {
-    T* to = y + picture(image, block, out_blocks_);
-    const V bias = load<L>(bias_.data() + block * L);
-    for_tiles(image, &cutting::output, [&](const tile_window& window, index_t first, index_t slot) {
-      fft.template inverse<false>(y_.at(0, slot, block), y_.stride, window, bias, to + first, pitch());
-    });
+  template <class Fft> void synthesise_output(Fft fft, index_t image, T* y) {
+    const spectra from = outputs();
+    for (index_t block = 0; block < out_blocks_; ++block) {
+      const V bias = load<L>(bias_.data() + block * L);
+      for_tiles(image, &cutting::output, [&](const tile_window& window, index_t first, index_t slot) {
+        fft.template inverse<false>(from.at(0, slot, block), from.stride, window, bias,
+                                    y + block * plane() + first, pitch());
+      });
+    }
   }
 
-  template <class Fft> void synthesise_input(Fft fft, index_t image, index_t block, T* dx) {
-    T* to = dx + picture(image, block, in_blocks_);
+  template <class Fft> void synthesise_input(Fft fft, index_t image, T* dx) {
     const bool overlap = tiles() > 1;
-    if (overlap) std::fill_n(to, geometry_.in_h * pitch(), T(0));
-    for_tiles(image, &cutting::input, [&](const tile_window& window, index_t first, index_t slot) {
-      const T* from = x_.at(0, slot, block);
-      if (overlap) {
-        fft.template inverse<true>(from, x_.stride, window, zero<T, L>(), to + first, pitch());
-      } else {
-        fft.template inverse<false>(from, x_.stride, window, zero<T, L>(), to + first, pitch());
-      }
-    });
+    if (overlap) std::fill_n(dx, in_size(), T(0));
+    for (index_t block = 0; block < in_blocks_; ++block) {
+      for_tiles(image, &cutting::input, [&](const tile_window& window, index_t first, index_t slot) {
+        const T* from = x_.at(0, slot, block);
+        T* const to = dx + block * plane() + first;
+        if (overlap) {
+          fft.template inverse<true>(from, x_.stride, window, zero<T, L>(), to, pitch());
+        } else {
+          fft.template inverse<false>(from, x_.stride, window, zero<T, L>(), to, pitch());
+        }
+      });
+    }
   }
 
   /// c[slot] = sum over channels k of a[slot][k] b[k], b conjugated or not, at frequency f.
   template <bool Conjugate>
-  void product(index_t f, index_t n, spectrum_array& a, index_t channels, spectrum_array& b,
-               spectrum_array& c) {
+  void product(index_t f, index_t n, const spectra& a, index_t channels, const spectra& b,
+               const spectra& c) {
     // Slots come in whole register tiles, so that every image goes through the same code.
     const index_t slots = round_up(n * tiles(), rows), calls = b.blocks * slots / rows;
     std::fill(a.at(f, n * tiles(), 0), a.at(f, slots, 0), T(0));
@@ -382,18 +406,20 @@ template <class T> class fft_convolution {
     const auto kernel = accumulated_ ? &multiply<true, true> : &multiply<true, false>;
     const index_t slots = n * tiles(), channels = round_up(geometry_.in_channels, rows);
     const index_t calls = out_blocks_ * channels / rows;
+    const spectra dy = outputs();
     for (index_t call = 0; call < calls; ++call) {
       const index_t block = call / (channels / rows), in = call % (channels / rows) * rows;
       dw_.prefetch_next(f, channels, call, calls);
-      kernel(x_.at(f, 0, in / L) + in % L, 1, x_.row(), slots, slots, y_.at(f, 0, block), y_.row(),
+      kernel(x_.at(f, 0, in / L) + in % L, 1, x_.row(), slots, slots, dy.at(f, 0, block), dy.row(),
              dw_.at(f, in, block), dw_.row());
     }
   }
 
   void accumulate_bias(index_t f, index_t n) {
+    const spectra dy = outputs();
     for (index_t block = 0; block < out_blocks_; ++block) {
       V sum = accumulated_ ? load<L>(db_.data() + block * L) : zero<T, L>();
-      for (index_t slot = 0; slot < n * tiles(); ++slot) sum += load<L>(y_.at(f, slot, block));
+      for (index_t slot = 0; slot < n * tiles(); ++slot) sum += load<L>(dy.at(f, slot, block));
       store<L>(db_.data() + block * L, sum);
     }
   }
@@ -443,12 +469,13 @@ template <class T> class fft_convolution {
   convolution_geometry geometry_;
   index_t capacity_ = 0;
   bool train_ = false;
-  std::shared_ptr<spectra_scratch<T>> scratch_;
+  std::shared_ptr<convolution_scratch<T>> scratch_;
   bool accumulated_ = false;  // dw_ and db_ hold something
   index_t in_flight_ = 0;     // images whose spectra the last forward call left in x_
   index_t tile_ = 0, in_blocks_ = 0, out_blocks_ = 0;
   cutting down_{}, across_{};
-  spectrum_array x_, y_, weights_, transposed_, dw_;
+  spectra x_, y_, weights_, transposed_, dw_;
+  std::vector<host_buffer<T>> memory_;
   host_buffer<T> bias_, db_;
 };
 

@@ -67,23 +67,22 @@ struct norm_activation {
                                            : channels;
   }
 
-  /// z becomes x_hat. addend [blocks][L] or null. y may not be z.
-  void forward_image(T* z, T* statistics, T* y, const T* addend) const {
+  /// z becomes y, and x_hat is written. addend [blocks][L] or null.
+  void forward_image(T* z, T* statistics, T* x_hat, const T* addend) const {
     measure(z, statistics);
-    sweep(z, statistics, y, addend,
-          [z](index_t at, const vector& x_hat) COLDZOOM_INLINE_LAMBDA { store<L>(z + at, x_hat); });
+    sweep(z, statistics, addend,
+          [x_hat](index_t at, const vector& value) COLDZOOM_INLINE_LAMBDA { store<L>(x_hat + at, value); });
   }
 
-  /// The same without x_hat; y may be z.
-  void predict_image(const T* z, T* statistics, T* y, const T* addend) const {
+  /// The same without x_hat.
+  void predict_image(T* z, T* statistics, const T* addend) const {
     measure(z, statistics);
-    sweep(z, statistics, y, addend, [](index_t, const vector&) COLDZOOM_INLINE_LAMBDA {});
+    sweep(z, statistics, addend, [](index_t, const vector&) COLDZOOM_INLINE_LAMBDA {});
   }
 
-  /// x_hat becomes dz. Adds to dgamma and dbeta, of affine_size(), what this image contributes. Writes the
-  /// gradient of the addend, [blocks][L], unless null. `work` is scratch as large as the image; it may be dy,
-  /// which is then destroyed.
-  void backward_image(T* x_hat, T* statistics, const T* dy, T* work, T* dgamma, T* dbeta, T* daddend) const {
+  /// dy becomes dz. Adds to dgamma and dbeta, of affine_size(), what this image contributes. Writes the
+  /// gradient of the addend, [blocks][L], unless null.
+  void backward_image(const T* x_hat, T* statistics, T* dy, T* dgamma, T* dbeta, T* daddend) const {
     const T* rstd = statistics;
     T* first = statistics + blocks() * L;  // per channel: sum of g, the gradient of x_hat ...
     T* second = first + blocks() * L;      // ... and sum of g * x_hat
@@ -121,7 +120,7 @@ struct norm_activation {
             sum_gx += g * x;
           }
           sum_dy += dy_here;
-          store<L>(work + at, g);
+          store<L>(dy + at, g);  // for the second sweep
         }
         store<L>(first + b * L, sum_g);
         store<L>(second + b * L, sum_gx);
@@ -155,7 +154,7 @@ struct norm_activation {
       const vector r = load<L>(rstd + b * L), mean_g = load<L>(first + b * L),
                    mean_gx = load<L>(second + b * L);
       for (index_t at = b * pixels * L; at < (b + 1) * pixels * L; at += L) {
-        store<L>(x_hat + at, r * (load<L>(work + at) - mean_g - load<L>(x_hat + at) * mean_gx));
+        store<L>(dy + at, r * (load<L>(dy + at) - mean_g - load<L>(x_hat + at) * mean_gx));
       }
     }
   }
@@ -256,7 +255,7 @@ struct norm_activation {
   }
 
   template <class Keep>
-  COLDZOOM_INLINE void sweep(const T* z, const T* statistics, T* y, const T* addend, const Keep& keep) const {
+  COLDZOOM_INLINE void sweep(T* z, const T* statistics, const T* addend, const Keep& keep) const {
     const typename Activation::template on<T, L> activation;
     for (index_t b = 0; b < blocks(); ++b) {
       const vector rstd = load<L>(statistics + b * L), mean = load<L>(statistics + (blocks() + b) * L);
@@ -267,7 +266,7 @@ struct norm_activation {
         const vector x_hat = (load<L>(z + at) - mean) * rstd;
         keep(at, x_hat);
         const vector u = affine.gamma(p, at) * x_hat + affine.beta(p, at);
-        store<L>(y + at, activation(u).value + shift);
+        store<L>(z + at, activation(u).value + shift);
       }
     }
   }
