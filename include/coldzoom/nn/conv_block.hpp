@@ -233,8 +233,8 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
       activation<B> view = affine_view(b, n);
       view.data = to;
       const const_tensor<B> dense(from, view.dims);
-      b.for_each_index(view.size() / B::lanes, generic::pack<const_tensor<B>, activation<B>>{dense, view},
-                       2 * B::lanes);
+      b.for_each_index(view.blocks(), generic::pack<const_tensor<B>, activation<B>>{dense, view},
+                       2 * n.pixels * B::lanes);
     } else {
       b.copy(from, to, n.affine_size());
     }

@@ -29,38 +29,28 @@ concept Loss = Backend<B> && std::copyable<L> &&
 
 namespace detail {
 
-/// d = 2 scale (y - target), padding lanes zero. Index: [n][block][pixel], all lanes.
-template <class In, class Target, class Out, class Real> struct squared_error_gradient {
-  In y;
-  Target target;
-  Real scale;
-  Out d;
-
-  COLDZOOM_HD void operator()(index_t i) const {
-    const index_t pixel = i % d.dims.pixels(), plane = i / d.dims.pixels();
-    const index_t n = plane / d.blocks(), first = plane % d.blocks() * Out::lanes;
-    for (index_t lane = 0; lane < Out::lanes; ++lane) {
-      const index_t c = first + lane, at = i * Out::lanes + lane;
-      d.data[at] =
-          c < d.dims.c ? 2 * scale * (y.data[at] - target(n, c, pixel / d.dims.w, pixel % d.dims.w)) : 0;
-    }
-  }
-};
-
-/// loss[n] = scale * sum of (y - target)^2 over image n, summed in double. Index: [n].
-template <class In, class Target, class Real> struct squared_error_sum {
+/// loss[n] = scale * sum of (y - target)^2 over image n, summed in double; d = 2 scale (y - target) unless
+/// null, padding lanes zero. Index: [n].
+template <class In, class Target, class Out, class Real> struct squared_error {
   In y;
   Target target;
   double scale;
   Real* loss;
+  Out d;
 
   COLDZOOM_HD void operator()(index_t n) const {
     double total = 0;
-    for (index_t c = 0; c < y.dims.c; ++c) {
+    const Real slope = static_cast<Real>(2 * scale);
+    for (index_t first = 0; first < y.dims.c; first += Out::lanes) {
+      index_t at = y.offset(n, first, 0);
       for (index_t row = 0; row < y.dims.h; ++row) {
-        for (index_t col = 0; col < y.dims.w; ++col) {
-          const double difference = static_cast<double>(y(n, c, row, col) - target(n, c, row, col));
-          total += difference * difference;
+        for (index_t col = 0; col < y.dims.w; ++col, at += Out::lanes) {
+          for (index_t lane = 0; lane < Out::lanes && first + lane < y.dims.c; ++lane) {
+            const Real difference = y.data[at + lane] - target(n, first + lane, row, col);
+            total += static_cast<double>(difference) * static_cast<double>(difference);
+            if (d.data) d.data[at + lane] = slope * difference;
+          }
+          for (index_t lane = y.dims.c - first; d.data && lane < Out::lanes; ++lane) d.data[at + lane] = 0;
         }
       }
     }
@@ -143,15 +133,9 @@ struct mean_squared_error {
     });
     detail::require_output<B>(where, prediction.dims, d_prediction);
     detail::require_count(where, "places for losses", per_image.size, prediction.dims.n);
-    using sum = detail::squared_error_sum<const_activation<B>, const_tensor<B>, real_t<B>>;
-    b.for_each_index(prediction.dims.n, sum{prediction, targets, scale, per_image.data},
-                     4 * prediction.dims.image());
-    if (!d_prediction.data) return;
-    using gradient =
-        detail::squared_error_gradient<const_activation<B>, const_tensor<B>, activation<B>, real_t<B>>;
-    b.for_each_index(d_prediction.size() / B::lanes,
-                     gradient{prediction, targets, static_cast<real_t<B>>(scale), d_prediction},
-                     4 * B::lanes);
+    using kernel = detail::squared_error<const_activation<B>, const_tensor<B>, activation<B>, real_t<B>>;
+    b.for_each_index(prediction.dims.n, kernel{prediction, targets, scale, per_image.data, d_prediction},
+                     6 * prediction.dims.image());
   }
 };
 

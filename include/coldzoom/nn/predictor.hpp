@@ -14,14 +14,15 @@ inline constexpr index_t micro_batch_size = 32;
 /// Images into the layout of activations.
 template <Backend B>
 void pack_images(B& b, tensor_view<const float, typename B::space> images, activation<B> x) {
-  b.for_each_index(x.size() / B::lanes, generic::pack<decltype(images), activation<B>>{images, x},
-                   2 * B::lanes);
+  const index_t rows = x.dims.n * x.blocks() * x.dims.h;
+  b.for_each_index(rows, generic::pack<decltype(images), activation<B>>{images, x}, 2 * x.dims.w * B::lanes);
 }
 
 /// Activations into images.
 template <Backend B>
 void unpack_images(B& b, const_activation<B> x, tensor_view<float, typename B::space> images) {
-  b.for_each_index(x.dims.size(), generic::unpack<const_activation<B>, decltype(images)>{x, images}, 4);
+  b.for_each_index(x.dims.n * x.dims.c * x.dims.h,
+                   generic::unpack<const_activation<B>, decltype(images)>{x, images}, 2 * x.dims.w);
 }
 
 /// A network with its parameters, ready to predict. Images go through in micro-batches; the bits of an image

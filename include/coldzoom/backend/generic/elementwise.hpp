@@ -7,32 +7,36 @@
 namespace coldzoom::inline COLDZOOM_ISA::generic {
 
 /// Images (any strides) into the activation layout; padding lanes become zero.
-/// Index: [n][block][pixel], all lanes.
+/// Index: [n][block][row], all its pixels and lanes.
 template <class In, class Out> struct pack {
   In images;
   Out x;
 
   COLDZOOM_HD void operator()(index_t i) const {
-    const index_t pixel = i % x.dims.pixels(), plane = i / x.dims.pixels();
+    const index_t row = i % x.dims.h, plane = i / x.dims.h;
     const index_t n = plane / x.blocks(), first = plane % x.blocks() * Out::lanes, left = x.dims.c - first;
     using real = typename Out::value_type;
-    const auto* from = &images(n, first, pixel / x.dims.w, pixel % x.dims.w);
-    real* to = x.data + i * Out::lanes;
-    for (index_t lane = 0; lane < Out::lanes; ++lane) to[lane] = 0;
-    for (index_t lane = 0; lane < Out::lanes && lane < left; ++lane)
-      to[lane] = static_cast<real>(from[lane * images.stride_c]);
+    const auto* from = &images(n, first, row, 0);
+    real* to = x.data + i * x.dims.w * Out::lanes;
+    for (index_t pixel = 0; pixel < x.dims.w; ++pixel, from += images.stride_x, to += Out::lanes) {
+      for (index_t lane = 0; lane < Out::lanes; ++lane) to[lane] = 0;
+      for (index_t lane = 0; lane < Out::lanes && lane < left; ++lane)
+        to[lane] = static_cast<real>(from[lane * images.stride_c]);
+    }
   }
 };
 
-/// The activation layout into images (any strides). Index: [n][c][pixel].
+/// The activation layout into images (any strides). Index: [n][c][row], all its pixels.
 template <class In, class Out> struct unpack {
   In x;
   Out images;
 
   COLDZOOM_HD void operator()(index_t i) const {
-    const index_t pixel = i % x.dims.pixels(), c = i / x.dims.pixels() % x.dims.c, n = i / x.dims.image();
-    images(n, c, pixel / x.dims.w, pixel % x.dims.w) =
-        static_cast<typename Out::value_type>(x.data[x.offset(n, c, pixel)]);
+    const index_t row = i % x.dims.h, c = i / x.dims.h % x.dims.c, n = i / (x.dims.h * x.dims.c);
+    const auto* from = x.data + x.offset(n, c, row * x.dims.w);
+    auto* to = &images(n, c, row, 0);
+    for (index_t pixel = 0; pixel < x.dims.w; ++pixel)
+      to[pixel * images.stride_x] = static_cast<typename Out::value_type>(from[pixel * In::lanes]);
   }
 };
 
