@@ -14,6 +14,25 @@ struct image_window {
 
 namespace detail {
 
+/// to[x] = the tap of column x between `upper` and `lower`, of which the weight of `lower` is given. Contiguous,
+/// if `Contiguous`: compilers then use wide stores.
+template <class I, bool Contiguous>
+COLDZOOM_HD void resize_row(const axis_tap* column, index_t width, const float* upper, const float* lower,
+                            float weight, index_t from_stride, float* to, index_t to_stride) {
+  for (index_t x = 0; x < width; ++x) {
+    float& out = to[Contiguous ? x : x * to_stride];
+    const index_t first = column[x].first * (Contiguous ? 1 : from_stride);
+    if constexpr (one_pixel<I>) {
+      out = upper[first];
+    } else {
+      const index_t second = column[x].second * (Contiguous ? 1 : from_stride);
+      const float top = upper[first] * (1 - column[x].weight) + upper[second] * column[x].weight;
+      const float bottom = lower[first] * (1 - column[x].weight) + lower[second] * column[x].weight;
+      out = top * (1 - weight) + bottom * weight;
+    }
+  }
+}
+
 /// One image, with the column taps computed once for all its rows. Index: [n].
 template <class Zoom, class In, class Levels, class Out> struct zoom_image {
   Zoom zoom;
@@ -23,10 +42,12 @@ template <class Zoom, class In, class Levels, class Out> struct zoom_image {
 
   COLDZOOM_HD void operator()(index_t n) const {
     constexpr index_t chunk = 64;  // columns whose taps fit on the stack
+    using interpolation = decltype(zoom.interpolation);
     const auto source = x0.image(n);
     const image_window at = zoom.window(zoom.step(level[n]), source.h, source.w);
     const auto crop = source.window(at.top, at.left, at.h, at.w);
     const auto target = out.image(n);
+    const bool contiguous = crop.stride_x == 1 && target.stride_x == 1;
     axis_tap column[chunk];
     for (index_t begin = 0; begin < target.w; begin += chunk) {
       const index_t width = target.w - begin < chunk ? target.w - begin : chunk;
@@ -34,15 +55,14 @@ template <class Zoom, class In, class Levels, class Out> struct zoom_image {
       for (index_t c = 0; c < target.c; ++c) {
         for (index_t y = 0; y < target.h; ++y) {
           const axis_tap row = zoom.interpolation.tap(y, crop.h, target.h);
-          float* to = &target(c, y, begin);
           const float* upper = &crop(c, row.first, 0);
           const float* lower = &crop(c, row.second, 0);
-          for (index_t x = 0; x < width; ++x) {
-            const index_t first = column[x].first * crop.stride_x, second = column[x].second * crop.stride_x;
-            const float weight = column[x].weight;
-            const float top = upper[first] * (1 - weight) + upper[second] * weight;
-            const float bottom = lower[first] * (1 - weight) + lower[second] * weight;
-            to[x * target.stride_x] = top * (1 - row.weight) + bottom * row.weight;
+          float* to = &target(c, y, begin);
+          if (contiguous) {
+            resize_row<interpolation, true>(column, width, upper, lower, row.weight, 1, to, 1);
+          } else {
+            resize_row<interpolation, false>(column, width, upper, lower, row.weight, crop.stride_x, to,
+                                             target.stride_x);
           }
         }
       }

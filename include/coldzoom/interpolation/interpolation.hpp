@@ -46,4 +46,9 @@ concept SeparableInterpolation = Interpolation<I> &&
   { i.tap(at, in, out) } -> std::same_as<axis_tap>;
 };
 
+namespace detail {
+/// A separable interpolation with `static constexpr bool one_pixel = true`: input[first] alone counts.
+template <class I> concept one_pixel = requires { requires I::one_pixel; };
+}  // namespace detail
+
 }  // namespace coldzoom::inline COLDZOOM_ISA

@@ -8,6 +8,7 @@ namespace coldzoom::inline COLDZOOM_ISA {
 /// Source index floor(i * in / out), in exact integers: PyTorch's mode "nearest".
 struct nearest {
   static constexpr const char* name = "nearest";
+  static constexpr bool one_pixel = true;  // the second pixel of a tap never counts
 
   COLDZOOM_HD constexpr axis_tap tap(index_t i, index_t in, index_t out) const {
     const index_t source = i * in / out;
