@@ -158,13 +158,14 @@ template <class Norm, class Activation> void norm_activation(benchmark::State& s
   n.gamma = affine.data();
   n.beta = affine.data() + n.affine_size();
   const index_t image = cz::activation<backend>{nullptr, few.with_n(1)}.size();
-  const std::vector<float> from = random_values(image, 2);
-  std::vector<float> z = from, y(from.size()), dy = random_values(image, 3);
+  const std::vector<float> from = random_values(image, 2), slope = random_values(image, 3);
+  std::vector<float> z = from, x_hat = from, dy = slope;
   std::vector<float> statistics(static_cast<std::size_t>(n.statistics_size())), gradients(affine.size());
   for (auto _ : state) {
-    std::copy(from.begin(), from.end(), z.begin());  // both passes overwrite it
-    n.forward_image(z.data(), statistics.data(), y.data(), nullptr);
-    n.backward_image(z.data(), statistics.data(), dy.data(), y.data(), gradients.data(),
+    std::copy(from.begin(), from.end(), z.begin());  // each pass overwrites its input
+    std::copy(slope.begin(), slope.end(), dy.begin());
+    n.forward_image(z.data(), statistics.data(), x_hat.data(), nullptr);
+    n.backward_image(x_hat.data(), statistics.data(), dy.data(), gradients.data(),
                      gradients.data() + n.affine_size(), nullptr);
     benchmark::ClobberMemory();
   }

@@ -26,7 +26,7 @@ template <class T> std::vector<T> random_values(index_t size, unsigned seed) {
 template <class T>
 using activation = cz::activation_view<T, cz::native_lanes<std::remove_const_t<T>>, cz::host_space>;
 
-const auto nothing = [](index_t) {};
+const auto nothing = [](index_t, auto*) {};
 
 /// The largest error relative to the largest value.
 struct worst {
@@ -91,9 +91,10 @@ template <class T> void check(const cz::convolution_geometry& g, index_t n) {
 
     convolution.set_weights(pool, w.data(), bias.data());
     std::atomic<index_t> calls{0};
-    convolution.forward(pool, n, x.data(), y.data(), [&](index_t image) { calls += image + 1; });
-    convolution.backward(pool, n, x.data(), dy.data(), dx.data(), [&](index_t image) { calls += image + 1; });
-    BOOST_TEST(calls == n * (n + 1));
+    convolution.forward(pool, n, x.data(), y.data(), [&](index_t image, T*) { calls += image + 1; });
+    const auto count = [&](index_t image, T*) { calls += image + 1; };
+    convolution.backward(pool, n, x.data(), dy.data(), dx.data(), true, count, count);
+    BOOST_TEST(2 * calls == 3 * n * (n + 1));
     convolution.add_gradients(pool, dw.data(), db.data());
     worst of_y, of_dx, of_dw, of_db;
     for (index_t i = 0; i < n; ++i) {
@@ -153,7 +154,7 @@ BOOST_AUTO_TEST_CASE(bits_do_not_depend_on_threads_or_batch) {
     const index_t n = 37;
     const cz::shape xs{n, g.in_channels, g.in_h, g.in_w}, ys{n, g.out_channels, g.out_h(), g.out_w()};
     const auto x = random_values<float>(activation<float>{nullptr, xs}.size(), 1);
-    const auto dy = random_values<float>(activation<float>{nullptr, ys}.size(), 2);
+    auto dy = random_values<float>(activation<float>{nullptr, ys}.size(), 2);
     const auto w = random_values<float>(g.weights(), 3);
     std::vector<float> y[2], dx[2], dw[2];
     for (const int run : {0, 1}) {
@@ -164,7 +165,7 @@ BOOST_AUTO_TEST_CASE(bits_do_not_depend_on_threads_or_batch) {
       dx[run].resize(x.size());
       dw[run].resize(w.size());
       convolution.forward(pool, n, x.data(), y[run].data(), nothing);
-      convolution.backward(pool, n, x.data(), dy.data(), dx[run].data(), nothing);
+      convolution.backward(pool, n, x.data(), dy.data(), dx[run].data(), true, nothing, nothing);
       convolution.add_gradients(pool, dw[run].data(), nullptr);
     }
     BOOST_TEST((y[0] == y[1]));
@@ -206,7 +207,7 @@ BOOST_AUTO_TEST_CASE(padding_lanes_do_not_matter) {
     cz::direct_convolution<float> convolution(g, 1, true);
     convolution.set_weights(pool, w.data(), nullptr);
     convolution.forward(pool, 1, x.data(), y[run].data(), nothing);
-    convolution.backward(pool, 1, x.data(), dy.data(), dx[run].data(), nothing);
+    convolution.backward(pool, 1, x.data(), dy.data(), dx[run].data(), true, nothing, nothing);
     convolution.add_gradients(pool, dw[run].data(), nullptr);
   }
   BOOST_TEST((y[0] == y[1]));

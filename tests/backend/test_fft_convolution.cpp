@@ -28,6 +28,8 @@ template <class T> std::vector<T> noise(index_t size, unsigned seed) {
   return values;
 }
 
+const auto nothing = [](index_t, auto*) {};
+
 template <class T> using activations = activation_view<T, native_lanes<T>, host_space>;
 
 /// Gradients and outputs by the definition, in double.
@@ -118,7 +120,7 @@ template <class T> struct problem {
             const index_t size = dy_part.image_size();
             std::copy_n(dy.data() + (first + image) * size, size, to);
           },
-          [](index_t, T*) {});
+          nothing);
     }
     convolution.add_gradients(pool, result.dw.data(), result.db.data());
     BOOST_TEST(done == std::vector<int>(std::size_t(n), 1), boost::test_tools::per_element());
@@ -254,15 +256,15 @@ BOOST_AUTO_TEST_CASE(accumulators_start_again_after_add_gradients) {
   for (int pass = 0; pass < 2; ++pass) {
     std::fill(dw.begin(), dw.end(), 0.f);
     std::fill(db.begin(), db.end(), 0.f);
-    convolution.forward(pool, 2, p.x.data(), y.data(), [](index_t) {});
-    convolution.backward(pool, 2, p.x.data(), p.dy.data(), nullptr, [](index_t) {});
+    convolution.forward(pool, 2, p.x.data(), y.data(), nothing);
+    convolution.backward(pool, 2, p.x.data(), p.dy.data(), nullptr, false, nothing, nothing);
     convolution.add_gradients(pool, dw.data(), db.data());
     convolution.add_gradients(pool, dw.data(), db.data());  // nothing left to add
     BOOST_TEST((dw == once.dw));
     BOOST_TEST((db == once.db));
   }
-  convolution.forward(pool, 2, p.x.data(), y.data(), [](index_t) {});
-  convolution.backward(pool, 2, p.x.data(), p.dy.data(), nullptr, [](index_t) {});
+  convolution.forward(pool, 2, p.x.data(), y.data(), nothing);
+  convolution.backward(pool, 2, p.x.data(), p.dy.data(), nullptr, false, nothing, nothing);
   convolution.add_gradients(pool, dw.data(), nullptr);
   BOOST_TEST((db == once.db));
 }
@@ -272,16 +274,18 @@ BOOST_AUTO_TEST_CASE(misuse_is_an_error) {
   const convolution_geometry g = geometry(3, 5, 3, 3, 10, 10);
   problem<float> p(g, 2, 24);
   std::vector<float> y(p.dy.size()), plain(p.dy.size());
-  const auto nothing = [](index_t) {};
   fft_convolution<float> training(g, 2, true), inference(g, 2, false);
   BOOST_TEST(inference.bytes() < training.bytes());
   training.set_weights(pool, p.weights.data(), nullptr);
   inference.set_weights(pool, p.weights.data(), nullptr);
   BOOST_CHECK_THROW(training.forward(pool, 3, p.x.data(), y.data(), nothing), error);
-  BOOST_CHECK_THROW(training.backward(pool, 2, p.x.data(), p.dy.data(), nullptr, nothing), error);
+  BOOST_CHECK_THROW(training.backward(pool, 2, p.x.data(), p.dy.data(), nullptr, false, nothing, nothing),
+                    error);
   training.forward(pool, 2, p.x.data(), y.data(), nothing);
-  BOOST_CHECK_THROW(training.backward(pool, 1, p.x.data(), p.dy.data(), nullptr, nothing), error);
+  BOOST_CHECK_THROW(training.backward(pool, 1, p.x.data(), p.dy.data(), nullptr, false, nothing, nothing),
+                    error);
   inference.forward(pool, 2, p.x.data(), plain.data(), nothing);
-  BOOST_CHECK_THROW(inference.backward(pool, 2, p.x.data(), p.dy.data(), nullptr, nothing), error);
+  BOOST_CHECK_THROW(inference.backward(pool, 2, p.x.data(), p.dy.data(), nullptr, false, nothing, nothing),
+                    error);
   BOOST_TEST((y == plain));
 }

@@ -2,6 +2,7 @@
 #include <boost/test/unit_test.hpp>
 #include <coldzoom/nn/combine.hpp>
 #include <coldzoom/nn/reconstructor.hpp>
+#include <coldzoom/nn/timed.hpp>
 #include <coldzoom/nn/upsample.hpp>
 #include <thread>
 
@@ -103,6 +104,44 @@ BOOST_AUTO_TEST_CASE(block_equals_its_layers) {
   const cz::cpu_backend<float> b(2);
   check_agreement(layer_probe<cz::cpu_backend<float>, block>(b, {conv, norm}, in).run(),
                   layer_probe<cz::cpu_backend<float>, chain>(b, chain(conv, norm, {}), in).run());
+}
+
+BOOST_AUTO_TEST_CASE(images_handed_on_one_by_one) {
+  using backend = cz::cpu_backend<float>;
+  using block = cz::conv_block<cz::layer_norm_pixels, cz::gelu>;
+  const cz::layer_norm_pixels norm(28, 28);
+  const cz::shape in{5, 1, 28, 28};
+  const cz::conv2d wide = cz::conv2d::same(32, 32, 5), last = cz::conv2d::same(32, 1, 3);
+  const block first{cz::conv2d::same(1, 16, 7), norm}, second{cz::conv2d::same(16, 32, 7), norm};
+  const auto chain = cz::sequence(first, cz::repeat<block>({second, {wide, norm}}), wide, last);
+  // A layer under a clock hands nothing on.
+  const auto apart =
+      cz::sequence(cz::timed(first), cz::timed(second), cz::timed(block{wide, norm}), cz::timed(wide), last);
+
+  // Fourier transforms take images, direct convolutions do not.
+  backend b(2);
+  auto ws = chain.make_workspace(b, in, cz::pass::train);
+  const auto taken = [](const auto& receivers) {
+    std::vector<bool> flags;
+    for (const auto& receiver : receivers) flags.push_back(bool(receiver));
+    return flags;
+  };
+  BOOST_TEST(taken(ws.input) == (std::vector{false, true, true, false}), boost::test_tools::per_element());
+  BOOST_TEST(taken(ws.output) == (std::vector{false, true, true, false}), boost::test_tools::per_element());
+  auto without = apart.make_workspace(b, in, cz::pass::train);
+  BOOST_TEST(taken(without.input) == std::vector<bool>(5), boost::test_tools::per_element());
+
+  for (const auto mode : {cz::pass::train, cz::pass::predict}) {
+    for (const int threads : {1, 3}) {
+      layer_probe<backend, std::remove_const_t<decltype(chain)>> handing(backend(threads), chain, in, mode);
+      layer_probe<backend, std::remove_const_t<decltype(apart)>> storing(backend(threads), apart, in, mode);
+      if (mode == cz::pass::train) {
+        BOOST_TEST((handing.run() == storing.run()), threads << " threads");
+      } else {
+        BOOST_TEST((handing.forward(in.n) == storing.forward(in.n)), threads << " threads");
+      }
+    }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(time_is_added_to_every_pixel_of_a_channel) {

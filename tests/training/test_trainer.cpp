@@ -1,4 +1,5 @@
 #define BOOST_TEST_MODULE trainer
+#include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
 #include <coldzoom/degradation/gaussian_noise.hpp>
@@ -8,11 +9,34 @@
 #include <coldzoom/schedule/ddpm.hpp>
 #include <coldzoom/schedule/linear.hpp>
 #include <coldzoom/training/trainer.hpp>
+#include <cstdlib>
 #include <limits>
+#include <new>
 
 #include "common/digits.hpp"
 #include "common/random_images.hpp"
 #include "common/temporary_folder.hpp"
+
+// Every allocation of this program is counted.
+namespace {
+std::atomic<long> allocations{0};
+void* counted(std::size_t size, std::size_t alignment) {
+  ++allocations;
+  void* const memory = alignment <= alignof(std::max_align_t)
+                           ? std::malloc(size)
+                           : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+  if (!memory) throw std::bad_alloc();
+  return memory;
+}
+}  // namespace
+void* operator new(std::size_t size) { return counted(size, 1); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  return counted(size, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
 namespace cz = coldzoom;
 using backend = cz::cpu_backend<float>;
@@ -272,4 +296,20 @@ BOOST_AUTO_TEST_CASE(what_is_refused) {
              "trainer: the last step is -1; it must be 1 to 24");
   BOOST_TEST(message([](auto& o) { o.average_decay = 1; }) != "no error");
   BOOST_TEST(message([](auto&) {}) == "no error");
+}
+
+BOOST_AUTO_TEST_CASE(training_allocates_nothing_after_the_first_step) {
+  backend b(2);
+  const auto images = digits(b, count);
+  // Wide enough that the middle layers go by Fourier transforms.
+  zoom_trainer t(b, cz::reconstructor(image, {16, 32, 16}), {.last_step = 24}, cz::linear_schedule(24), image,
+                 options());
+  long after_first = 0;
+  const auto watch = [&](cz::batch_progress) {
+    if (after_first == 0) after_first = allocations;
+  };
+  t.train_epoch(images, 1, rate, watch);
+  t.train_epoch(images, 2, rate, watch);
+  BOOST_TEST(after_first > 0);
+  BOOST_TEST(allocations == after_first);
 }

@@ -2,13 +2,13 @@
 #pragma once
 
 #if defined(__linux__)
-#include <sys/mman.h>
+#  include <sys/mman.h>
 #endif
 
 #include <algorithm>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/core/view.hpp>
-#include <cstdlib>
+#include <cstddef>
 #include <memory>
 #include <new>
 #include <type_traits>
@@ -24,14 +24,13 @@ template <class T> class host_buffer {
   explicit host_buffer(index_t size) : size_(size) {
     if (size == 0) return;
     const std::size_t wanted = static_cast<std::size_t>(size) * sizeof(T);
-    const std::size_t alignment = wanted < huge_page ? cache_line : huge_page;
+    const std::align_val_t alignment{wanted < huge_page ? cache_line : huge_page};
     const std::size_t bytes = (wanted + cache_line - 1) / cache_line * cache_line;
-    data_.reset(static_cast<T*>(std::aligned_alloc(alignment, bytes)));
-    if (!data_) throw std::bad_alloc();
+    data_ = {static_cast<T*>(::operator new(bytes, alignment)), release{alignment}};
 #if defined(__linux__)
     // The spectra of convolutions are walked in strides of kilobytes, for which a page table of small pages
     // is too long. A kernel that says no does no harm.
-    if (alignment == huge_page) madvise(data_.get(), bytes, MADV_HUGEPAGE);
+    if (wanted >= huge_page) madvise(data_.get(), bytes, MADV_HUGEPAGE);
 #endif
     std::fill_n(data_.get(), size, T{});
   }
@@ -43,7 +42,8 @@ template <class T> class host_buffer {
   static constexpr std::size_t cache_line = 64, huge_page = std::size_t{1} << 21;
 
   struct release {
-    void operator()(T* p) const { std::free(p); }
+    std::align_val_t alignment{cache_line};
+    void operator()(T* p) const { ::operator delete(p, alignment); }
   };
   std::unique_ptr<T[], release> data_;
   index_t size_ = 0;

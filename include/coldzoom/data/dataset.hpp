@@ -84,14 +84,20 @@ inline std::vector<std::int32_t> natural_order(index_t count) {
   return order;
 }
 
-/// A random order of 0 .. count - 1 that depends on (seed, epoch) alone (Fisher and Yates).
-inline std::vector<std::int32_t> shuffled_order(index_t count, std::uint64_t seed, std::uint64_t epoch) {
-  std::vector<std::int32_t> order = natural_order(count);
+/// Makes `order` a random order of 0 .. count - 1 that depends on (seed, epoch) alone (Fisher and Yates).
+inline void shuffle_order(std::vector<std::int32_t>& order, index_t count, std::uint64_t seed,
+                          std::uint64_t epoch) {
+  order.resize(static_cast<std::size_t>(count));
+  std::iota(order.begin(), order.end(), 0);
   const sample_key key{seed, stream::shuffle, epoch};
   for (index_t i = count - 1; i > 0; --i) {
     const index_t j = random_below(key, static_cast<std::uint64_t>(i), i + 1);
     std::swap(order[static_cast<std::size_t>(i)], order[static_cast<std::size_t>(j)]);
   }
+}
+inline std::vector<std::int32_t> shuffled_order(index_t count, std::uint64_t seed, std::uint64_t epoch) {
+  std::vector<std::int32_t> order;
+  shuffle_order(order, count, seed, epoch);
   return order;
 }
 

@@ -14,8 +14,8 @@ struct image_window {
 
 namespace detail {
 
-/// to[x] = the tap of column x between `upper` and `lower`, of which the weight of `lower` is given. Contiguous,
-/// if `Contiguous`: compilers then use wide stores.
+/// to[x] = the tap of column x between `upper` and `lower`, of which the weight of `lower` is given.
+/// Contiguous, if `Contiguous`: compilers then use wide stores.
 template <class I, bool Contiguous>
 COLDZOOM_HD void resize_row(const axis_tap* column, index_t width, const float* upper, const float* lower,
                             float weight, index_t from_stride, float* to, index_t to_stride) {

@@ -48,7 +48,10 @@ concept SeparableInterpolation = Interpolation<I> &&
 
 namespace detail {
 /// A separable interpolation with `static constexpr bool one_pixel = true`: input[first] alone counts.
-template <class I> concept one_pixel = requires { requires I::one_pixel; };
+template <class I>
+concept one_pixel = requires {
+  requires I::one_pixel;
+};
 }  // namespace detail
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

@@ -209,8 +209,7 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
 
  private:
   /// dy of one image becomes the gradient of the convolution's output.
-  template <Backend B>
-  static void backward_image(workspace<B>& ws, index_t image, real_t<B>* dy) {
+  template <Backend B> static void backward_image(workspace<B>& ws, index_t image, real_t<B>* dy) {
     const index_t size = ws.norm.affine_size();
     real_t<B>* const affine = ws.affine_gradients.data() + image * 2 * size;
     real_t<B>* condition = nullptr;

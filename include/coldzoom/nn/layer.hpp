@@ -57,11 +57,12 @@ using parameter_list = std::vector<parameter_info>;
 ///   in ws); dx.data may be null; dy may be overwritten;
 /// - `finish(b, gradients, ws)`: adds what backward has summed in ws since the last `finish`.
 ///
-/// Neighbours in a chain may pass images on one by one, in the tasks of the pool and while the image is in the
-/// cache; nothing of the activation between them is then kept in memory. Optional members for that:
+/// Neighbours in a chain may pass images on one by one, in the tasks of the pool and while the image is in
+/// the cache; nothing of the activation between them is then kept in memory. Optional members for that:
 /// - `hands_output<B>` = true, and `forward(..., ws, next)`: next(image, y of it) for every complete image;
 ///   y.data may be null;
-/// - `input_receiver(ws)`: what the layer before calls as `next`, empty where the layer cannot. `forward` then
+/// - `input_receiver(ws)`: what the layer before calls as `next`, empty where the layer cannot. `forward`
+/// then
 ///   comes with x.data null, and so does `backward`;
 /// - `hands_gradient<B>` = true, and `backward(..., ws, next)`: next(image, dx of it), dx.data null;
 /// - `gradient_receiver(ws)`: likewise; `backward` then comes with dy.data null.
@@ -95,7 +96,8 @@ template <class L, class B> consteval bool hands_gradient() {
 }
 template <Backend B, class L, class Workspace>
 image_callback<real_t<B>> input_receiver(const L& layer, Workspace& ws) {
-  if constexpr (requires { layer.template input_receiver<B>(ws); }) return layer.template input_receiver<B>(ws);
+  if constexpr (requires { layer.template input_receiver<B>(ws); })
+    return layer.template input_receiver<B>(ws);
   return {};
 }
 template <Backend B, class L, class Workspace>

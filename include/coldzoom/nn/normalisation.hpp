@@ -1,6 +1,7 @@
 /// Layer norm and group norm.
 #pragma once
 
+#include <array>
 #include <coldzoom/backend/generic/normalisation.hpp>
 #include <coldzoom/nn/layer.hpp>
 
@@ -17,8 +18,9 @@ template <class Kind> struct normalisation_base {
 
   index_t parameter_count() const { return 2 * affine_size(); }
   void describe(parameter_list& list, const std::string& prefix) const {
-    list.push_back({prefix + ".weight", self().affine_dims(), 1, 0});
-    list.push_back({prefix + ".bias", self().affine_dims(), 0, 0});
+    const auto dims = self().affine_dims();
+    list.push_back({prefix + ".weight", {dims.begin(), dims.end()}, 1, 0});
+    list.push_back({prefix + ".bias", {dims.begin(), dims.end()}, 0, 0});
   }
   template <Backend B> workspace<B> make_workspace(B& b, shape in, pass) const {
     self().output_shape(in);  // checks
@@ -75,7 +77,7 @@ struct layer_norm_pixels : detail::normalisation_base<layer_norm_pixels> {
   float eps = 1e-5f;
 
   layer_norm_pixels(index_t height, index_t width) : h(height), w(width) {}
-  std::vector<index_t> affine_dims() const { return {h, w}; }
+  std::array<index_t, 2> affine_dims() const { return {h, w}; }
   generic::normalisation_geometry geometry(shape in) const { return {in.c, in.pixels(), in.c, affine}; }
   shape output_shape(shape in) const {
     require(in.h == h && in.w == w, "layer_norm_pixels", [&] {
@@ -94,7 +96,7 @@ struct layer_norm_image : detail::normalisation_base<layer_norm_image> {
   float eps = 1e-5f;
 
   layer_norm_image(index_t channels, index_t height, index_t width) : c(channels), h(height), w(width) {}
-  std::vector<index_t> affine_dims() const { return {c, h, w}; }
+  std::array<index_t, 3> affine_dims() const { return {c, h, w}; }
   generic::normalisation_geometry geometry(shape in) const { return {in.c, in.pixels(), 1, affine}; }
   shape output_shape(shape in) const {
     require(in.c == c && in.h == h && in.w == w, "layer_norm_image", [&] {
@@ -115,7 +117,7 @@ struct group_norm : detail::normalisation_base<group_norm> {
       return std::to_string(c) + " channels do not divide into " + std::to_string(groups) + " groups";
     });
   }
-  std::vector<index_t> affine_dims() const { return {c}; }
+  std::array<index_t, 1> affine_dims() const { return {c}; }
   generic::normalisation_geometry geometry(shape in) const { return {in.c, in.pixels(), groups, affine}; }
   shape output_shape(shape in) const {
     require(in.c == c, "group_norm", [&] {

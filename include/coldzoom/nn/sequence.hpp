@@ -42,7 +42,10 @@ template <class... Ls> struct ends_of<std::tuple<Ls...>> {
   using first = std::tuple_element_t<0, std::tuple<Ls...>>;
   using last = std::tuple_element_t<sizeof...(Ls) - 1, std::tuple<Ls...>>;
 };
-template <class L> struct ends_of<std::vector<L>> { using first = L; using last = L; };
+template <class L> struct ends_of<std::vector<L>> {
+  using first = L;
+  using last = L;
+};
 
 template <class B, class... Ls>
 auto workspaces_of(B& b, const std::tuple<Ls...>& layers, shape in, pass mode) {
@@ -69,11 +72,11 @@ template <class Layers> struct chain {
 
   template <Backend B> struct workspace {
     decltype(workspaces_of(std::declval<B&>(), std::declval<const Layers&>(), shape{}, pass::train)) children;
-    std::vector<activation_buffer<B>> between;     // train: one after each layer but the last; else two in turn
+    std::vector<activation_buffer<B>> between;  // train: one after each layer but the last; else two in turn
     std::array<activation_buffer<B>, 2> gradient;  // train: two in turn
     std::vector<shape> shapes;                     // input of each layer, then the output
-    // The receivers of each layer that its neighbour hands its images to, one by one; empty where it does not,
-    // and an activation lies in memory between them.
+    // The receivers of each layer that its neighbour hands its images to, one by one; empty where it does
+    // not, and an activation lies in memory between them.
     std::vector<image_callback<real_t<B>>> input, output;
     bool keep_all = false;  // whether `between` holds one entry for each layer
   };
@@ -158,7 +161,8 @@ template <class Layers> struct chain {
       offset -= layer.parameter_count();
       const const_activation<B> input = i == 0 ? x : const_activation<B>(between(ws, i - 1, n));
       activation<B> below = dx;
-      if (i > 0) below = {ws.output[i - 1] ? nullptr : ws.gradient[i % 2].view(n).data, ws.shapes[i].with_n(n)};
+      if (i > 0)
+        below = {ws.output[i - 1] ? nullptr : ws.gradient[i % 2].view(n).data, ws.shapes[i].with_n(n)};
       if constexpr (detail::hands_gradient<L, B>()) {
         layer.backward(b, parameters + offset, input, side, from_above, below, gradients + offset, child,
                        i == 0 ? next : ws.output[i - 1]);
@@ -170,7 +174,8 @@ template <class Layers> struct chain {
   }
 
   // Images one by one, see layer.hpp: a chain takes them where its first or last layer does.
-  template <class B> static constexpr bool hands_output = detail::hands_output<typename ends_of<Layers>::last, B>();
+  template <class B>
+  static constexpr bool hands_output = detail::hands_output<typename ends_of<Layers>::last, B>();
   template <class B>
   static constexpr bool hands_gradient = detail::hands_gradient<typename ends_of<Layers>::first, B>();
   template <Backend B> image_callback<real_t<B>> input_receiver(workspace<B>& ws) const {
@@ -190,8 +195,9 @@ template <class Layers> struct chain {
   }
 
  private:
-  /// Fills ws.input and ws.output: input[i] takes what layer i - 1 hands over, output[i] the gradients of layer
-  /// i + 1. At the ends they are what the chain itself can take. Anew for each pass, because workspaces move.
+  /// Fills ws.input and ws.output: input[i] takes what layer i - 1 hands over, output[i] the gradients of
+  /// layer i + 1. At the ends they are what the chain itself can take. Anew for each pass, because workspaces
+  /// move.
   template <Backend B> void connect(workspace<B>& ws) const {
     ws.input.resize(ws.shapes.size() - 1);
     ws.output.resize(ws.shapes.size() - 1);

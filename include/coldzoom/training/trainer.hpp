@@ -95,13 +95,12 @@ template <Backend B, ValueRange R, class Network, class D, class S, class Target
       return "the data set has " + std::to_string(images.size()) + " images; a batch takes " +
              std::to_string(size);
     });
-    const std::vector<std::int32_t> order =
-        shuffled_order(images.size(), options_.seed, static_cast<std::uint64_t>(epoch));
+    shuffle_order(epoch_order_, images.size(), options_.seed, static_cast<std::uint64_t>(epoch));
     const double scale = mean_squared_error{}.scale(image_.with_n(size));
     double total = 0;
     for (index_t batch = 0; batch < count; ++batch) {
       const auto place = static_cast<std::uint64_t>(epoch * images.size() + batch * size);
-      load(images, order.data() + batch * size, size);
+      load(images, epoch_order_.data() + batch * size, size);
       prepare(parameters_);
       b_->for_each_index(gradients_.size(), generic::fill<float>{0.0f, gradients_.data()});
       draw({options_.seed, stream::training_level, place},
@@ -247,6 +246,7 @@ template <Backend B, ValueRange R, class Network, class D, class S, class Target
   std::optional<weight_average<B>> average_;
   typename Network::template workspace<B> workspace_;
   activation_buffer<B> x_, y_, dy_;
+  std::vector<std::int32_t> epoch_order_;
   typename B::template buffer<std::int32_t> order_;
   buffer_t<B> x0_, x_t_, noise_, time_, level_, loss_, level_of_;
   const float* active_ = nullptr;  // the parameters that the workspace is prepared for

@@ -22,8 +22,8 @@ template <> struct vector_function<generic::silu_function> { using type = vector
 
 }  // namespace detail
 
-/// Real is float, or double for checks. Copies share one thread pool and scratch memory. Results do not depend on the thread
-/// count.
+/// Real is float, or double for checks. Copies share one thread pool and scratch memory. Results do not
+/// depend on the thread count.
 template <std::floating_point Real = float> class cpu_backend : public host_memory {
  public:
   using real_type = Real;
@@ -37,7 +37,8 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
   /// `threads` = 0 takes every CPU of the affinity mask.
   explicit cpu_backend(int threads = 0)
       : pool_(std::make_shared<thread_pool>(threads)),
-        scratch_(std::make_shared<typename convolution::scratch_memory>(pool_->threads())) {}
+        scratch_(std::make_shared<typename convolution::scratch_memory>(pool_->threads())),
+        sums_(std::make_shared<std::vector<double>>()) {}
 
   thread_pool& pool() { return *pool_; }
   int threads() const { return pool_->threads(); }
@@ -59,7 +60,8 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
   /// Partial sums of 4096 elements each, added in order.
   double sum(const Real* values, index_t count) {
     const index_t parts = (count + sum_grain - 1) / sum_grain;
-    std::vector<double> partial(static_cast<std::size_t>(parts));
+    std::vector<double>& partial = *sums_;  // kept, so that a training step allocates nothing
+    partial.resize(static_cast<std::size_t>(parts));
     pool_->run(parts, [&](index_t part, int) {
       double total = 0;
       for (index_t i = part * sum_grain; i < std::min(count, (part + 1) * sum_grain); ++i) {
@@ -123,6 +125,7 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
 
   std::shared_ptr<thread_pool> pool_;
   std::shared_ptr<typename convolution::scratch_memory> scratch_;
+  std::shared_ptr<std::vector<double>> sums_;
 
   template <index_t Rows>
   static void gemm_stripe(index_t n, index_t k, const Real* a, index_t step_i, index_t step_l, const Real* b,

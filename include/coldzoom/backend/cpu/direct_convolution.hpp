@@ -333,9 +333,9 @@ template <class T> class direct_convolution {
   }
 
   /// Room for `capacity` images a call; gradients only with `train`.
-  direct_convolution(const convolution_geometry& geometry, index_t capacity, bool train,
-                     std::shared_ptr<convolution_scratch<T>> scratch =
-                         std::make_shared<convolution_scratch<T>>())
+  direct_convolution(
+      const convolution_geometry& geometry, index_t capacity, bool train,
+      std::shared_ptr<convolution_scratch<T>> scratch = std::make_shared<convolution_scratch<T>>())
       : g_(flattened(geometry)),
         capacity_(capacity),
         train_(train),

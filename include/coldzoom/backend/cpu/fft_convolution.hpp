@@ -44,9 +44,9 @@ template <class T> class fft_convolution {
 
   /// For up to `capacity` images per call. Without `train` there is no backward pass and less memory is held.
   /// Throws `error` for a geometry that is not supported.
-  fft_convolution(const convolution_geometry& g, index_t capacity, bool train,
-                  std::shared_ptr<convolution_scratch<T>> scratch =
-                      std::make_shared<convolution_scratch<T>>())
+  fft_convolution(
+      const convolution_geometry& g, index_t capacity, bool train,
+      std::shared_ptr<convolution_scratch<T>> scratch = std::make_shared<convolution_scratch<T>>())
       : geometry_(g),
         capacity_(capacity),
         train_(train),
@@ -79,7 +79,7 @@ template <class T> class fft_convolution {
   /// Memory held, in bytes, without the scratch.
   index_t bytes() const {
     index_t elements = bias_.size() + db_.size();
-    for (const host_buffer<T>& spectra : memory_) elements += spectra.size();
+    for (const host_buffer<T>& held : memory_) elements += held.size();
     return elements * static_cast<index_t>(sizeof(T));
   }
 
@@ -97,8 +97,8 @@ template <class T> class fft_convolution {
   }
 
   /// y = convolution of x + bias for n <= capacity() images. `epilogue(image, y of it)` runs in the task that
-  /// has just completed the image, while it is in the cache. Where x is null, `take_input` has been given every
-  /// image. Where y is null, an image of it exists for its epilogue only.
+  /// has just completed the image, while it is in the cache. Where x is null, `take_input` has been given
+  /// every image. Where y is null, an image of it exists for its epilogue only.
   template <class Epilogue>
   void forward(thread_pool& pool, index_t n, const T* x, T* y, Epilogue&& epilogue) {
     check(n, "fft_convolution::forward");
@@ -108,9 +108,7 @@ template <class T> class fft_convolution {
       }
       pool.run(
           fft.frequencies,
-          [&](index_t f, int) {
-            product<true>(f, n, inputs(), geometry_.in_channels, weights_, outputs());
-          },
+          [&](index_t f, int) { product<true>(f, n, inputs(), geometry_.in_channels, weights_, outputs()); },
           chunk(fft.frequencies));
       pool.run(n, [&](index_t image, int thread) {
         T* const to = y ? y + image * out_size() : scratch_->image(thread);
@@ -125,11 +123,11 @@ template <class T> class fft_convolution {
     with_tile([&](auto fft) { analyse_input(fft, image, x); });
   }
 
-  /// Adds the gradients of weights and bias, given dy, to the accumulators and, if `wanted`, computes dx. n is
-  /// that of the forward call just before: its spectra are used, and used up. `prologue(image, dy of it)` runs
-  /// just before the image is read and may change it. `epilogue(image, dx of it)` runs when it is complete.
-  /// Where dy is null, `take_gradient` has been given every image. Where dx is null, an image of it exists for
-  /// its epilogue only.
+  /// Adds the gradients of weights and bias, given dy, to the accumulators and, if `wanted`, computes dx. n
+  /// is that of the forward call just before: its spectra are used, and used up. `prologue(image, dy of it)`
+  /// runs just before the image is read and may change it. `epilogue(image, dx of it)` runs when it is
+  /// complete. Where dy is null, `take_gradient` has been given every image. Where dx is null, an image of it
+  /// exists for its epilogue only.
   template <class Prologue, class Epilogue>
   void backward(thread_pool& pool, index_t n, [[maybe_unused]] const T* x, T* dy, T* dx, bool wanted,
                 Prologue&& prologue, Epilogue&& epilogue) {
@@ -213,8 +211,8 @@ template <class T> class fft_convolution {
     /// the products read and write each number once, and would otherwise wait for memory half of their time.
     COLDZOOM_INLINE void prefetch_next(index_t f, index_t count, index_t part, index_t parts) const {
       if ((f + 2) * stride > size) return;
-      const index_t size = count * row(), share = (size + parts - 1) / parts;
-      prefetch(at(f + 1, 0, 0) + part * share, std::min(share, size - part * share));
+      const index_t total = count * row(), share = (total + parts - 1) / parts;
+      prefetch(at(f + 1, 0, 0) + part * share, std::min(share, total - part * share));
     }
   };
 
@@ -306,8 +304,8 @@ template <class T> class fft_convolution {
     f(tile_fft<T, 32>{});
   }
 
-  void transform_weights(thread_pool& pool, const T* weights, const spectra& to, index_t outer,
-                         index_t inner, index_t outer_stride, index_t inner_stride) {
+  void transform_weights(thread_pool& pool, const T* weights, const spectra& to, index_t outer, index_t inner,
+                         index_t outer_stride, index_t inner_stride) {
     with_tile([&](auto fft) {
       pool.run(outer * to.blocks, [&](index_t task, int) {
         const index_t row = task / to.blocks, first = task % to.blocks * L;
@@ -342,8 +340,7 @@ template <class T> class fft_convolution {
   index_t in_size() const { return in_blocks_ * plane(); }
   index_t out_size() const { return out_blocks_ * plane(); }
 
-  template <class Fft>
-  void analyse(Fft fft, index_t image, const T* planes, const spectra& to, side which) {
+  template <class Fft> void analyse(Fft fft, index_t image, const T* planes, const spectra& to, side which) {
     for (index_t block = 0; block < to.blocks; ++block) {
       for_tiles(image, which, [&](const tile_window& window, index_t first, index_t slot) {
         fft.forward(window, planes + block * plane() + first, pitch(), to.at(0, slot, block), to.stride);
@@ -386,8 +383,7 @@ template <class T> class fft_convolution {
 
   /// c[slot] = sum over channels k of a[slot][k] b[k], b conjugated or not, at frequency f.
   template <bool Conjugate>
-  void product(index_t f, index_t n, const spectra& a, index_t channels, const spectra& b,
-               const spectra& c) {
+  void product(index_t f, index_t n, const spectra& a, index_t channels, const spectra& b, const spectra& c) {
     // Slots come in whole register tiles, so that every image goes through the same code.
     const index_t slots = round_up(n * tiles(), rows), calls = b.blocks * slots / rows;
     std::fill(a.at(f, n * tiles(), 0), a.at(f, slots, 0), T(0));
