@@ -76,6 +76,28 @@ assert shape == (good, 28, 28) and 0 < good < 900, (shape, good)
 assert all(0 <= int(r["class"]) <= 9 and 0.1 <= float(r["confidence"]) <= 1 for r in rows)
 PY
 
+echo "-- evaluate_run"
+do_run train_zoom_nearest --data "$data" --limit 320 --batch-size 64 --widths "5,4" --samples 0 --epochs 3 --out run
+do_run evaluate_run --run run --data "$data" --smoke --every 2 # epochs 2 and 3
+cp run/metrics.jsonl some.jsonl
+[ -s run/metrics.png ] || fail "no run/metrics.png"
+do_run evaluate_run --run run --data "$data" --smoke --threads 1 # epoch 1 is missing
+[ "$(sed 1d run/metrics.jsonl)" = "$(cat some.jsonl)" ] || fail "epochs that were scored are not left alone"
+# What evaluate says of the samples that sample draws, but for the rounding of another program.
+do_run sample --model run/checkpoint-1/model.safetensors --data "$data" --count 828 --out first.npy
+evaluate --samples first.npy --json first.json >>log.txt
+python3 - <<'PY' || fail "metrics.jsonl is not as documented"
+import json
+lines = [json.loads(line) for line in open("run/metrics.jsonl")]
+assert [line["epoch"] for line in lines] == [1, 2, 3], lines
+alone = json.load(open("first.json"))
+for key, value in alone.items():
+    found = lines[0][key]
+    pairs = list(zip(found, value, strict=True)) if isinstance(value, list) else [(found, value)]
+    for x, y in pairs:
+        assert x == y or abs(x - y) <= 1e-9 * abs(y), (key, x, y)
+PY
+
 echo "-- bad input"
 for file in centred bytes nan small words; do
   python3 - $file <<'PY'
@@ -107,9 +129,18 @@ expect "absent" evaluate --data absent --samples test
 expect "--threshold" sort_samples --samples small.npy --threshold 1.5
 expect "--threshold" sort_samples --samples small.npy --threshold nan
 expect "--count" make_controls --count 0
+expect "at least 828" evaluate_run --run run --count 827
+expect "absent" evaluate_run --run absent
+mkdir empty
+expect "no checkpoint-EPOCH" evaluate_run --run empty
+expect "was scored with seed 0" evaluate_run --run run --data "$data" --smoke --seed 1
+expect "wanted naive or tacos" evaluate_run --run run --data "$data" --smoke --sampler ddim
+expect "sampling steps" evaluate_run --run run --data "$data" --smoke --sampling-steps 25
+echo '{"epoch": 1' >>run/metrics.jsonl
+expect "line 4 is no line of scores" evaluate_run --run run --data "$data" --smoke
 
 echo "-- help"
-for program in train_classifier evaluate sort_samples make_controls; do
+for program in train_classifier evaluate evaluate_run sort_samples make_controls; do
   "$bin/$program" --help | grep -q "Usage" || fail "$program --help"
 done
 echo "all as it should be"
