@@ -66,7 +66,8 @@ class score_log {
 
 /// Epochs whose checkpoint stands in the folder, ascending: every `every`-th, and the last.
 std::vector<int> epochs_of(const std::string& run, int every) {
-  require(std::filesystem::is_directory(run), run.c_str(), "found no such folder, wanted one of a training run");
+  require(std::filesystem::is_directory(run), run.c_str(),
+          "found no such folder, wanted one of a training run");
   std::vector<int> epochs;
   for (const auto& entry : std::filesystem::directory_iterator(run)) {
     const std::string name = entry.path().filename().string();
@@ -89,7 +90,8 @@ std::string model_file(const std::string& run, int epoch) {
 /// The scores of one chart over the epochs. Both axes begin at 0, so that what is near it looks so.
 programs::chart score_chart(const std::string& title, const std::string& y_label,
                             const std::map<int, ordered_json>& entries,
-                            const std::vector<std::pair<const char*, const char*>>& scores, double factor = 1) {
+                            const std::vector<std::pair<const char*, const char*>>& scores,
+                            double factor = 1) {
   programs::chart c{title, "epoch", y_label, {}, "top center vertical maxrows 2 samplen 2", ""};
   double top = 0.01;  // gnuplot wants an axis of some length
   for (const auto& [name, label] : scores) {
@@ -109,9 +111,8 @@ programs::chart score_chart(const std::string& title, const std::string& y_label
 void draw(const std::string& path, const std::string& run, const std::map<int, ordered_json>& entries) {
   programs::save_charts(
       path,
-      {score_chart(
-           run + ": Frechet distance", "squared distance of features", entries,
-           {{"frechet_distance", "of these samples"}, {"frechet_infinity", "at infinite n"}}),
+      {score_chart(run + ": Frechet distance", "squared distance of features", entries,
+                   {{"frechet_distance", "of these samples"}, {"frechet_infinity", "at infinite n"}}),
        score_chart("Kernel distance", "KID x 1000", entries, {{"kid", "KID"}}, 1000),
        score_chart("Fidelity and variety", "share of images (density: balls)", entries,
                    {{"precision", "precision"},
@@ -161,9 +162,11 @@ void evaluate_run(settings s) {
                                            {"eta", s.sampling.eta},
                                            {"seed", s.sampling.seed}});
   const auto missing = std::count_if(epochs.begin(), epochs.end(), [&](int e) { return !log.has(e); });
-  std::printf("%td checkpoints, %td of them to be scored with %td samples: %s latents, %s sampler, %d network calls\n",
-              static_cast<index_t>(epochs.size()), static_cast<index_t>(missing), s.sampling.count,
-              latents.policy.c_str(), s.sampling.sampler.c_str(), calls);
+  std::printf(
+      "%td checkpoints, %td of them to be scored with %td samples: %s latents, %s sampler, %d network "
+      "calls\n",
+      static_cast<index_t>(epochs.size()), static_cast<index_t>(missing), s.sampling.count,
+      latents.policy.c_str(), s.sampling.sampler.c_str(), calls);
   if (missing > 0) {
     const draw_latents draw_from = drawing_of(b, latents);
     scorer score(b, classifier, data_name, data);
@@ -172,16 +175,17 @@ void evaluate_run(settings s) {
       stop_if_requested();
       const std::string file = model_file(s.run, epoch);
       const trained_model model = load_model(file, "");
-      require(model.method.kind == first.method.kind && model.network.image() == image, file.c_str(),
-              [&] { return "found a " + model.method.kind + " model, the run began with " + first.method.kind; });
+      require(model.method.kind == first.method.kind && model.network.image() == image, file.c_str(), [&] {
+        return "found a " + model.method.kind + " model, the run began with " + first.method.kind;
+      });
       any_network<backend> network(
           predictor<backend, reconstructor>(b, model.network, image, model.parameters));
       const image_set samples{image.with_n(s.sampling.count),
                               to_unit(draw_samples(b, network, model, draw_from, s.sampling))};
       const ordered_json scores = score.score(file, samples.view());
       log.add(epoch, scores);
-      std::printf("epoch %d: Frechet distance %.3f, KID %.5f, precision %.3f, recall %.3f, class KL %.4f\n", epoch,
-                  scores["frechet_distance"].get<double>(), scores["kid"].get<double>(),
+      std::printf("epoch %d: Frechet distance %.3f, KID %.5f, precision %.3f, recall %.3f, class KL %.4f\n",
+                  epoch, scores["frechet_distance"].get<double>(), scores["kid"].get<double>(),
                   scores["precision"].get<double>(), scores["recall"].get<double>(),
                   scores["class_kl"].get<double>());
       std::fflush(stdout);
@@ -201,11 +205,13 @@ void add_options(CLI::App& app, settings& s) {
   app.add_option("--every", s.every, "score every K-th epoch, and the last")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
-  app.add_option("--data", s.data,
-                 std::string(programs::data_help) +
-                     "; its test split is the reference, and latents come from it as with sample; by default what "
-                     "the model was trained on");
-  app.add_option("--latent", s.latent, "histogram, patches or gaussian; by default the original's for the model")
+  app.add_option(
+      "--data", s.data,
+      std::string(programs::data_help) +
+          "; its test split is the reference, and latents come from it as with sample; by default what "
+          "the model was trained on");
+  app.add_option("--latent", s.latent,
+                 "histogram, patches or gaussian; by default the original's for the model")
       ->check(CLI::IsMember({"histogram", "patches", "gaussian"}));
   app.add_option("--latent-file", s.latent_file, "latents of pixel_distribution, in place of --latent")
       ->excludes("--latent");
@@ -223,9 +229,9 @@ void add_options(CLI::App& app, settings& s) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return programs::run<settings>(
-      argc, argv, "evaluate_run",
-      "Draws samples from each checkpoint of a run and scores them: RUN/metrics.jsonl, one line an epoch, and "
-      "a picture. Epochs that are in the file already are not scored again.",
-      add_options, evaluate_run);
+  return programs::run<settings>(argc, argv, "evaluate_run",
+                                 "Draws samples from each checkpoint of a run and scores them: "
+                                 "RUN/metrics.jsonl, one line an epoch, and a picture. Epochs "
+                                 "that are in the file already are not scored again.",
+                                 add_options, evaluate_run);
 }
