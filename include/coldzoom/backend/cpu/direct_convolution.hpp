@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <coldzoom/backend/convolution_geometry.hpp>
 #include <coldzoom/backend/cpu/convolution_scratch.hpp>
 #include <coldzoom/backend/cpu/simd.hpp>
@@ -351,7 +350,6 @@ template <class T> class direct_convolution {
                 {detail::forward_axis(g_.out_h(), g_.kernel_h, g_.stride_h, g_.pad_h)},
                 {detail::forward_axis(g_.out_w(), g_.kernel_w, g_.stride_w, g_.pad_w)}};
     bias_ = host_buffer<T>(out_blocks() * L);
-    workers_ = std::min<index_t>(capacity, available_cpus());
     if (train) {
       std::vector<detail::correlation_axis> rows, cols;
       for (index_t phase = 0; phase < g_.stride_h; ++phase) {
@@ -366,7 +364,6 @@ template <class T> class direct_convolution {
       slots_ = std::min(capacity, std::clamp<index_t>(fitting, 4, 32));
       partial_ = host_buffer<T>(slots_ * partial_size());
     }
-    planes_ = host_buffer<T>(workers_ * worker_size());
     scratch_->reserve_images(std::max(in_size(), out_size()));
   }
 
@@ -393,7 +390,7 @@ template <class T> class direct_convolution {
   /// task, after it. Where y is null, an image of it exists for its epilogue only.
   template <class Epilogue>
   void forward(thread_pool& pool, index_t n, const T* x, T* y, Epilogue&& epilogue) {
-    for_each_claimed(pool, n, [&](index_t image, int thread, T* plane) {
+    for_each_task(pool, n, [&](index_t image, int thread, T* plane) {
       T* const to = y ? y + image * out_size() : scratch_->image(thread);
       forward_.run(forward_.make_plane(x + image * in_size(), plane), bias_.data(), to);
       epilogue(image, to);
@@ -408,7 +405,7 @@ template <class T> class direct_convolution {
   void backward(thread_pool& pool, index_t n, const T* x, T* dy, T* dx, bool wanted, Prologue&& prologue,
                 Epilogue&& epilogue) {
     require(train_, "direct_convolution::backward", "the object was made for forward passes only");
-    for_each_claimed(pool, std::min(n, slots_), [&](index_t slot, int thread, T* planes) {
+    for_each_task(pool, std::min(n, slots_), [&](index_t slot, int thread, T* planes) {
       for (index_t image = slot; image < n; image += slots_) {
         T* const dy_image = dy + image * out_size();
         prologue(image, dy_image);
@@ -477,15 +474,11 @@ template <class T> class direct_convolution {
     return (size + L - 1) / L * L;
   }
 
-  /// Runs f(i, thread, planes) for i = 0 .. count - 1, in parallel, `planes` being scratch that no other call
-  /// has meanwhile.
-  template <class F> void for_each_claimed(thread_pool& pool, index_t count, const F& f) {
-    std::atomic<index_t> next{0};
-    pool.run(std::min(count, workers_), [&](index_t worker, int thread) {
-      for (index_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) {
-        f(i, thread, planes_.data() + worker * worker_size());
-      }
-    });
+  /// Runs f(i, thread, planes) for i = 0 .. count - 1, in parallel, `planes` being scratch of the thread.
+  template <class F> void for_each_task(thread_pool& pool, index_t count, const F& f) {
+    const index_t wanted = pool.threads() * worker_size();
+    if (planes_.size() < wanted) planes_ = host_buffer<T>(wanted);
+    pool.run(count, [&](index_t i, int thread) { f(i, thread, planes_.data() + thread * worker_size()); });
   }
 
   /// Adds the gradients of one image to `total` (weight_sums() and the bias behind it).
@@ -555,8 +548,8 @@ template <class T> class direct_convolution {
   std::shared_ptr<convolution_scratch<T>> scratch_;
   detail::correlation<T> forward_, backward_;
   host_buffer<T> bias_, no_bias_;  // [blocks][L]
-  index_t workers_ = 1, slots_ = 0;
-  host_buffer<T> planes_;   // per worker: the padded x and the padded dy
+  index_t slots_ = 0;
+  host_buffer<T> planes_;   // per thread: the padded x and the padded dy
   host_buffer<T> partial_;  // per slot: a partial sum of the gradients
 };
 

@@ -71,7 +71,7 @@ template <class T> class fft_convolution {
     if (!train) return;
     x_ = owned(x_);  // kept from forward to backward
     transposed_ = owned(layout(g.out_channels, in_blocks_));
-    dw_ = owned(layout(round_up(g.in_channels, rows), out_blocks_));
+    for (spectra& sum : dw_) sum = owned(layout(round_up(g.in_channels, rows), out_blocks_));
     db_ = host_buffer<T>(out_blocks_ * L);
   }
 
@@ -106,10 +106,9 @@ template <class T> class fft_convolution {
       if (x) {
         pool.run(n, [&](index_t image, int) { analyse_input(fft, image, x + image * in_size()); });
       }
-      pool.run(
-          fft.frequencies,
-          [&](index_t f, int) { product<true>(f, n, inputs(), geometry_.in_channels, weights_, outputs()); },
-          chunk(fft.frequencies));
+      for_products(pool, n, fft.frequencies, [&](index_t f, slot_range slots) {
+        product<true>(f, slots, inputs(), geometry_.in_channels, weights_, outputs());
+      });
       pool.run(n, [&](index_t image, int thread) {
         T* const to = y ? y + image * out_size() : scratch_->image(thread);
         synthesise_output(fft, image, to);
@@ -141,14 +140,14 @@ template <class T> class fft_convolution {
           analyse_gradient(fft, image, dy + image * out_size());
         });
       }
-      pool.run(
-          fft.frequencies,
-          [&](index_t f, int) {
-            accumulate_weights(f, n);
-            if (f == fft.sum_frequency) accumulate_bias(f, n);
-            if (wanted) product<false>(f, n, outputs(), geometry_.out_channels, transposed_, x_);
-          },
-          chunk(fft.frequencies));
+      for_products(pool, n, fft.frequencies, [&](index_t f, slot_range slots) {
+        for (index_t g = 0; g < groups; ++g) {
+          const slot_range own = group(g, n);
+          if (slots.first <= own.first && own.last <= slots.last) accumulate_weights(f, own, dw_[g]);
+        }
+        if (wanted) product<false>(f, slots, outputs(), geometry_.out_channels, transposed_, x_);
+      });
+      accumulate_bias(fft.sum_frequency, n);
       if (!wanted) return;
       pool.run(n, [&](index_t image, int thread) {
         T* const to = dx ? dx + image * in_size() : scratch_->image(thread);
@@ -175,8 +174,14 @@ template <class T> class fft_convolution {
         const index_t in = task / out_blocks_, first = task % out_blocks_ * L;
         const index_t count = std::min(L, g.out_channels - first);
         T taps[largest_kernel * largest_kernel * L];
-        fft.template inverse<false>(dw_.at(0, in, first / L), dw_.stride, kernel_window(), zero<T, L>(), taps,
-                                    g.kernel_w * L);
+        for (index_t f = 0; f < fft.frequencies; ++f) {
+          T* const sum = dw_[0].at(f, in, first / L);
+          const T* const other = dw_[1].at(f, in, first / L);
+          store<L>(sum, load<L>(sum) + load<L>(other));
+          store<L>(sum + L, load<L>(sum + L) + load<L>(other + L));
+        }
+        fft.template inverse<false>(dw_[0].at(0, in, first / L), dw_[0].stride, kernel_window(), zero<T, L>(),
+                                    taps, g.kernel_w * L);
         for (index_t o = 0; o < count; ++o) {
           T* to = dw + ((first + o) * g.in_channels + in) * g.taps();
           for (index_t tap = 0; tap < g.taps(); ++tap) to[tap] += taps[tap * L + o] * scale();
@@ -195,6 +200,7 @@ template <class T> class fft_convolution {
   static constexpr bool gauss = COLDZOOM_VECTOR_BYTES == 64;
   static constexpr index_t rows = gauss ? 8 : std::min<index_t>(4, L);
   static_assert(L % rows == 0);
+  static constexpr index_t groups = 2;  // of images, in the products
   using V = vec<T, L>;
 
   /// Complex vectors [frequency][row][block], re and im side by side.
@@ -207,12 +213,13 @@ template <class T> class fft_convolution {
     }
     index_t row() const { return blocks * 2 * L; }
 
-    /// Prefetches part `part` of `parts` of the first `count` rows of frequency f + 1, during the work on f:
+    /// Prefetches part `part` of `parts` of rows first .. last - 1 of frequency f + 1, during the work on f:
     /// the products read and write each number once, and would otherwise wait for memory half of their time.
-    COLDZOOM_INLINE void prefetch_next(index_t f, index_t count, index_t part, index_t parts) const {
+    COLDZOOM_INLINE void prefetch_next(index_t f, index_t first, index_t last, index_t part,
+                                       index_t parts) const {
       if ((f + 2) * stride > size) return;
-      const index_t total = count * row(), share = (total + parts - 1) / parts;
-      prefetch(at(f + 1, 0, 0) + part * share, std::min(share, total - part * share));
+      const index_t total = (last - first) * row(), share = (total + parts - 1) / parts;
+      prefetch(at(f + 1, first, 0) + part * share, std::min(share, total - part * share));
     }
   };
 
@@ -238,8 +245,6 @@ template <class T> class fft_convolution {
   };
   using side = part (cutting::*)(index_t) const;
 
-  /// Frequencies of one task: neighbours, because each prefetches the next, but enough tasks for all threads.
-  static constexpr index_t chunk(index_t frequencies) { return frequencies / 64 + 1; }
   static constexpr index_t round_up(index_t value, index_t unit) { return (value + unit - 1) / unit * unit; }
   static constexpr index_t blocks(index_t channels) { return (channels + L - 1) / L; }
 
@@ -381,33 +386,58 @@ template <class T> class fft_convolution {
     }
   }
 
+  /// Slots first .. last - 1.
+  struct slot_range {
+    index_t first, last;
+  };
+  /// Weight gradients are summed up over halves of the images, whatever the number of threads; so with two
+  /// threads each works on the images that it transformed.
+  slot_range group(index_t g, index_t n) const {
+    const index_t half = round_up((capacity_ * tiles() + groups - 1) / groups, rows), last = n * tiles();
+    return {std::min(g * half, last), std::min((g + 1) * half, last)};
+  }
+  /// Calls f(frequency, slots) for all frequencies and, on one thread, all slots at once, else each group.
+  template <class F> void for_products(thread_pool& pool, index_t n, index_t frequencies, F&& f) const {
+    const bool together = pool.threads() == 1;
+    // Neighbours in one task, because each prefetches the next, but enough tasks for all threads.
+    const index_t chunk = frequencies / 64 + 1;
+    pool.run(
+        together ? frequencies : groups * frequencies,
+        [&](index_t task, int) {
+          f(task % frequencies, together ? slot_range{0, n * tiles()} : group(task / frequencies, n));
+        },
+        chunk);
+  }
+
   /// c[slot] = sum over channels k of a[slot][k] b[k], b conjugated or not, at frequency f.
   template <bool Conjugate>
-  void product(index_t f, index_t n, const spectra& a, index_t channels, const spectra& b, const spectra& c) {
+  void product(index_t f, slot_range slots, const spectra& a, index_t channels, const spectra& b,
+               const spectra& c) {
     // Slots come in whole register tiles, so that every image goes through the same code.
-    const index_t slots = round_up(n * tiles(), rows), calls = b.blocks * slots / rows;
-    std::fill(a.at(f, n * tiles(), 0), a.at(f, slots, 0), T(0));
+    const index_t last = slots.first + round_up(slots.last - slots.first, rows);
+    const index_t tiles = (last - slots.first) / rows, calls = b.blocks * tiles;
+    std::fill(a.at(f, slots.last, 0), a.at(f, last, 0), T(0));
     for (index_t call = 0; call < calls; ++call) {
-      const index_t block = call / (slots / rows), slot = call % (slots / rows) * rows;
-      a.prefetch_next(f, slots, call, calls);
-      b.prefetch_next(f, channels, call, calls);
-      c.prefetch_next(f, slots, call, calls);
+      const index_t block = call / tiles, slot = slots.first + call % tiles * rows;
+      a.prefetch_next(f, slots.first, last, call, calls);
+      b.prefetch_next(f, 0, channels, call, calls);
+      c.prefetch_next(f, slots.first, last, call, calls);
       multiply<Conjugate, false>(a.at(f, slot, 0), a.row(), 1, L, channels, b.at(f, 0, block), b.row(),
                                  c.at(f, slot, block), c.row());
     }
   }
 
   /// dw[ci] += sum over slots k of x[k][ci] conj(dy[k]), at frequency f.
-  void accumulate_weights(index_t f, index_t n) {
+  void accumulate_weights(index_t f, slot_range slots, const spectra& dw) {
     const auto kernel = accumulated_ ? &multiply<true, true> : &multiply<true, false>;
-    const index_t slots = n * tiles(), channels = round_up(geometry_.in_channels, rows);
+    const index_t count = slots.last - slots.first, channels = round_up(geometry_.in_channels, rows);
     const index_t calls = out_blocks_ * channels / rows;
     const spectra dy = outputs();
     for (index_t call = 0; call < calls; ++call) {
       const index_t block = call / (channels / rows), in = call % (channels / rows) * rows;
-      dw_.prefetch_next(f, channels, call, calls);
-      kernel(x_.at(f, 0, in / L) + in % L, 1, x_.row(), slots, slots, dy.at(f, 0, block), dy.row(),
-             dw_.at(f, in, block), dw_.row());
+      dw.prefetch_next(f, 0, channels, call, calls);
+      kernel(x_.at(f, slots.first, in / L) + in % L, 1, x_.row(), count, count, dy.at(f, slots.first, block),
+             dy.row(), dw.at(f, in, block), dw.row());
     }
   }
 
@@ -470,7 +500,7 @@ template <class T> class fft_convolution {
   index_t in_flight_ = 0;     // images whose spectra the last forward call left in x_
   index_t tile_ = 0, in_blocks_ = 0, out_blocks_ = 0;
   cutting down_{}, across_{};
-  spectra x_, y_, weights_, transposed_, dw_;
+  spectra x_, y_, weights_, transposed_, dw_[groups];
   std::vector<host_buffer<T>> memory_;
   host_buffer<T> bias_, db_;
 };

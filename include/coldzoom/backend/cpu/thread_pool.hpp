@@ -26,8 +26,11 @@ inline int available_cpus() {
 
 /// A fixed team of threads that runs independent tasks. No globals: each backend owns one.
 ///
-/// Which thread runs which task is left open, so a task must write only what is its own; then results do not
-/// depend on the number of threads. The calling thread takes part. One caller at a time.
+/// Each thread starts with a share of its own, thread t of T with the t-th T-th of the tasks, and then helps
+/// the others: the same thread meets the same images in one call after the other, and their memory stays in
+/// its caches, which may be far from those of the other threads. Which thread runs which task is left open
+/// all the same, so a task must write only what is its own; then results do not depend on the number of
+/// threads. The calling thread takes part. One caller at a time.
 class thread_pool {
  public:
   /// `threads` = 0 takes every CPU of the affinity mask. Throws `error` for a negative count or one above
@@ -37,6 +40,7 @@ class thread_pool {
       return "the number of threads is " + std::to_string(threads) + "; it must be 0 (all CPUs) to 1024";
     });
     count_ = threads == 0 ? available_cpus() : threads;
+    shares_ = std::vector<share>(static_cast<std::size_t>(count_));
     workers_.reserve(static_cast<std::size_t>(count_ - 1));
     for (int i = 1; i < count_; ++i) workers_.emplace_back([this, i] { work(i); });
   }
@@ -68,9 +72,13 @@ class thread_pool {
     }
     call_ = call;
     context_ = context;
-    tasks_ = tasks;
     chunk_ = chunk;
-    next_.store(0, std::memory_order_relaxed);
+    const index_t chunks = (tasks + chunk - 1) / chunk;
+    for (index_t t = 0; t < count_; ++t) {
+      share& own = shares_[static_cast<std::size_t>(t)];
+      own.next.store(t * chunks / count_ * chunk, std::memory_order_relaxed);
+      own.last = std::min(tasks, (t + 1) * chunks / count_ * chunk);
+    }
     busy_.store(count_ - 1, std::memory_order_relaxed);
     wake();
     drain(0);
@@ -121,16 +129,17 @@ class thread_pool {
   }
 
   void drain(int thread) {
-    for (;;) {
-      const index_t first = next_.fetch_add(chunk_, std::memory_order_relaxed);
-      if (first >= tasks_) return;
-      const index_t last = std::min(tasks_, first + chunk_);
-      try {
-        for (index_t task = first; task < last; ++task) call_(context_, task, thread);
-      } catch (...) {
-        const std::lock_guard lock(failure_lock_);
-        if (!failure_) failure_ = std::current_exception();
-        next_.store(tasks_, std::memory_order_relaxed);
+    for (int i = 0; i < count_; ++i) {
+      share& of = shares_[static_cast<std::size_t>((thread + i) % count_)];
+      for (index_t first; (first = of.next.fetch_add(chunk_, std::memory_order_relaxed)) < of.last;) {
+        const index_t last = std::min(of.last, first + chunk_);
+        try {
+          for (index_t task = first; task < last; ++task) call_(context_, task, thread);
+        } catch (...) {
+          const std::lock_guard lock(failure_lock_);
+          if (!failure_) failure_ = std::current_exception();
+          for (share& rest : shares_) rest.next.store(rest.last, std::memory_order_relaxed);
+        }
       }
     }
   }
@@ -139,11 +148,16 @@ class thread_pool {
   std::vector<std::thread> workers_;
   std::atomic<unsigned> epoch_{0};
   std::atomic<int> busy_{0};
-  std::atomic<index_t> next_{0};
   std::atomic<bool> stop_{false};
   void (*call_)(void*, index_t, int) = nullptr;
   void* context_ = nullptr;
-  index_t tasks_ = 0, chunk_ = 1;
+  index_t chunk_ = 1;
+  // A cache line each, so that threads do not disturb each other as long as each works on its own.
+  struct alignas(64) share {
+    std::atomic<index_t> next{0};
+    index_t last = 0;
+  };
+  std::vector<share> shares_;
   std::mutex failure_lock_;
   std::exception_ptr failure_;
 };
