@@ -11,7 +11,7 @@ Checks the packages of each GROUP and installs with apt-get what is missing.
   quickstart    what the example programs need
   tests         what the tests need (includes quickstart)
   benchmarks    what the benchmarks need, PyTorch included (includes quickstart)
-  ci            formatters, linters and clang (includes tests)
+  ci            formatters, linters, clang and a browser (includes tests)
 
   --no-install  only name what is missing, and fail if anything is
   --help        this text

@@ -1,11 +1,9 @@
 /// Parts samples into those that the classifier is sure of and the others.
 
-#include <cmath>
-#include <coldzoom/io/png.hpp>
 #include <filesystem>
 
+#include "common/confidence.hpp"
 #include "common/program.hpp"
-#include "common/scores.hpp"
 
 namespace {
 
@@ -18,76 +16,48 @@ struct settings {
   int threads = 0;
 };
 
-/// Samples of one side of the threshold, in the order in which they came.
-struct part {
-  const char* name;
-  std::vector<float> pixels;
-  index_t n = 0;
-
-  void add(const float* image, index_t size) {
-    pixels.insert(pixels.end(), image, image + size);
-    ++n;
-  }
-};
-
-void write(const settings& s, const part& p, shape image) {
-  const std::string stem = s.out + "/" + p.name;
-  save_npy(stem + ".npy", p.pixels,
-           image.c == 1 ? std::vector<index_t>{p.n, image.h, image.w}
-                        : std::vector<index_t>{p.n, image.c, image.h, image.w});
+void write(const settings& s, const char* name, const programs::image_set& part) {
+  const std::string stem = s.out + "/" + name;
+  const shape d = part.dims;
+  save_npy(stem + ".npy", part.pixels,
+           d.c == 1 ? std::vector<index_t>{d.n, d.h, d.w} : std::vector<index_t>{d.n, d.c, d.h, d.w});
   std::error_code ignored;
   std::filesystem::remove(stem + ".png",
                           ignored);  // of an earlier call, should this one have nothing to show
-  const index_t shown = std::min(p.n, s.grid);
-  if (shown == 0) return;
-  const auto columns = static_cast<index_t>(std::ceil(std::sqrt(static_cast<double>(shown))));
-  save_png(stem + ".png",
-           image_grid(tensor_view<const float>(p.pixels.data(), image.with_n(shown)), columns, 2, 2, 64));
+  if (d.n > 0) programs::save_grid(stem + ".png", part, s.grid);
 }
 
 void sort_samples(const settings& s) {
   using namespace programs;
   backend b(s.threads);
   const classifier_model model = load_classifier(s.classifier);
-  const shape image = model.network.image();
-  const image_set samples = load_samples(s.samples, image);
+  const image_set samples = load_samples(s.samples, model.network.image());
   std::error_code failure;
   std::filesystem::create_directories(s.out, failure);
   require(!failure, s.out.c_str(), [&] { return "cannot make this folder: " + failure.message(); });
 
-  classifier_predictor predict(b, model);
-  const feature_set features = extract_features(b, predict, samples.view());
-  const std::vector<float> logits = predict.logits(features.values.data(), features.n);
-  const feature_set rows = softmax(feature_view{logits.data(), features.n, digit_classifier::classes});
-  const class_probabilities classes(rows);
-  part good{"good", {}}, bad{"bad", {}};
+  const std::vector<judgement> judgements = judge(b, model, samples.view());
+  const sorted_samples sorted = sort_by_confidence(samples, judgements, s.threshold);
   std::string table = "index,class,confidence\n";
-  for (index_t i = 0; i < samples.dims.n; ++i) {
+  for (std::size_t i = 0; i < judgements.size(); ++i) {
     char line[64];
-    std::snprintf(line, sizeof line, "%td,%td,%.6f\n", i, classes.predicted(i),
-                  static_cast<double>(classes.confidence(i)));
+    std::snprintf(line, sizeof line, "%zu,%td,%.6f\n", i, judgements[i].digit,
+                  static_cast<double>(judgements[i].confidence));
     table += line;
-    (static_cast<double>(classes.confidence(i)) >= s.threshold ? good : bad)
-        .add(samples.pixels.data() + i * image.image(), image.image());
   }
-  write(s, good, image);
-  write(s, bad, image);
+  write(s, "good", sorted.good);
+  write(s, "bad", sorted.bad);
   write_file_atomically(s.out + "/confidence.csv", table);
   std::printf(
       "%td of %td samples have a confidence of %g or more; good and bad ones, as .npy and .png, and "
       "confidence.csv are in %s\n",
-      good.n, samples.dims.n, s.threshold, s.out.c_str());
-}
-
-std::string from_0_to_1(const std::string& text) {
-  const double value = std::strtod(text.c_str(), nullptr);
-  return value >= 0 && value <= 1 ? "" : "Value " + text + " is not a number from 0 to 1";
+      sorted.good.dims.n, samples.dims.n, s.threshold, s.out.c_str());
 }
 
 void add_options(CLI::App& app, settings& s) {
   app.add_option("--samples", s.samples, "N x H x W or N x C x H x W float32 in [0, 1] (.npy)")->required();
   app.add_option("--threshold", s.threshold, "samples of this confidence or more are good")
-      ->check(from_0_to_1)
+      ->check(programs::from_0_to_1)
       ->capture_default_str();
   app.add_option("--classifier", s.classifier,
                  "model.safetensors of train_classifier; the embedded one if absent");

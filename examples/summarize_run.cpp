@@ -1,68 +1,64 @@
-/// Draws the losses of a training run over its epochs and sums it up in one JSON object.
+/// Draws the losses of a training run over its epochs and sums it up, with the scores of its samples, in one
+/// JSON object.
 
-#include "common/plot.hpp"
 #include "common/program.hpp"
-#include "common/run_folder.hpp"
+#include "common/run_log.hpp"
 
 namespace {
 
+using nlohmann::ordered_json;
+
 struct settings {
-  std::string run, png, json;
+  std::string run, png, json, scores, floor;
 };
 
-void summarize(const settings& s) {
-  using nlohmann::ordered_json;
-  const std::string log = s.run + "/log.jsonl";
-  std::vector<double> epochs, train, test;
-  double seconds = 0;
-  ordered_json last;
-  for (const std::string& line : programs::log_lines(log)) {
-    try {
-      last = ordered_json::parse(line);
-      epochs.push_back(last.at("epoch"));
-      train.push_back(last.at("train_loss"));
-      test.push_back(last.at("test_loss"));
-      seconds += last.at("seconds").get<double>();
-    } catch (const nlohmann::json::exception& e) {
-      throw coldzoom::error(log,
-                            "line " + std::to_string(epochs.size() + 1) + " is no log entry: " + e.what());
-    }
+/// The scores that say most, a line each.
+void print_scores(const ordered_json& scores, const ordered_json& floor) {
+  std::printf("%td samples, compared with %s:\n", scores["n"].get<std::ptrdiff_t>(),
+              scores["reference"].get<std::string>().c_str());
+  for (const programs::score_field& field : programs::score_fields) {
+    const std::string key = field.key;
+    const bool shown = key == "frechet_distance" || key == "kid" || key == "precision" || key == "recall" ||
+                       key == "class_kl" || key == "unconfident_share";
+    if (!shown) continue;
+    std::printf("  %-24s %s", field.title, programs::score_text(field, scores).c_str());
+    if (!floor.is_null()) std::printf(" (real digits: %s)", programs::score_text(field, floor).c_str());
+    std::printf(", %s\n", field.unit);
   }
-  coldzoom::require(!epochs.empty(), log.c_str(), "found no epochs, wanted at least one line");
+}
 
-  const double best = *std::min_element(test.begin(), test.end());
-  if (!s.png.empty()) {
-    const double lowest = std::min(*std::min_element(train.begin(), train.end()), best);
-    const double highest = std::max(train.front(), test.front());
-    char axis[160];
-    std::snprintf(axis, sizeof axis,
-                  "set logscale y\nset yrange [%g:%g]\nset format y '%%.3f'\n"
-                  "set ytics add (0.015, 0.02, 0.03, 0.05, 0.07)",
-                  lowest / 1.1, highest * 1.1);
-    programs::save_charts(s.png, {{"Loss of " + s.run,
-                                   "epoch",
-                                   "mean squared error",
-                                   {{"train", epochs, train, "linespoints pt 7 ps 0.6 lw 2"},
-                                    {"test", epochs, test, "linespoints pt 5 ps 0.6 lw 2"}},
-                                   "top right",
-                                   axis}});
+void summarize(const settings& s) {
+  const programs::loss_log log = programs::read_losses(s.run);
+  ordered_json summary{{"run", s.run},
+                       {"epochs", log.last.at("epoch")},
+                       {"train_loss", log.train.back()},
+                       {"test_loss", log.test.back()},
+                       {"best_test_loss", log.best_test()},
+                       {"images_per_second", log.last.at("images_per_second")},
+                       {"seconds", log.seconds}};
+  ordered_json floor;
+  if (!s.scores.empty()) summary["scores"] = programs::read_scores(s.scores);
+  if (!s.floor.empty()) {
+    floor = programs::read_scores(s.floor);
+    programs::require_comparable(s.floor, floor, s.scores, summary["scores"]);
+    summary["floor"] = floor;
   }
-  const ordered_json summary{{"run", s.run},
-                             {"epochs", last.at("epoch")},
-                             {"train_loss", last.at("train_loss")},
-                             {"test_loss", last.at("test_loss")},
-                             {"best_test_loss", best},
-                             {"images_per_second", last.at("images_per_second")},
-                             {"seconds", seconds}};
+  if (!s.png.empty()) {
+    programs::save_charts(s.png, {programs::loss_chart("Loss of " + s.run, {"test"}, {&log})});
+  }
   if (!s.json.empty()) coldzoom::write_file_atomically(s.json, summary.dump(2) + "\n");
-  std::printf("%d epochs in %.0f s: train loss %.5f, test loss %.5f\n", last.at("epoch").get<int>(), seconds,
-              train.back(), test.back());
+  std::printf("%.0f epochs in %.0f s: train loss %.5f, test loss %.5f\n", log.epochs.back(), log.seconds,
+              log.train.back(), log.test.back());
+  if (!s.scores.empty()) print_scores(summary["scores"], floor);
 }
 
 void add_options(CLI::App& app, settings& s) {
   app.add_option("--run", s.run, "folder of the run, as --out of the training program")->required();
   app.add_option("--png", s.png, "picture of the losses over the epochs, .png or .svg (needs gnuplot)");
-  app.add_option("--json", s.json, "epochs, losses, images per second, seconds");
+  app.add_option("--json", s.json, "epochs, losses, images per second, seconds, scores");
+  CLI::Option* scores =
+      app.add_option("--scores", s.scores, "file of evaluate --json: print the scores that say most");
+  app.add_option("--floor", s.floor, "the same of as many real digits, to print beside them")->needs(scores);
 }
 
 }  // namespace

@@ -10,6 +10,9 @@ inline constexpr const char* data_help =
     "embedded (10,000 MNIST digits), fashion (Debian's dataset-fashion-mnist), or a folder with the four IDX "
     "files";
 
+/// What train_classifier made of full MNIST.
+inline constexpr const char* embedded_classifier = COLDZOOM_EMBEDDED_DATA "/mnist_classifier.safetensors";
+
 /// Throws coldzoom::error with what to do where the data are not there.
 inline coldzoom::split_pair load_data(const std::string& name) {
   if (name == "embedded") return coldzoom::load_mnist_folder(COLDZOOM_EMBEDDED_DATA);

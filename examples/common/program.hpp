@@ -34,6 +34,10 @@ inline std::string decay_below_one(const std::string& text) {
   const double value = std::strtod(text.c_str(), nullptr);
   return value >= 0 && value < 1 ? "" : "Value " + text + " is not a number from 0 to below 1";
 }
+inline std::string from_0_to_1(const std::string& text) {
+  const double value = std::strtod(text.c_str(), nullptr);
+  return value >= 0 && value <= 1 ? "" : "Value " + text + " is not a number from 0 to 1";
+}
 
 /// All digits of a number, so that settings that differ at all are told apart.
 inline std::string exact(double value) {

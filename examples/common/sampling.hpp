@@ -48,6 +48,19 @@ inline std::string fitting_sampler(const model_method& method, const sampling_op
   return wanted;
 }
 
+/// How a quick look is sampled: in all steps, or by DDIM in at most 50 where there are many.
+inline sampling_options grid_sampling(const model_method& method, coldzoom::index_t count,
+                                      std::uint64_t seed) {
+  sampling_options options;
+  options.seed = seed;
+  options.count = count;
+  if (method.adds_noise()) {
+    options.sampler = "ddim";
+    options.calls = std::min(method.steps, 50);
+  }
+  return options;
+}
+
 /// Where the latents come from.
 struct latent_options {
   std::string policy, file, data;  // empty where the user did not say

@@ -74,18 +74,6 @@ inline training_settings cut_down(training_settings s) {
   return s;
 }
 
-/// How the grid of an epoch is sampled: in all steps, or by DDIM in at most 50 where there are many.
-inline sampling_options grid_sampling(const model_method& method, const training_settings& s) {
-  sampling_options options;
-  options.seed = s.seed;
-  options.count = s.samples;
-  if (method.adds_noise()) {
-    options.sampler = "ddim";
-    options.calls = std::min(method.steps, 50);
-  }
-  return options;
-}
-
 /// Trains the reconstructor to undo `degradation` at the levels of `schedule`; `method` says the same in
 /// words.
 template <class Target, class D, coldzoom::Schedule S>
@@ -169,7 +157,7 @@ void train_model(const model_method& method, D degradation, S schedule, const tr
     if (s.samples > 0) {
       any_network<backend> current(predictor<backend, reconstructor>(b, network, image, model.parameters));
       const std::vector<float> unit =
-          to_unit(draw_samples(b, current, model, draw, grid_sampling(method, s)));
+          to_unit(draw_samples(b, current, model, draw, grid_sampling(method, s.samples, s.seed)));
       const auto columns = static_cast<index_t>(std::ceil(std::sqrt(s.samples)));
       save_png(folder.file("samples-" + std::to_string(epoch) + ".png"),
                image_grid(tensor_view<const float>(unit.data(), image.with_n(s.samples)), columns, 2, 2, 64));
