@@ -415,7 +415,7 @@ std::string numbers_table(const std::vector<run_report>& runs, const ordered_jso
       [](const run_report& run) { return maybe(run.losses.best_test()); });
   add("training time in minutes", "%.1f", 0,
       [](const run_report& run) { return maybe(run.losses.seconds / 60); });
-  add("samples shown below", "%.0f", 0,
+  add("samples looked at", "%.0f", 0,
       [](const run_report& run) { return maybe(static_cast<double>(run.sample_count())); });
   add("of these of confidence " + format("%g", s.threshold) + " or more, % &uarr;", "%.1f", 1,
       [](const run_report& run) {
@@ -597,7 +597,7 @@ std::string page(const std::vector<run_report>& runs, const std::vector<scores_a
   out += section("Numbers", note, "<div class=\"numbers\">\n" + numbers_table(runs, floor, s) + "</div>\n");
   out += losses_section(runs, pictures);
   out += scores_section(runs, floors, pictures);
-  out += section("Classes", "Of the samples shown below; even shares are 10 %.",
+  out += section("Classes", "Of all samples looked at; even shares are 10 %.",
                  figure("", pictures.add("classes", class_chart(runs, floor), 1100, 400)));
   out += samples_section(runs, s, pictures);
   out += section("Settings", runs.size() > 1 ? "Marked are the rows in which the runs differ." : "",
