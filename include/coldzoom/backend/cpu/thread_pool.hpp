@@ -95,13 +95,10 @@ class thread_pool {
  private:
   // Waiting threads spin for about 50 us before they sleep: regions of one training step follow each other
   // within microseconds, while a program that does something else must not burn a core.
-  static constexpr int spin_limit = 1000;
+  static constexpr int spin_limit = 2000;
 
   static void pause() {
 #if defined(__x86_64__) || defined(__i386__)
-    // Hypervisors take the processor from a guest that executes thousands of these in close succession; with
-    // some other work between them they do not.
-    for (int i = 0; i < 128; ++i) asm volatile("");
     __builtin_ia32_pause();
 #else
     std::this_thread::yield();
