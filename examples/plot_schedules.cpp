@@ -95,7 +95,8 @@ void plot_progressions(backend& b, const std::string& path, const labelled_image
           b, images, method, t, {0, stream::user, 0}, [&](index_t first, host_images x0, host_images z) {
             // Noise schedules add a little at step 0 already; the first column is the image itself.
             const host_images shown = t == 0 ? x0 : z;
-            const std::vector<float> unit = programs::to_unit({shown.data, shown.data + shown.dims.size()});
+            const std::vector<float> pixels(shown.data, shown.data + shown.dims.size());
+            const std::vector<float> unit = programs::to_unit(pixels);
             for (index_t n = 0; n < shown.dims.n; ++n) {
               const index_t row = static_cast<index_t>(m) * dims.n + first + n;
               std::copy_n(unit.begin() + n * dims.image(), dims.image(),
