@@ -86,12 +86,11 @@ template <Backend B, ValueRange R, class Network, class Augment = random_shift> 
       return "the data set has " + std::to_string(images.size()) + " images; a batch takes " +
              std::to_string(size);
     });
-    const std::vector<std::int32_t> order =
-        shuffled_order(images.size(), options_.seed, static_cast<std::uint64_t>(epoch));
+    shuffle_order(epoch_order_, images.size(), options_.seed, static_cast<std::uint64_t>(epoch));
     classification_score total;
     for (index_t batch = 0; batch < count; ++batch) {
       const auto place = static_cast<std::uint64_t>(epoch * images.size() + batch * size);
-      load(images, labels, order.data() + batch * size, size);
+      load(images, labels, epoch_order_.data() + batch * size, size);
       augment_(*b_, image_batch<R, const float, space>(view(clean_, size)),
                key_sequence{options_.seed, stream::augmentation, place}, view(augmented_, size));
       prepare(parameters_);
@@ -187,9 +186,9 @@ template <Backend B, ValueRange R, class Network, class Augment = random_shift> 
                   "coldzoom: the data set has another value range than the trainer: write the same one, "
                   "such as unit, in both types; see docs/concepts/dataset.md");
     if constexpr (same_range) {
-      std::vector<std::int32_t> wanted;
-      for (index_t i = 0; i < n; ++i) wanted.push_back(labels[static_cast<std::size_t>(order[i])]);
-      b_->upload(wanted.data(), label_.data(), n);
+      batch_labels_.clear();
+      for (index_t i = 0; i < n; ++i) batch_labels_.push_back(labels[static_cast<std::size_t>(order[i])]);
+      b_->upload(batch_labels_.data(), label_.data(), n);
       b_->upload(order, order_.data(), n);
       images.gather(*b_, vector_view<const std::int32_t, space>{order_.data(), n}, view(clean_, n));
     }
@@ -229,6 +228,7 @@ template <Backend B, ValueRange R, class Network, class Augment = random_shift> 
   std::optional<weight_average<B>> average_;
   typename Network::template workspace<B> workspace_;
   activation_buffer<B> x_, y_, dy_;
+  std::vector<std::int32_t> epoch_order_, batch_labels_;  // kept, so that an update allocates nothing
   typename B::template buffer<std::int32_t> order_, label_;
   buffer_t<B> clean_, augmented_, loss_, correct_;
   const float* active_ = nullptr;  // the parameters that the workspace is prepared for
