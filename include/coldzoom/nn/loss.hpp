@@ -39,22 +39,43 @@ template <class In, class Target, class Out, class Real> struct squared_error {
   Out d;
 
   COLDZOOM_HD void operator()(index_t n) const {
+    loss[n] = static_cast<Real>(scale * sum_of_squares(n));
+    if (d.data) write_gradient(n);
+  }
+
+ private:
+  /// Apart from the gradient: were both one loop, a compiler could make two versions of it, with and without
+  /// the gradient, which round their multiply-adds differently.
+  COLDZOOM_HD double sum_of_squares(index_t n) const {
     double total = 0;
-    const Real slope = static_cast<Real>(2 * scale);
-    for (index_t first = 0; first < y.dims.c; first += Out::lanes) {
+    for (index_t first = 0; first < y.dims.c; first += In::lanes) {
       index_t at = y.offset(n, first, 0);
       for (index_t row = 0; row < y.dims.h; ++row) {
-        for (index_t col = 0; col < y.dims.w; ++col, at += Out::lanes) {
-          for (index_t lane = 0; lane < Out::lanes && first + lane < y.dims.c; ++lane) {
-            const Real difference = y.data[at + lane] - target(n, first + lane, row, col);
-            total += static_cast<double>(difference) * static_cast<double>(difference);
-            if (d.data) d.data[at + lane] = slope * difference;
+        for (index_t col = 0; col < y.dims.w; ++col, at += In::lanes) {
+          for (index_t lane = 0; lane < In::lanes && first + lane < y.dims.c; ++lane) {
+            const double difference =
+                static_cast<double>(y.data[at + lane] - target(n, first + lane, row, col));
+            total += difference * difference;
           }
-          for (index_t lane = y.dims.c - first; d.data && lane < Out::lanes; ++lane) d.data[at + lane] = 0;
         }
       }
     }
-    loss[n] = static_cast<Real>(scale * total);
+    return total;
+  }
+
+  COLDZOOM_HD void write_gradient(index_t n) const {
+    const Real slope = static_cast<Real>(2 * scale);
+    for (index_t first = 0; first < d.dims.c; first += Out::lanes) {
+      index_t at = d.offset(n, first, 0);
+      for (index_t row = 0; row < d.dims.h; ++row) {
+        for (index_t col = 0; col < d.dims.w; ++col, at += Out::lanes) {
+          for (index_t lane = 0; lane < Out::lanes; ++lane) {
+            const index_t c = first + lane;
+            d.data[at + lane] = c < d.dims.c ? slope * (y.data[at + lane] - target(n, c, row, col)) : Real(0);
+          }
+        }
+      }
+    }
   }
 };
 
