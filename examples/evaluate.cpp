@@ -45,10 +45,10 @@ void evaluate(const settings& s) {
   const index_t count = s.smoke ? scorer::fewest : s.count;
   const bool real = s.samples == "train" || s.samples == "test";
   // Before the reference is worked through, so that bad input is told at once.
-  const image_set samples = real ? to_image_set(s.samples == "train" ? data.train : data.test, count)
-                                 : load_samples(s.samples, model.network.image(), count);
+  const image_source samples = real ? source_of(s.samples == "train" ? data.train : data.test, count)
+                                    : open_samples(s.samples, model.network.image(), count);
   scorer score(b, model, s.data, data);
-  nlohmann::ordered_json scores = score.score(s.samples, samples.view());
+  nlohmann::ordered_json scores = score.score(s.samples, samples);
   if (!s.json.empty()) write_file_atomically(s.json, scores.dump(2) + "\n");
   if (s.print_json && s.json.empty()) {
     std::printf("%s\n", scores.dump(2).c_str());

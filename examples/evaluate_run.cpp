@@ -182,7 +182,7 @@ void evaluate_run(settings s) {
           predictor<backend, reconstructor>(b, model.network, image, model.parameters));
       const image_set samples{image.with_n(s.sampling.count),
                               to_unit(draw_samples(b, network, model, draw_from, s.sampling))};
-      const ordered_json scores = score.score(file, samples.view());
+      const ordered_json scores = score.score(file, source_of(samples));
       log.add(epoch, scores);
       std::printf("epoch %d: Frechet distance %.3f, KID %.5f, precision %.3f, recall %.3f, class KL %.4f\n",
                   epoch, scores["frechet_distance"].get<double>(), scores["kid"].get<double>(),

@@ -33,11 +33,11 @@ class scorer {
                        " features, trained on " + std::to_string(model.train_images) + " images of " +
                        model.data),
         train_(b, checked(data, model).train.dims, data.train.pixels.data()) {
-    const image_set test = to_image_set(data.test);
-    reference_ = coldzoom::extract_features(b, predict_, test.view());
+    image_source test = source_of(data.test);
+    reference_ = features_of(test);
     reference_moments_ = coldzoom::moments_of(b, reference_);
     reference_histogram_ = coldzoom::class_histogram(probabilities(reference_).rows);
-    held_out_ = nearest_training_images(test.view());
+    held_out_ = nearest_training_images(test);
   }
 
   coldzoom::shape image() const { return image_; }
@@ -46,14 +46,15 @@ class scorer {
 
   /// One object, fields as docs/how_to/evaluate.md lists them. `where` names the samples in errors. Throws
   /// coldzoom::error for fewer than `fewest` samples. Cost: 10,000 samples against full MNIST take half a
-  /// minute on two cores.
-  nlohmann::ordered_json score(const std::string& where, unit_images samples) {
+  /// minute on two cores; of n samples the n x 128 features stay in memory, pixels in parts.
+  nlohmann::ordered_json score(const std::string& where, image_source samples) {
     using namespace coldzoom;
-    require(samples.dims.n >= fewest, where.c_str(), [&] {
-      return "found " + std::to_string(samples.dims.n) + " images, wanted at least " +
-             std::to_string(fewest) + ", and 2000 for a Frechet distance that means much";
+    const index_t n = samples.dims().n;
+    require(n >= fewest, where.c_str(), [&] {
+      return "found " + std::to_string(n) + " images, wanted at least " + std::to_string(fewest) +
+             ", and 2000 for a Frechet distance that means much";
     });
-    const feature_set features = extract_features(*b_, predict_, samples);
+    const feature_set features = features_of(samples);
     const frechet_result frechet = frechet_distance(moments_of(*b_, features), reference_moments_);
     const frechet_infinity_result infinity = frechet_infinity(*b_, features, reference_);
     const kernel_distance_result kernel = kernel_distance(*b_, features, reference_);
@@ -61,8 +62,10 @@ class scorer {
     const held_probabilities classes = probabilities(features);
     const std::vector<double> histogram = class_histogram(classes.rows);
     const copy_result copies = copy_share(nearest_training_images(samples), held_out_);
+    const double duplicates = duplicate_share(
+        *b_, samples.dims(), [&](index_t first, index_t count) { return samples.read(first, count); });
 
-    nlohmann::ordered_json out{{"n", samples.dims.n},
+    nlohmann::ordered_json out{{"n", n},
                                {"reference", reference_name_},
                                {"features", features_name_},
                                {"frechet_distance", frechet.distance},
@@ -80,7 +83,7 @@ class scorer {
                                {"total_variation", class_variation(histogram, reference_histogram_)},
                                {"unconfident_share", unconfident_share(classes.rows)},
                                {"copy_share", copies.share},
-                               {"duplicate_share", duplicate_share(*b_, samples)},
+                               {"duplicate_share", duplicates},
                                {"warnings", nlohmann::ordered_json::array()}};
     if (frechet.few) {
       out["warnings"].push_back("fewer than " + std::to_string(frechet_few) +
@@ -103,15 +106,21 @@ class scorer {
         coldzoom::softmax(coldzoom::feature_view{logits.data(), features.n, digit_classifier::classes}));
   }
 
-  // In parts, for the search keeps a copy of its queries.
-  std::vector<coldzoom::nearest_image> nearest_training_images(unit_images images) {
-    constexpr coldzoom::index_t part = 4096;
+  coldzoom::feature_set features_of(image_source& images) {
+    coldzoom::feature_set all(images.dims().n, digit_classifier::features);
+    images.for_each_part([&](coldzoom::index_t first, unit_images part) {
+      const coldzoom::feature_set features = coldzoom::extract_features(*b_, predict_, part);
+      std::copy(features.values.begin(), features.values.end(), all.row(first));
+    });
+    return all;
+  }
+
+  std::vector<coldzoom::nearest_image> nearest_training_images(image_source& images) {
     std::vector<coldzoom::nearest_image> nearest;
-    for (coldzoom::index_t first = 0; first < images.dims.n; first += part) {
-      const auto found =
-          coldzoom::nearest_images(*b_, images.images(first, std::min(part, images.dims.n - first)), train_);
+    images.for_each_part([&](coldzoom::index_t, unit_images part) {
+      const auto found = coldzoom::nearest_images(*b_, part, train_);
       nearest.insert(nearest.end(), found.begin(), found.end());
-    }
+    });
     return nearest;
   }
 

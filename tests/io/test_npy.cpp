@@ -172,6 +172,51 @@ BOOST_AUTO_TEST_CASE(malformed_files) {
              (dir / "absent") + ": cannot open: No such file or directory");
 }
 
+BOOST_AUTO_TEST_CASE(parts) {
+  const temporary_folder dir;
+  std::vector<float> values(24);
+  std::iota(values.begin(), values.end(), 1.0f);
+  cz::save_npy(dir / "c", values, {4, 3, 2});
+  // The same array, the first index fastest.
+  std::string columns;
+  for (std::size_t k = 0; k < 2; ++k)
+    for (std::size_t j = 0; j < 3; ++j)
+      for (std::size_t i = 0; i < 4; ++i)
+        columns.append(reinterpret_cast<const char*>(&values[6 * i + 2 * j + k]), sizeof(float));
+  cz::write_file_atomically(dir / "f",
+                            npy(1, "{'descr': '<f4', 'fortran_order': True, 'shape': (4, 3, 2), }", columns));
+  for (const char* name : {"c", "f"}) {
+    const cz::npy_reader<float> reader(dir / name);
+    BOOST_TEST((reader.shape() == std::vector<cz::index_t>{4, 3, 2}));
+    BOOST_TEST(reader.rows() == 4);
+    for (cz::index_t first = 0; first <= 4; ++first) {
+      for (cz::index_t n = 0; n <= 4 - first; ++n) {
+        std::vector<float> part(static_cast<std::size_t>(6 * n));
+        reader.read(first, n, part.data());
+        BOOST_TEST(part == std::vector<float>(values.begin() + 6 * first, values.begin() + 6 * (first + n)));
+      }
+    }
+    std::vector<float> part(24);
+    BOOST_TEST(message_of([&] { reader.read(3, 2, part.data()); }) ==
+               (dir / name) + ": found 4 rows, wanted 3 to 4");
+    BOOST_TEST(message_of([&] { reader.read(-1, 1, part.data()); }) ==
+               (dir / name) + ": found 4 rows, wanted -1 to -1");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(pipes_are_read_whole) {
+  const temporary_folder dir;
+  cz::save_npy(dir / "x", std::vector<float>{1, 2, 3}, {3});
+  const std::string bytes = content_of(dir / "x");
+  int ends[2];
+  BOOST_REQUIRE(::pipe(ends) == 0);
+  BOOST_REQUIRE(::write(ends[1], bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
+  ::close(ends[1]);
+  const std::vector<float> found = cz::load_npy<float>("/dev/fd/" + std::to_string(ends[0])).data;
+  ::close(ends[0]);
+  BOOST_TEST(found == (std::vector<float>{1, 2, 3}));
+}
+
 BOOST_AUTO_TEST_CASE(every_truncation_is_an_error) {
   const temporary_folder dir;
   cz::save_npy(dir / "whole", std::vector<float>{1, 2}, {2});

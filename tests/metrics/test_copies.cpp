@@ -249,6 +249,16 @@ BOOST_AUTO_TEST_CASE(share_of_duplicates) {
   BOOST_TEST(cz::duplicate_share(b, digits.view().images(0, 1)) == 0);
 }
 
+// Twins in one part of 4096 and in two.
+BOOST_AUTO_TEST_CASE(duplicates_among_more_than_are_read_at_a_time) {
+  backend b(2);
+  pictures x = random_pictures({9000, 1, 3, 4}, 13, 1000);
+  for (const auto& [from, to] : {std::pair{10, 11}, {20, 8999}, {4095, 4096}, {4096, 8192}})
+    std::copy_n(x.pixels.begin() + 12 * from, 12, x.pixels.begin() + 12 * to);
+  // 12 random pixels come nearer than 0.001 to others of 9,000 with a chance below 1e-20.
+  BOOST_TEST(cz::duplicate_share(b, x.view(), 0.001f) == 7.0 / 9000);
+}
+
 BOOST_AUTO_TEST_CASE(what_cannot_be_compared) {
   backend b(1);
   pictures x = random_pictures({4, 1, 3, 3}, 1, 64);
@@ -263,4 +273,6 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_compared) {
                         says("nearest_images: the pixel at image 1, channel 0, row 1, column 1 is -0.5"));
   BOOST_CHECK_EXCEPTION(cz::nearest_images(b, fine.view(), x.view()), cz::error, says("is -0.5"));
   BOOST_CHECK_EXCEPTION(cz::duplicate_share(b, x.view()), cz::error, says("duplicate_share: the pixel"));
+  const pictures none{{0, 1, 2, 2}, {}};
+  BOOST_CHECK_EXCEPTION(cz::duplicate_share(b, none.view()), cz::error, says("there are no samples"));
 }

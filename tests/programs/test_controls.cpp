@@ -28,7 +28,7 @@ struct fixture {
     const cz::labelled_images& train = embedded_digits().train;
     const auto add = [&](const char* name, const programs::image_set& images) {
       BOOST_REQUIRE(images.dims.n == count);
-      of[name] = score.score(name, images.view());
+      of[name] = score.score(name, programs::source_of(images));
       BOOST_TEST_MESSAGE(name << " " << of[name].dump());
     };
     add("real", programs::to_image_set(train, count));
@@ -92,7 +92,7 @@ BOOST_AUTO_TEST_CASE(held_out_images_are_no_copies_and_the_test_split_is_its_own
   backend one(1);
   programs::scorer score(one, programs::load_classifier(programs::embedded_classifier), "embedded",
                          embedded_digits());
-  const nlohmann::ordered_json scores = score.score("test", test.view());
+  const nlohmann::ordered_json scores = score.score("test", programs::source_of(test));
   // A hundredth of them lies below the distance that a hundredth of them sets.
   BOOST_TEST(std::abs(scores.at("copy_share").get<double>() - 0.01) < 1e-3);
   BOOST_TEST(std::abs(scores.at("frechet_distance").get<double>()) < 1e-6);
@@ -103,13 +103,13 @@ BOOST_AUTO_TEST_CASE(held_out_images_are_no_copies_and_the_test_split_is_its_own
   backend three(3);
   programs::scorer again(three, programs::load_classifier(programs::embedded_classifier), "embedded",
                          embedded_digits());
-  BOOST_TEST(again.score("test", test.view()) == scores);
+  BOOST_TEST(again.score("test", programs::source_of(test)) == scores);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_refused) {
   programs::scorer& score = scored().score;
   const programs::image_set few = programs::to_image_set(embedded_digits().test, 827);
-  BOOST_TEST(message_of([&] { score.score("few.npy", few.view()); }) ==
+  BOOST_TEST(message_of([&] { score.score("few.npy", programs::source_of(few)); }) ==
              "few.npy: found 827 images, wanted at least 828, and 2000 for a Frechet distance that means "
              "much");
 
@@ -121,7 +121,7 @@ BOOST_AUTO_TEST_CASE(what_is_refused) {
     std::vector<float> pixels(static_cast<std::size_t>(size), 0.5f);
     pixels[pixels.size() / 2] = value;
     cz::save_npy(folder / "x.npy", pixels, dims);
-    return message_of([&] { programs::load_samples(folder / "x.npy", image); });
+    return message_of([&] { programs::open_samples(folder / "x.npy", image); });
   };
   BOOST_TEST(saved(1.0f, {3, 28, 28}) == "no error");
   BOOST_TEST(saved(1.0f, {3, 1, 28, 28}) == "no error");
@@ -135,4 +135,8 @@ BOOST_AUTO_TEST_CASE(what_is_refused) {
              folder / "x.npy" + ": found shape [3, 3, 28, 28], wanted [N, 28, 28] or [N, 1, 28, 28]");
   BOOST_TEST(saved(1.0f, {28, 28}) ==
              folder / "x.npy" + ": found shape [28, 28], wanted [N, 28, 28] or [N, 1, 28, 28]");
+  // The image is counted from the first of the file, not of the part that was read.
+  const std::string late = saved(2.0f, {10000, 28, 28});
+  BOOST_TEST(late.find("the pixel at image 5000, channel 0, row 0, column 0 is 2.0") != std::string::npos,
+             late);
 }

@@ -60,6 +60,28 @@ assert floor["n"] == 828 and spoilt["n"] == 900
 assert spoilt["class_kl"] > 5 * floor["class_kl"] and spoilt["frechet_distance"] > floor["frechet_distance"]
 PY
 
+echo "-- evaluate: memory"
+python3 - "$bin/evaluate" "$data" <<'PY' || fail "memory grows with the samples by more than their features"
+import os, subprocess, sys
+data = open("controls/noise.npy", "rb").read()
+header, pixels = data[:128], data[128:]
+def peak(times):
+    n = b"%d" % (900 * times)
+    line = header.replace(b"900", n).rstrip()
+    open("many.npy", "wb").write(line + b" " * (127 - len(line)) + b"\n" + pixels * times)
+    with subprocess.Popen([sys.argv[1], "--data", sys.argv[2], "--samples", "many.npy", "--json", "many.json",
+                           "--threads", "1"], stdout=subprocess.DEVNULL) as child:
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = status
+    assert status == 0
+    return usage.ru_maxrss / 1024
+few, many = peak(6), peak(16)
+features = 9000 * 128 * 4 / 2**20  # and 27 MiB of pixels
+print(f"{few:.1f} MiB, {many:.1f} MiB with 9000 samples more; their features are {features:.1f} MiB")
+assert many - few < 1.5 * features + 4
+PY
+rm many.npy
+
 echo "-- sort_samples"
 do_run sort_samples --samples controls/blur.npy --out sorted
 for file in good.png bad.png good.npy bad.npy confidence.csv; do [ -s "sorted/$file" ] || fail "no sorted/$file"; done

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <coldzoom/core/config.hpp>
 #include <coldzoom/core/error.hpp>
@@ -74,6 +75,52 @@ inline std::vector<std::byte> read_file(const std::string& path) {
     if (filled == bytes.size()) bytes.resize(2 * bytes.size() + 4096);
   }
 }
+
+/// A file that is read piece by piece, in any order; what cannot be (a pipe, a device) is taken into memory.
+/// All members throw `error` with the path and the system's reason.
+class input_file {
+ public:
+  explicit input_file(const std::string& path)
+      : path_(path),
+        file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    if (file_.get() < 0) throw detail::file_error(path, "open", errno);
+    struct stat status {};
+    if (::fstat(file_.get(), &status) != 0) throw detail::file_error(path, "read", errno);
+    regular_ = S_ISREG(status.st_mode);
+    if (!regular_) bytes_ = read_file(path);
+    size_ = regular_ ? static_cast<std::size_t>(status.st_size) : bytes_.size();
+  }
+
+  const std::string& path() const { return path_; }
+  /// In bytes.
+  std::size_t size() const { return size_; }
+
+  /// Bytes offset .. offset + out.size() - 1; fewer than these is an error.
+  void read(std::size_t offset, std::span<std::byte> out) const {
+    if (offset > size_ || out.size() > size_ - offset) fail_short(offset + out.size());
+    if (!regular_) std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(offset), out.size(), out.begin());
+    while (regular_ && !out.empty()) {
+      const ssize_t count = ::pread(file_.get(), out.data(), out.size(), static_cast<off_t>(offset));
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) throw detail::file_error(path_, "read", errno);
+      if (count == 0) fail_short(offset + out.size());  // cut while it was read
+      offset += static_cast<std::size_t>(count);
+      out = out.subspan(static_cast<std::size_t>(count));
+    }
+  }
+
+ private:
+  [[noreturn]] void fail_short(std::size_t wanted) const {
+    throw error(path_,
+                "found " + std::to_string(size_) + " bytes or fewer, wanted " + std::to_string(wanted));
+  }
+
+  std::string path_;
+  detail::file_handle file_;
+  bool regular_ = true;
+  std::vector<std::byte> bytes_;  // of a file that is not regular
+  std::size_t size_ = 0;
+};
 
 /// A file under construction. Bytes go to a temporary file beside the target; `commit()` brings them to the
 /// disk and renames. Without a commit the destructor removes the temporary, and the old target stays as it

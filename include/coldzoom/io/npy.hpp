@@ -10,7 +10,6 @@
 #include <coldzoom/core/view.hpp>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <optional>
 #include <span>
 #include <string>
@@ -159,46 +158,92 @@ template <class T> std::vector<T> row_major(const std::vector<T>& values, const 
 
 }  // namespace detail
 
-/// Reads an array of any rank, format versions 1.0 to 3.0, stored in C or in Fortran order. Bit-exact. Throws
-/// `error` with the path, what was found and what was wanted; an element type other than little-endian T is
-/// an error too.
+/// An array in a file, of which a part can be read at a time: any rank, format versions 1.0 to 3.0. What is
+/// stored in Fortran order is taken into memory. The constructor throws `error` with the path, what was found
+/// and what was wanted; an element type other than little-endian T is an error too.
+template <class T> class npy_reader {
+ public:
+  explicit npy_reader(const std::string& path) : file_(path) {
+    detail::npy_header header = parse_header();
+    if (header.dtype != detail::npy_dtype<T>()) {
+      throw error(path,
+                  "found dtype '" + header.dtype + "', wanted '" + std::string(detail::npy_dtype<T>()) + "'");
+    }
+    shape_ = std::move(header.shape);
+    const std::size_t count = checked_size(path, shape_, sizeof(T)), found = file_.size() - data_at_;
+    if (found != count * sizeof(T)) {
+      throw error(path, "found " + std::to_string(found) + " bytes of data, wanted " +
+                            std::to_string(count * sizeof(T)) + " for shape " + to_string(shape_));
+    }
+    row_ = rows() > 0 ? count / static_cast<std::size_t>(rows()) : 0;
+    if (header.fortran_order) {
+      std::vector<T> values(count);
+      read(0, rows(), values.data());
+      row_major_ = detail::row_major(values, shape_);
+    }
+  }
+
+  const std::vector<index_t>& shape() const { return shape_; }
+  /// The first extent; 1 for rank 0.
+  index_t rows() const { return shape_.empty() ? 1 : shape_[0]; }
+
+  /// Rows first .. first + n - 1 along the first axis, each in row-major order. Bit-exact.
+  void read(index_t first, index_t n, T* out) const {
+    require(first >= 0 && n >= 0 && n <= rows() - first, file_.path().c_str(), [&] {
+      return "found " + std::to_string(rows()) + " rows, wanted " + std::to_string(first) + " to " +
+             std::to_string(first + n - 1);
+    });
+    const std::size_t begin = static_cast<std::size_t>(first) * row_;
+    const std::span<T> values(out, static_cast<std::size_t>(n) * row_);
+    if (!row_major_.empty()) {
+      std::copy_n(row_major_.begin() + static_cast<std::ptrdiff_t>(begin), values.size(), out);
+    } else {
+      file_.read(data_at_ + begin * sizeof(T), std::as_writable_bytes(values));
+    }
+  }
+
+ private:
+  /// Also finds where the data begins.
+  detail::npy_header parse_header() {
+    const std::string& path = file_.path();
+    std::string start(std::min<std::size_t>(file_.size(), 12), '\0');
+    file_.read(0, std::as_writable_bytes(std::span(start)));
+    if (!start.starts_with("\x93NUMPY"))
+      throw error(path, "found other first bytes than those of npy, \\x93NUMPY");
+    const auto byte = [&](std::size_t i) {
+      if (i >= start.size())
+        throw error(path, "found " + std::to_string(start.size()) + " bytes, wanted a whole npy header");
+      return std::size_t(static_cast<unsigned char>(start[i]));
+    };
+    const std::size_t major = byte(6), minor = byte(7);
+    if (major < 1 || major > 3 || minor != 0) {
+      throw error(path, "found npy version " + std::to_string(major) + "." + std::to_string(minor) +
+                            ", wanted 1.0, 2.0 or 3.0");
+    }
+    std::size_t bytes = byte(8) | byte(9) << 8;
+    if (major > 1) bytes |= byte(10) << 16 | byte(11) << 24;
+    const std::size_t prefix = major > 1 ? 12 : 10;
+    if (bytes > file_.size() - prefix) {
+      throw error(path, "found a header of " + std::to_string(file_.size() - prefix) + " bytes, wanted " +
+                            std::to_string(bytes));
+    }
+    std::string text(bytes, '\0');
+    file_.read(prefix, std::as_writable_bytes(std::span(text)));
+    data_at_ = prefix + bytes;
+    return detail::npy_header_parser(path, text).parse();
+  }
+
+  input_file file_;
+  std::vector<index_t> shape_;
+  std::size_t data_at_ = 0, row_ = 0;
+  std::vector<T> row_major_;  // of an array in Fortran order
+};
+
+/// Reads a whole array. Throws as npy_reader.
 template <class T> npy_array<T> load_npy(const std::string& path) {
-  const std::vector<std::byte> bytes = read_file(path);
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (!text.starts_with("\x93NUMPY"))
-    throw error(path, "found other first bytes than those of npy, \\x93NUMPY");
-  const auto byte = [&](std::size_t i) {
-    if (i >= bytes.size())
-      throw error(path, "found " + std::to_string(i) + " bytes, wanted a whole npy header");
-    return std::to_integer<std::size_t>(bytes[i]);
-  };
-  const std::size_t major = byte(6), minor = byte(7);
-  if (major < 1 || major > 3 || minor != 0) {
-    throw error(path, "found npy version " + std::to_string(major) + "." + std::to_string(minor) +
-                          ", wanted 1.0, 2.0 or 3.0");
-  }
-  std::size_t header_bytes = byte(8) | byte(9) << 8;
-  if (major > 1) header_bytes |= byte(10) << 16 | byte(11) << 24;
-  const std::size_t prefix = major > 1 ? 12 : 10;
-  if (header_bytes > bytes.size() - prefix) {
-    throw error(path, "found a header of " + std::to_string(bytes.size() - prefix) + " bytes, wanted " +
-                          std::to_string(header_bytes));
-  }
-  const detail::npy_header header =
-      detail::npy_header_parser(path, text.substr(prefix, header_bytes)).parse();
-  if (header.dtype != detail::npy_dtype<T>()) {
-    throw error(path,
-                "found dtype '" + header.dtype + "', wanted '" + std::string(detail::npy_dtype<T>()) + "'");
-  }
-  const std::size_t count = checked_size(path, header.shape, sizeof(T));
-  const std::span data = std::span(bytes).subspan(prefix + header_bytes);
-  if (data.size() != count * sizeof(T)) {
-    throw error(path, "found " + std::to_string(data.size()) + " bytes of data, wanted " +
-                          std::to_string(count * sizeof(T)) + " for shape " + to_string(header.shape));
-  }
-  npy_array<T> array{header.shape, std::vector<T>(count)};
-  if (count != 0) std::memcpy(array.data.data(), data.data(), data.size());
-  if (header.fortran_order) array.data = detail::row_major(array.data, array.shape);
+  const npy_reader<T> reader(path);
+  npy_array<T> array{reader.shape(), std::vector<T>(checked_size(path, reader.shape(), sizeof(T)))};
+  reader.read(0, reader.rows(), array.data.data());
   return array;
 }
 

@@ -117,8 +117,7 @@ inline float squared_distance(const float* x, const float* y, index_t d, float l
 struct search_block {
   pair_block block;
   feature_view queries, reference;  // pixels
-  index_t first_reference;
-  bool skip_self;
+  index_t first_reference, self;
   float* best;     // squared
   index_t* found;  // [n]
 
@@ -143,7 +142,7 @@ struct search_block {
  private:
   void look(index_t query, index_t col) const {
     const index_t row = block.first_y + col, index = first_reference + row;
-    if (skip_self && index == query) return;
+    if (index == self + query) return;
     const float distance = squared_distance(queries.row(query), reference.row(row), queries.d, best[query]);
     const bool first_of_equals = distance == best[query] && found[query] >= 0 && index < found[query];
     if (distance >= best[query] && !first_of_equals) return;
@@ -183,16 +182,19 @@ template <HostBackend B> feature_set project(B& b, feature_view x, const std::ve
   return out;
 }
 
+/// Images come in parts of so many.
+inline constexpr index_t search_part = 4096;
+
 struct search_options {
-  float radius;
-  bool skip_self;
+  float radius = std::numeric_limits<float>::infinity();
+  /// Where the queries are references too, the index of the first: no image is its own neighbour.
+  index_t self = std::numeric_limits<index_t>::min() / 2;
 };
 
 /// `read(first, n)` gives reference images first .. first + n - 1.
 template <HostBackend B, class Read>
 std::vector<nearest_image> search_images(B& b, const char* where, image_batch<unit, const float> queries,
                                          shape reference, Read read, search_options options) {
-  constexpr index_t most = 4096;
   const shape d = queries.dims;
   require(d.size() > 0 && d.with_n(reference.n) == reference && reference.n > 0, where, [&] {
     return "the images are " + to_string(d) + ", the reference " + to_string(reference) +
@@ -204,18 +206,17 @@ std::vector<nearest_image> search_images(B& b, const char* where, image_batch<un
   std::vector<index_t> found(count, -1);
   std::vector<double> basis;
   feature_set projected;
-  for (index_t first = 0; first < reference.n; first += most) {
-    const feature_set part = dense_rows(where, read(first, std::min(most, reference.n - first)));
+  for (index_t first = 0; first < reference.n; first += search_part) {
+    const feature_set part = dense_rows(where, read(first, std::min(search_part, reference.n - first)));
     if (first == 0) {
       basis = principal_basis(b, part, std::min(basis_size, d.image()));
       projected = project(b, pixels, basis);
     }
     for_each_pair_block<squared_difference>(
         b, projected, project(b, part, basis), [&](const pair_block& block) {
-          b.for_each_index(
-              block.rows,
-              search_block{block, pixels, part, first, options.skip_self, best.data(), found.data()},
-              block.cols);
+          b.for_each_index(block.rows,
+                           search_block{block, pixels, part, first, options.self, best.data(), found.data()},
+                           block.cols);
         });
   }
   std::vector<nearest_image> out(count);
@@ -239,8 +240,7 @@ template <HostBackend B>
 std::vector<nearest_image> nearest_images(B& b, image_batch<unit, const float> queries,
                                           image_batch<unit, const float> reference) {
   return detail::search_images(b, "nearest_images", queries, reference.dims,
-                               [&](index_t first, index_t n) { return reference.images(first, n); },
-                               {std::numeric_limits<float>::infinity(), false});
+                               [&](index_t first, index_t n) { return reference.images(first, n); }, {});
 }
 
 /// The same for a data set, which need not fit into memory as floats.
@@ -258,7 +258,7 @@ std::vector<nearest_image> nearest_images(B& b, image_batch<unit, const float> q
         reference.gather(b, {order.data() + first, n}, batch);
         return image_batch<unit, const float>(batch);
       },
-      {std::numeric_limits<float>::infinity(), false});
+      {});
 }
 
 struct copy_result {
@@ -307,16 +307,29 @@ inline copy_result copy_share(const std::vector<nearest_image>& samples,
 
 /// Share of samples that have a twin among the others: one whose pixels differ by less than `tolerance`, root
 /// mean square; 0.02 is 5 of 255 levels, which the eye does not see. Different pictures of real digits do not
-/// come so near. Throws and costs as `nearest_images` of the samples among themselves, on digits far less.
+/// come so near. `read(first, n)` gives samples first .. first + n - 1, which need to live until the next
+/// call. Throws and costs as `nearest_images` of the samples among themselves, on digits far less; memory:
+/// two parts of 4096 samples.
+template <HostBackend B, class Read>
+double duplicate_share(B& b, shape samples, Read read, float tolerance = 0.02f) {
+  require(samples.n > 0, "duplicate_share", "there are no samples");
+  const float radius = tolerance * std::sqrt(static_cast<float>(samples.image()));
+  index_t count = 0;
+  for (index_t first = 0; first < samples.n; first += detail::search_part) {
+    const image_batch<unit, const float> part = read(first, std::min(detail::search_part, samples.n - first));
+    for (const nearest_image& twin :
+         detail::search_images(b, "duplicate_share", part, samples, read, {radius, first})) {
+      count += twin.distance < radius;
+    }
+  }
+  return static_cast<double>(count) / static_cast<double>(samples.n);
+}
+
+/// The same for samples in memory.
 template <HostBackend B>
 double duplicate_share(B& b, image_batch<unit, const float> samples, float tolerance = 0.02f) {
-  const float radius = tolerance * std::sqrt(static_cast<float>(samples.dims.image()));
-  const std::vector<nearest_image> twins = detail::search_images(
-      b, "duplicate_share", samples, samples.dims,
-      [&](index_t first, index_t n) { return samples.images(first, n); }, {radius, true});
-  index_t count = 0;
-  for (const nearest_image& twin : twins) count += twin.distance < radius;
-  return static_cast<double>(count) / static_cast<double>(samples.dims.n);
+  return duplicate_share(
+      b, samples.dims, [&](index_t first, index_t n) { return samples.images(first, n); }, tolerance);
 }
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

@@ -88,8 +88,10 @@ inline feature_set gather_rows(feature_view x, const std::int32_t* order, index_
 }  // namespace detail
 
 /// Throws `error` for the first pixel that is NaN or outside range R by more than 1e-6, naming `where` (a
-/// file, say), its place, its value and the range. For arrays from files, whose range no type tells.
-template <ValueRange R, class T> void require_range(const std::string& where, image_batch<R, T> images) {
+/// file, say), its place, its value and the range. For arrays from files, whose range no type tells. `first`
+/// is the number of the first of these images there.
+template <ValueRange R, class T>
+void require_range(const std::string& where, image_batch<R, T> images, index_t first = 0) {
   constexpr float slack = 1e-6f;
   for (index_t n = 0; n < images.dims.n; ++n) {
     for (index_t c = 0; c < images.dims.c; ++c) {
@@ -97,10 +99,11 @@ template <ValueRange R, class T> void require_range(const std::string& where, im
         for (index_t x = 0; x < images.dims.w; ++x) {
           const float value = images(n, c, y, x);
           if (value >= R::low - slack && value <= R::high + slack) continue;
-          throw error(where, "the pixel at image " + std::to_string(n) + ", channel " + std::to_string(c) +
-                                 ", row " + std::to_string(y) + ", column " + std::to_string(x) + " is " +
-                                 std::to_string(value) + "; pixels of range " + R::name + " lie from " +
-                                 std::to_string(R::low) + " to " + std::to_string(R::high));
+          throw error(where, "the pixel at image " + std::to_string(first + n) + ", channel " +
+                                 std::to_string(c) + ", row " + std::to_string(y) + ", column " +
+                                 std::to_string(x) + " is " + std::to_string(value) + "; pixels of range " +
+                                 R::name + " lie from " + std::to_string(R::low) + " to " +
+                                 std::to_string(R::high));
         }
       }
     }
