@@ -7,6 +7,7 @@
 #include <coldzoom/testing/degradation_laws.hpp>
 #include <coldzoom/testing/latent_laws.hpp>
 #include <cstdio>
+#include <numeric>
 
 namespace cz = coldzoom;
 using cz::index_t;
@@ -85,6 +86,22 @@ void check_network(const Network& network, cz::shape in, const Targets& make_tar
 
 constexpr cz::shape image{1, 1, 12, 12};
 
+/// out[block][t] = sum over the block's values + a local value that two phases made.
+struct block_probe {
+  static constexpr int most_threads = 256;
+  const float* values;
+  float* out;
+
+  template <cz::Block K> COLDZOOM_HD void operator()(K& block) const {
+    float* shared = block.template shared<float>(block.threads());
+    auto mine = block.template local<float>();
+    const float* row = values + block.index() * block.threads();
+    for (int phase = 0; phase < 2; ++phase) block.for_each_thread([&](int t) { mine[t] += row[t]; });
+    const float total = cz::blocks::sum(block, shared, [&](int t) { return row[t]; });
+    block.for_each_thread([&](int t) { out[block.index() * block.threads() + t] = mine[t] + total; });
+  }
+};
+
 /// What an epoch and both samplers make of the same images on backend `b`.
 struct training_results {
   double first_loss, second_loss, test_loss;
@@ -157,6 +174,25 @@ BOOST_AUTO_TEST_CASE(sums_have_the_bits_of_the_cpu_backend) {
   cz::cpu_backend<float> host;
   const std::vector<float> values = cz::testing::random_values(100001, 1, -1, 1);
   BOOST_TEST(device.sum(to_backend(device, values).data(), 100001) == host.sum(values.data(), 100001));
+}
+
+BOOST_AUTO_TEST_CASE(blocks) {
+  cuda device;
+  for (const int threads : {1, 31, 196, 256}) {
+    const index_t count = 5 * threads;
+    const std::vector<float> values = cz::testing::random_values(count, 1, -1, 1);
+    std::vector<float> wanted;
+    for (index_t block = 0; block < 5; ++block) {
+      const auto row = values.begin() + block * threads;
+      const float total = static_cast<float>(std::accumulate(row, row + threads, 0.0));
+      for (int t = 0; t < threads; ++t) wanted.push_back(2 * row[t] + total);
+    }
+    const auto memory = to_backend(device, values);
+    auto out = device.allocate<float>(count);
+    device.for_each_block(5, threads, 4 * threads + 16, block_probe{memory.data(), out.data()});
+    BOOST_TEST(relative_error(to_host<float>(device, out.data(), count), wanted) < 1e-6);
+  }
+  BOOST_CHECK_THROW(device.for_each_block(1, 257, 0, block_probe{}), cz::error);
 }
 
 BOOST_AUTO_TEST_CASE(buffers_outlive_their_backend) {

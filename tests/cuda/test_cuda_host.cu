@@ -10,7 +10,7 @@
 namespace cz = coldzoom;
 using cz::index_t;
 
-static_assert(cz::Backend<cz::cuda_backend<float>> && cz::Backend<cz::cuda_backend<double>>);
+static_assert(cz::BlockBackend<cz::cuda_backend<float>> && cz::BlockBackend<cz::cuda_backend<double>>);
 static_assert(!std::is_copy_constructible_v<cz::cuda_buffer<float>>);
 static_assert(std::is_nothrow_move_constructible_v<cz::cuda_buffer<float>>);
 static_assert(!std::is_same_v<cz::tensor<cz::cuda_backend<float>>, cz::tensor<cz::cpu_backend<float>>>);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <coldzoom/backend/backend.hpp>
+#include <coldzoom/backend/cuda/cuda_block.cuh>
 #include <coldzoom/core/error.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -248,10 +249,24 @@ template <std::floating_point Real = float> class cuda_backend {
   template <class Kernel> void for_each_index(index_t count, Kernel kernel, index_t = 1) const {
     static_assert(std::is_trivially_copyable_v<Kernel>, "coldzoom: a kernel must be trivially copyable");
     if (count <= 0) return;
-    constexpr index_t most_blocks = std::numeric_limits<std::int32_t>::max();
     const index_t blocks = std::min(most_blocks, (count + block_size - 1) / block_size);
     detail::run_kernel<<<static_cast<unsigned>(blocks), block_size, 0, stream()>>>(count, kernel);
     detail::check_cuda(cudaGetLastError(), "launching a kernel");
+  }
+
+  /// One thread block a block, see backend/block/block.hpp. Throws `error` for a launch that a device would
+  /// refuse.
+  template <class Kernel>
+  void for_each_block(index_t count, int threads, index_t shared, const Kernel& kernel) const {
+    blocks::check_launch<Kernel>(threads, shared);
+    if (count <= 0) return;
+    require(count <= most_blocks, "for_each_block", [&] {
+      return "there are " + std::to_string(count) + " blocks; a launch takes " + std::to_string(most_blocks) +
+             ": take a smaller batch";
+    });
+    detail::run_block<<<static_cast<unsigned>(count), threads, static_cast<std::size_t>(shared), stream()>>>(
+        kernel);
+    detail::check_cuda(cudaGetLastError(), "launching a kernel of blocks");
   }
 
   /// Partial sums of 4096 elements each, added in order: the bits of cpu_backend.
@@ -275,6 +290,7 @@ template <std::floating_point Real = float> class cuda_backend {
   void synchronize() const { device_->synchronize(); }
 
  private:
+  static constexpr index_t most_blocks = std::numeric_limits<std::int32_t>::max();
   static constexpr index_t block_size = 256;
   static constexpr index_t sum_grain = 4096;
 
@@ -289,6 +305,6 @@ template <std::floating_point Real = float> class cuda_backend {
   std::shared_ptr<detail::cuda_device> device_;
 };
 
-static_assert(Backend<cuda_backend<float>> && Backend<cuda_backend<double>>);
+static_assert(BlockBackend<cuda_backend<float>> && BlockBackend<cuda_backend<double>>);
 
 }  // namespace coldzoom::inline COLDZOOM_ISA
