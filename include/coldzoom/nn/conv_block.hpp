@@ -13,11 +13,17 @@ template <class B, class Norm, class Activation>
 concept fused_normalisation = fast_convolution<B> && requires {
   typename B::template normalisation<Norm::affine, typename Activation::function>;
 };
+template <class B, class Norm, class Activation>
+concept block_normalisation =
+    BlockBackend<B> && std::derived_from<Norm, normalisation_base<Norm>> && requires {
+  typename Activation::function;
+};
 }  // namespace detail
 
 /// y = activation(norm(conv(x))) + condition(side), the condition giving one number per channel.
 /// The same as the layers one after another; where the backend has a fast convolution and a fused
-/// `normalisation`, they run in the convolution's own tasks, while the image is in the cache.
+/// `normalisation`, they run in the convolution's own tasks, while the image is in the cache. A backend of
+/// blocks takes norm, activation and condition in one sweep.
 template <class Norm, class Activation, class Condition = no_condition> struct conv_block {
   conv2d conv;
   Norm norm;
@@ -26,6 +32,7 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
   template <class B> static constexpr bool fused = detail::fused_normalisation<B, Norm, Activation>;
   template <class B>
   using fused_norm = typename B::template normalisation<Norm::affine, typename Activation::function>;
+  template <class B> static constexpr bool in_blocks = detail::block_normalisation<B, Norm, Activation>;
   static constexpr bool conditioned = !std::is_same_v<Condition, no_condition>;
 
   shape output_shape(shape in) const { return norm.output_shape(conv.output_shape(in)); }
@@ -139,10 +146,15 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
       conv.forward(b, parameters, x, side, y, ws.conv, finish);
     } else {
       conv.forward(b, parameters, x, side, ws.convolved.view(n), ws.conv);
-      norm.forward(b, norm_part(parameters), ws.convolved.view(n), side, ws.normalised.view(n), ws.norm);
-      Activation{}.forward(b, parameters, ws.normalised.view(n), side, y, ws.act);
-      if constexpr (conditioned) {
-        b.for_each_index(y.size(), generic::add_per_channel<activation<B>, activation<B>>{e, y}, 8);
+      if constexpr (in_blocks<B>) {
+        norm.template forward_with<typename Activation::function>(b, norm_part(parameters),
+                                                                  ws.convolved.view(n), e, y, ws.norm);
+      } else {
+        norm.forward(b, norm_part(parameters), ws.convolved.view(n), side, ws.normalised.view(n), ws.norm);
+        Activation{}.forward(b, parameters, ws.normalised.view(n), side, y, ws.act);
+        if constexpr (conditioned) {
+          b.for_each_index(y.size(), generic::add_per_channel<activation<B>, activation<B>>{e, y}, 8);
+        }
       }
     }
   }
@@ -157,6 +169,12 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
     if constexpr (fused<B>) {
       const auto begin = [&](index_t image, real_t<B>* d) { backward_image<B>(ws, image, d); };
       conv.backward_with(b, x, dy, dx, ws.conv, begin, next);
+    } else if constexpr (in_blocks<B>) {
+      if constexpr (conditioned) blocks::sum_rows(b, n * dy.dims.c, dy.dims.pixels(), dy.data, de.data);
+      norm.template backward_with<typename Activation::function>(
+          b, norm_part(parameters), ws.convolved.view(n), dy, ws.normalised.view(n), norm_part(gradients),
+          ws.norm);
+      conv.backward(b, parameters, x, side, ws.normalised.view(n), dx, gradients, ws.conv);
     } else {
       if constexpr (conditioned) {
         b.for_each_index(n * dy.dims.c, generic::sum_per_channel<activation<B>, activation<B>>{dy, de},

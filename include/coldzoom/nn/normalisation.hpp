@@ -2,6 +2,8 @@
 #pragma once
 
 #include <array>
+#include <coldzoom/backend/block/normalisation.hpp>
+#include <coldzoom/backend/generic/elementwise.hpp>
 #include <coldzoom/backend/generic/normalisation.hpp>
 #include <coldzoom/nn/layer.hpp>
 
@@ -14,6 +16,7 @@ template <class Kind> struct normalisation_base {
   template <Backend B> struct workspace {
     generic::normalisation_geometry geometry;
     buffer_t<B> mean, rstd;
+    buffer_t<B> scratch;  // sums for the gradients of the affine, where blocks make them
   };
 
   index_t parameter_count() const { return 2 * affine_size(); }
@@ -22,11 +25,13 @@ template <class Kind> struct normalisation_base {
     list.push_back({prefix + ".weight", {dims.begin(), dims.end()}, 1, 0});
     list.push_back({prefix + ".bias", {dims.begin(), dims.end()}, 0, 0});
   }
-  template <Backend B> workspace<B> make_workspace(B& b, shape in, pass) const {
+  template <Backend B> workspace<B> make_workspace(B& b, shape in, pass mode) const {
     self().output_shape(in);  // checks
     const generic::normalisation_geometry g = self().geometry(in);
+    const bool scratch = BlockBackend<B> && mode == pass::train;
     return {g, b.template allocate<real_t<B>>(in.n * g.groups),
-            b.template allocate<real_t<B>>(in.n * g.groups)};
+            b.template allocate<real_t<B>>(in.n * g.groups),
+            b.template allocate<real_t<B>>(scratch ? blocks::affine_scratch<real_t<B>>(g, in.n) : 0)};
   }
   template <Backend B> void prepare(B&, const real_t<B>*, workspace<B>&) const {}
   template <Backend B> void finish(B&, real_t<B>*, workspace<B>&) const {}
@@ -34,27 +39,51 @@ template <class Kind> struct normalisation_base {
   template <Backend B>
   void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>&,
                activation<B> y, workspace<B>& ws) const {
-    using kernel = generic::normalise_forward<const_activation<B>, activation<B>, real_t<B>>;
-    const auto& g = ws.geometry;
-    b.for_each_index(x.dims.n * g.groups,
-                     kernel{g, static_cast<real_t<B>>(self().eps), x, parameters, parameters + affine_size(),
-                            y, ws.mean.data(), ws.rstd.data()},
-                     4 * g.group_channels() * g.pixels);
+    if constexpr (BlockBackend<B>) {
+      forward_with<generic::identity_function>(b, parameters, x, {}, y, ws);
+    } else {
+      using kernel = generic::normalise_forward<const_activation<B>, activation<B>, real_t<B>>;
+      const auto& g = ws.geometry;
+      b.for_each_index(x.dims.n * g.groups,
+                       kernel{g, static_cast<real_t<B>>(self().eps), x, parameters,
+                              parameters + affine_size(), y, ws.mean.data(), ws.rstd.data()},
+                       4 * g.group_channels() * g.pixels);
+    }
   }
   template <Backend B>
   void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>&,
                 activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws) const {
-    const auto& g = ws.geometry;
-    const const_activation<B> dy_in = dy;
-    using affine_kernel = generic::normalise_backward_affine<const_activation<B>, real_t<B>>;
-    b.for_each_index(
-        affine_size(),
-        affine_kernel{g, x, dy_in, ws.mean.data(), ws.rstd.data(), gradients, gradients + affine_size()},
-        x.dims.size() / affine_size() * 4);
-    if (!dx.data) return;
-    using kernel = generic::normalise_backward<const_activation<B>, activation<B>, real_t<B>>;
-    b.for_each_index(x.dims.n * g.groups, kernel{g, x, dy_in, parameters, ws.mean.data(), ws.rstd.data(), dx},
-                     8 * g.group_channels() * g.pixels);
+    if constexpr (BlockBackend<B>) {
+      backward_with<generic::identity_function>(b, parameters, x, dy, dx, gradients, ws);
+    } else {
+      const auto& g = ws.geometry;
+      const const_activation<B> dy_in = dy;
+      using affine_kernel = generic::normalise_backward_affine<const_activation<B>, real_t<B>>;
+      b.for_each_index(
+          affine_size(),
+          affine_kernel{g, x, dy_in, ws.mean.data(), ws.rstd.data(), gradients, gradients + affine_size()},
+          x.dims.size() / affine_size() * 4);
+      if (!dx.data) return;
+      using kernel = generic::normalise_backward<const_activation<B>, activation<B>, real_t<B>>;
+      b.for_each_index(x.dims.n * g.groups,
+                       kernel{g, x, dy_in, parameters, ws.mean.data(), ws.rstd.data(), dx},
+                       8 * g.group_channels() * g.pixels);
+    }
+  }
+
+  /// y = Function(norm(x)) + addend, one number per channel (data may be null).
+  template <class Function, BlockBackend B>
+  void forward_with(B& b, const real_t<B>* parameters, const_activation<B> x, const_activation<B> addend,
+                    activation<B> y, workspace<B>& ws) const {
+    blocks::normalise<Function>(b, ws.geometry, x.dims.n, static_cast<real_t<B>>(self().eps), x.data,
+                                parameters, addend.data, y.data, ws.mean.data(), ws.rstd.data());
+  }
+  /// The gradients of it but that of the addend. dy is overwritten; dx may not be x or dy.
+  template <class Function, BlockBackend B>
+  void backward_with(B& b, const real_t<B>* parameters, const_activation<B> x, activation<B> dy,
+                     activation<B> dx, real_t<B>* gradients, workspace<B>& ws) const {
+    blocks::normalise_back<Function>(b, ws.geometry, x.dims.n, x.data, parameters, ws.mean.data(),
+                                     ws.rstd.data(), dy.data, dx.data, gradients, ws.scratch.data());
   }
 
   index_t affine_size() const {

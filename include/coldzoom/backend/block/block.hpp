@@ -4,6 +4,7 @@
 #include <coldzoom/backend/backend.hpp>
 #include <coldzoom/core/error.hpp>
 #include <concepts>
+#include <cstdint>
 #include <string>
 #include <type_traits>
 
@@ -77,6 +78,11 @@ template <class Kernel> void check_launch(int threads, index_t shared) {
 template <class T, int Count> struct alignas(Count * sizeof(T) < 16 ? Count * sizeof(T) : 16) pack {
   T value[Count];
 };
+
+/// a / b for 0 <= a, b < 2^32: a device takes far longer to divide 64 bits.
+COLDZOOM_HD constexpr index_t quotient(index_t a, index_t b) {
+  return static_cast<index_t>(static_cast<std::uint32_t>(a) / static_cast<std::uint32_t>(b));
+}
 
 /// Two sums that are taken together.
 template <class T> struct sum_pair {

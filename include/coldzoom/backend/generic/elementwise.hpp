@@ -40,6 +40,11 @@ template <class In, class Out> struct unpack {
   }
 };
 
+struct identity_function {
+  template <class Real> COLDZOOM_HD Real value(Real z) const { return z; }
+  template <class Real> COLDZOOM_HD Real slope(Real) const { return Real(1); }
+};
+
 /// Gaussian error linear unit, exact form z * Phi(z) (Hendrycks and Gimpel 2016).
 struct gelu_function {
   template <class Real> COLDZOOM_HD Real value(Real z) const {

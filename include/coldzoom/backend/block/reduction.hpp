@@ -1,0 +1,62 @@
+/// Sums over many elements by blocks, in an order that depends on the shapes alone.
+#pragma once
+
+#include <coldzoom/backend/block/block.hpp>
+
+namespace coldzoom::inline COLDZOOM_ISA::blocks {
+
+/// sums[block] = sum of the `size` elements from values + block * size on.
+template <class Real> struct row_sums {
+  static constexpr int most_threads = usual_threads;
+  index_t size;
+  const Real* values;
+  Real* sums;
+
+  template <Block K> COLDZOOM_HD void operator()(K& block) const {
+    Real* shared = block.template shared<Real>(block.threads());
+    const Real* row = values + block.index() * size;
+    const Real total = sum(block, shared, [&](int thread) {
+      Real part = 0;
+      for (index_t i = thread; i < size; i += block.threads()) part += row[i];
+      return part;
+    });
+    block.for_each_thread([&](int thread) {
+      if (thread == 0) sums[block.index()] = total;
+    });
+  }
+};
+
+/// to[i] += sum over s of parts[s][i], in the order of s. Index: [i].
+template <class Real> struct add_parts {
+  const Real* parts;
+  index_t count, size;
+  Real* to;
+
+  COLDZOOM_HD void operator()(index_t i) const {
+    Real total = 0;
+    for (index_t s = 0; s < count; ++s) total += parts[s * size + i];
+    to[i] += total;
+  }
+};
+
+/// Threads for rows of `size` elements: whole warps, no more than there is work for.
+inline int threads_for(index_t size) {
+  const index_t threads = (size + 31) / 32 * 32;
+  return threads < usual_threads ? static_cast<int>(threads) : usual_threads;
+}
+
+/// sums[row] = sum of row `row` of [rows][size].
+template <BlockBackend B>
+void sum_rows(B& b, index_t rows, index_t size, const real_t<B>* values, real_t<B>* sums) {
+  const int threads = threads_for(size);
+  b.for_each_block(rows, threads, threads * static_cast<index_t>(sizeof(real_t<B>)) + 16,
+                   row_sums<real_t<B>>{size, values, sums});
+}
+
+/// to[i] += sum over s < count of parts[s][i], i < size.
+template <BlockBackend B>
+void add_in_order(B& b, index_t count, index_t size, const real_t<B>* parts, real_t<B>* to) {
+  b.for_each_index(size, add_parts<real_t<B>>{parts, count, size, to}, count);
+}
+
+}  // namespace coldzoom::inline COLDZOOM_ISA::blocks
