@@ -44,6 +44,44 @@ template <class L> void check_all(const L& layer, cz::shape in) {
 
 }  // namespace
 
+BOOST_AUTO_TEST_CASE(convolutions) {
+  check_all(cz::conv2d::same(3, 5, 3), {3, 3, 6, 5});
+  check_all(cz::conv2d::same(1, 9, 7), {2, 1, 8, 8});
+  check_all(cz::conv2d::same(9, 1, 3), {2, 9, 4, 4});
+  check_all(cz::conv2d{2, 3, 1, 5, 0, 2, 1, 1}, {2, 2, 4, 6});   // rectangular
+  check_all(cz::conv2d{3, 4, 4, 2, 1, 0, 1, 1}, {2, 3, 6, 5});   // even
+  check_all(cz::conv2d{3, 10, 3, 3, 1, 1, 2, 2}, {2, 3, 7, 6});  // stride 2; the last column is not met
+  check_all(cz::conv2d{2, 2, 2, 3, 3, 1, 3, 1}, {2, 2, 5, 4});   // more padding than kernel
+  check_all(cz::conv2d{7, 3, 1, 1, 0, 0, 1, 1}, {2, 7, 3, 3});
+}
+
+BOOST_AUTO_TEST_CASE(convolutions_of_many_tiles) {
+  check_values(cz::conv2d::same(16, 32, 7), {2, 16, 28, 28});  // as in the reconstructor
+  check_values(cz::conv2d::same(1, 16, 7), {2, 1, 28, 28});
+  check_values(cz::conv2d::same(16, 1, 3), {2, 16, 28, 28});
+  check_values(cz::conv2d::same(3, 3, 3), {1, 3, 45, 75});   // tiles beside each other
+  check_values(cz::conv2d::same(4, 70, 3), {3, 4, 9, 9});    // groups of outputs
+  check_values(cz::conv2d::same(2, 33, 9), {2, 2, 11, 10});  // more taps than a block takes at once
+}
+
+BOOST_AUTO_TEST_CASE(kernels_too_large_for_a_block) {
+  // 783 taps of 16 outputs and one input each take 68 bytes a tap: more than the 48 KiB of a block.
+  check_values(cz::conv2d{1, 9, 29, 27, 14, 13, 1, 1}, {1, 1, 30, 28});  // forward
+  check_values(cz::conv2d{9, 1, 29, 27, 14, 13, 1, 1}, {1, 9, 30, 28});  // data gradient
+  check_values(cz::conv2d{1, 1, 57, 56, 28, 28, 1, 1}, {1, 1, 8, 9});    // weights too
+}
+
+BOOST_AUTO_TEST_CASE(convolutions_of_random_shapes) {
+  for (std::uint64_t i = 0; i < 40; ++i) {
+    const auto draw = [&](std::uint64_t what, index_t low, index_t high) {
+      return low + cz::random_below({9, cz::stream::user, i}, what, high - low + 1);
+    };
+    const cz::conv2d layer{draw(0, 1, 11), draw(1, 1, 21), draw(2, 1, 5), draw(3, 1, 5),
+                           draw(4, 0, 4),  draw(5, 0, 4),  draw(6, 1, 3), draw(7, 1, 3)};
+    check_values(layer, {draw(8, 1, 4), layer.in_channels, draw(9, 5, 19), draw(10, 5, 40)});
+  }
+}
+
 BOOST_AUTO_TEST_CASE(normalisations) {
   check_all(cz::layer_norm_pixels(4, 3), {3, 5, 4, 3});
   check_all(cz::layer_norm_image(2, 3, 3), {3, 2, 3, 3});

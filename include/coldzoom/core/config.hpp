@@ -19,6 +19,14 @@
 #  define COLDZOOM_HD
 #endif
 
+/// Before a loop with a fixed number of turns that index values in registers: device compilers must unroll
+/// it.
+#if defined(__CUDA_ARCH__)
+#  define COLDZOOM_UNROLL _Pragma("unroll")
+#else
+#  define COLDZOOM_UNROLL
+#endif
+
 /// Every name of the library lives in `coldzoom::inline COLDZOOM_ISA`. Units compiled with different vector
 /// flags therefore define different symbols, so that a program that links both violates no one-definition
 /// rule.

@@ -1,6 +1,7 @@
 /// Two-dimensional convolution.
 #pragma once
 
+#include <coldzoom/backend/block/convolution.hpp>
 #include <coldzoom/backend/generic/convolution.hpp>
 #include <coldzoom/nn/layer.hpp>
 
@@ -54,7 +55,9 @@ struct conv2d {
 
   template <Backend B> struct generic_workspace { convolution_geometry geometry; };
   template <detail::fast_convolution B> struct fast_workspace { typename B::convolution convolution; };
+  template <BlockBackend B> struct block_workspace { blocks::convolution<B> convolution; };
   template <class B> struct choose_workspace { using type = generic_workspace<B>; };
+  template <BlockBackend B> struct choose_workspace<B> { using type = block_workspace<B>; };
   template <detail::fast_convolution B> struct choose_workspace<B> { using type = fast_workspace<B>; };
   template <Backend B> using workspace = typename choose_workspace<B>::type;
 
@@ -62,14 +65,19 @@ struct conv2d {
     output_shape(in);  // checks
     if constexpr (detail::fast_convolution<B>) {
       return {b.make_convolution(geometry(in), in.n, mode == pass::train)};
+    } else if constexpr (BlockBackend<B>) {
+      return {{b, geometry(in), in.n, mode == pass::train}};
     } else {
       return {geometry(in)};
     }
   }
 
   template <Backend B> void prepare(B& b, const real_t<B>* parameters, workspace<B>& ws) const {
-    if constexpr (detail::fast_convolution<B>)
+    if constexpr (detail::fast_convolution<B>) {
       ws.convolution.set_weights(b.pool(), parameters, bias(parameters));
+    } else if constexpr (BlockBackend<B>) {
+      ws.convolution.set_weights(b, parameters, bias(parameters));
+    }
   }
 
   template <Backend B>
@@ -77,6 +85,8 @@ struct conv2d {
                activation<B> y, workspace<B>& ws, image_callback<real_t<B>> next = {}) const {
     if constexpr (detail::fast_convolution<B>) {
       ws.convolution.forward(b.pool(), x.dims.n, x.data, y.data, next);
+    } else if constexpr (BlockBackend<B>) {
+      ws.convolution.forward(b, x.dims.n, x.data, y.data);
     } else {
       using kernel = generic::convolution_forward<const_activation<B>, activation<B>, real_t<B>>;
       b.for_each_index(y.dims.size(), kernel{ws.geometry, x, parameters, bias(parameters), y},
@@ -89,6 +99,8 @@ struct conv2d {
                 image_callback<real_t<B>> next = {}) const {
     if constexpr (detail::fast_convolution<B>) {
       backward_with(b, x, dy, dx, ws, {}, next);
+    } else if constexpr (BlockBackend<B>) {
+      ws.convolution.backward(b, x.dims.n, x.data, dy.data, dx.data, gradients, bias(gradients));
     } else {
       const convolution_geometry& g = ws.geometry;
       const const_activation<B> dy_in = dy;
