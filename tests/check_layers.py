@@ -27,7 +27,7 @@ LEAVES = {
     r"(io|data)/[^/]*\.hpp|training/checkpoint\.hpp": {"png.h", "zlib.h", "nlohmann"},
     r"interop/eigen\.hpp|metrics/frechet\.hpp": {"Eigen"},
     r"interop/xtensor\.hpp": {"xtensor", "xtl"},
-    r"backend/cuda/[^/]*\.cuh": {"cuda_runtime.h"},
+    r"backend/cuda/[^/]*\.cuh": {"cuda_runtime.h", "cublasLt.h", "cudnn.h"},
 }
 
 STANDARD = set("""

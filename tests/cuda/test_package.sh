@@ -18,3 +18,6 @@ cmake -S "$source_dir/tests/cuda/package" -B "$work/build" -DCMAKE_PREFIX_PATH="
   -DCMAKE_CUDA_COMPILER="$nvcc" -DCMAKE_CUDA_ARCHITECTURES="${CUDAARCHS:-90}"
 cmake --build "$work/build"
 "$work/build/cuda_package"
+if [ -e "$work/build/cudnn_package" ]; then
+  "$work/build/cudnn_package"
+fi

@@ -12,6 +12,20 @@ template <class B>
 concept fast_convolution = requires(B& b, const convolution_geometry& g) {
   { b.make_convolution(g, index_t{1}, true) } -> std::same_as<typename B::convolution>;
 };
+template <class B>
+concept own_block_convolution = requires(B& b, const convolution_geometry& g) {
+  { b.make_block_convolution(g, index_t{1}, true) } -> std::same_as<typename B::block_convolution>;
+};
+
+/// The convolution of a backend of blocks, whole batches at a time: its own, or that of block kernels.
+template <BlockBackend B>
+auto make_block_convolution(B& b, const convolution_geometry& g, index_t capacity, bool train) {
+  if constexpr (own_block_convolution<B>) {
+    return b.make_block_convolution(g, capacity, train);
+  } else {
+    return blocks::convolution<B>(b, g, capacity, train);
+  }
+}
 }  // namespace detail
 
 /// Convolution with bias: weights (out_channels, in_channels, kernel_h, kernel_w), zeros outside the picture.
@@ -55,7 +69,9 @@ struct conv2d {
 
   template <Backend B> struct generic_workspace { convolution_geometry geometry; };
   template <detail::fast_convolution B> struct fast_workspace { typename B::convolution convolution; };
-  template <BlockBackend B> struct block_workspace { blocks::convolution<B> convolution; };
+  template <BlockBackend B> struct block_workspace {
+    decltype(detail::make_block_convolution(std::declval<B&>(), {}, 0, true)) convolution;
+  };
   template <class B> struct choose_workspace { using type = generic_workspace<B>; };
   template <BlockBackend B> struct choose_workspace<B> { using type = block_workspace<B>; };
   template <detail::fast_convolution B> struct choose_workspace<B> { using type = fast_workspace<B>; };
@@ -66,7 +82,7 @@ struct conv2d {
     if constexpr (detail::fast_convolution<B>) {
       return {b.make_convolution(geometry(in), in.n, mode == pass::train)};
     } else if constexpr (BlockBackend<B>) {
-      return {{b, geometry(in), in.n, mode == pass::train}};
+      return {detail::make_block_convolution(b, geometry(in), in.n, mode == pass::train)};
     } else {
       return {geometry(in)};
     }

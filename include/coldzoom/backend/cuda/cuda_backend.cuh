@@ -1,11 +1,11 @@
-/// The CUDA backend: one device, one stream, plain kernels. For units that nvcc compiles.
+/// The CUDA backend: one device, one stream. For units that nvcc compiles.
 #pragma once
-
-#include <cuda_runtime.h>
 
 #include <algorithm>
 #include <coldzoom/backend/backend.hpp>
 #include <coldzoom/backend/cuda/cuda_block.cuh>
+#include <coldzoom/backend/cuda/cuda_device.cuh>
+#include <coldzoom/backend/cuda/cuda_products.cuh>
 #include <coldzoom/core/error.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -13,116 +13,11 @@
 #include <memory>
 #include <string>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// Memory space of a CUDA device.
-struct cuda_space {};
-
 namespace detail {
-
-/// What to do about a failed call; empty where its name says all.
-inline std::string cuda_advice(cudaError_t status) {
-  switch (status) {
-    case cudaErrorNoDevice:
-      return "; no CUDA device was found: check with nvidia-smi that there is one and that "
-             "CUDA_VISIBLE_DEVICES does not hide it, or use cpu_backend";
-    case cudaErrorInsufficientDriver:
-      return "; the NVIDIA driver is too old for this program: update it, or build with a CUDA toolkit that "
-             "it supports";
-    case cudaErrorNoKernelImageForDevice:
-    case cudaErrorInvalidDeviceFunction:
-    case cudaErrorUnsupportedPtxVersion:
-      return "; the program was not built for this device's architecture: configure with "
-             "-DCMAKE_CUDA_ARCHITECTURES=native on the machine that has the device";
-    case cudaErrorMemoryAllocation:
-      return "; the device is out of memory: take a smaller batch or network, or end other programs that use "
-             "the device";
-    case cudaErrorNotSupported:
-      return "; the device or its driver lacks stream-ordered memory pools, which cuda_backend needs: update "
-             "the driver, or use cpu_backend";
-    default:
-      return "";
-  }
-}
-
-/// Throws `error` with the call and CUDA's reason unless it succeeded.
-inline void check_cuda(cudaError_t status, const char* call) {
-  if (status == cudaSuccess) return;
-  cudaGetLastError();  // or the next launch would report it again
-  throw error("cuda_backend", std::string(call) + " failed: " + cudaGetErrorString(status) + " (" +
-                                  cudaGetErrorName(status) + ")" + cuda_advice(status));
-}
-
-/// A device's stream and memory pool; buffers share it with the backend, so that each outlives its memory.
-class cuda_device {
- public:
-  explicit cuda_device(int ordinal) : ordinal_(ordinal) {
-    int driver = 0, devices = 0;
-    check_cuda(cudaDriverGetVersion(&driver), "cudaDriverGetVersion");
-    // Without a driver the runtime would complain of an old one.
-    require(driver > 0, "cuda_backend",
-            "no CUDA device was found: this machine has no NVIDIA driver; install it, or use cpu_backend");
-    check_cuda(cudaGetDeviceCount(&devices), "cudaGetDeviceCount");
-    require(ordinal >= 0 && ordinal < devices, "cuda_backend", [&] {
-      return "there is no device " + std::to_string(ordinal) + "; devices are 0 to " +
-             std::to_string(devices - 1);
-    });
-    check_cuda(cudaSetDevice(ordinal), "cudaSetDevice");
-    try {
-      cudaMemPoolProps properties{};
-      properties.allocType = cudaMemAllocationTypePinned;
-      properties.location = {cudaMemLocationTypeDevice, ordinal};
-      check_cuda(cudaMemPoolCreate(&pool_, &properties), "cudaMemPoolCreate");
-      // Keep what is freed: memory would go back to the driver at every wait otherwise.
-      std::uint64_t keep = std::numeric_limits<std::uint64_t>::max();
-      check_cuda(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &keep),
-                 "cudaMemPoolSetAttribute");
-      check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
-    } catch (...) {
-      release();
-      throw;
-    }
-  }
-  cuda_device(const cuda_device&) = delete;
-  cuda_device& operator=(const cuda_device&) = delete;
-  ~cuda_device() { release(); }
-
-  int ordinal() const { return ordinal_; }
-
-  /// The stream, with its device made the calling thread's: a launch needs both to agree.
-  cudaStream_t stream() const {
-    check_cuda(cudaSetDevice(ordinal_), "cudaSetDevice");
-    return stream_;
-  }
-  void synchronize() const { check_cuda(cudaStreamSynchronize(stream_), "cudaStreamSynchronize"); }
-
-  void* allocate(std::size_t bytes) const {
-    void* memory = nullptr;
-    const cudaError_t status = cudaMallocFromPoolAsync(&memory, bytes, pool_, stream());
-    if (status != cudaSuccess) {
-      check_cuda(status, ("cudaMallocFromPoolAsync of " + std::to_string(bytes) + " bytes").c_str());
-    }
-    return memory;
-  }
-  // A failure here is the late report of an earlier one, and destructors do not throw.
-  void free(void* memory) const { cudaFreeAsync(memory, stream_); }
-
- private:
-  void release() {
-    if (stream_) {
-      cudaStreamSynchronize(stream_);
-      cudaStreamDestroy(stream_);
-    }
-    if (pool_) cudaMemPoolDestroy(pool_);
-  }
-
-  int ordinal_;
-  cudaMemPool_t pool_ = nullptr;
-  cudaStream_t stream_ = nullptr;
-};
 
 template <class Kernel> __global__ void run_kernel(index_t count, Kernel kernel) {
   const index_t step = static_cast<index_t>(gridDim.x) * blockDim.x;
@@ -169,42 +64,6 @@ template <class Real> struct matrix_product {
 
 }  // namespace detail
 
-/// Owns `size` elements of device memory. Movable, not copyable. May outlive its backend.
-template <class T> class cuda_buffer {
-  static_assert(std::is_trivially_copyable_v<T>);
-
- public:
-  cuda_buffer() = default;
-  cuda_buffer(std::shared_ptr<detail::cuda_device> device, index_t size) : device_(std::move(device)) {
-    if (size == 0) return;
-    data_ = static_cast<T*>(device_->allocate(static_cast<std::size_t>(size) * sizeof(T)));
-    size_ = size;
-  }
-  cuda_buffer(cuda_buffer&& other) noexcept { swap(other); }
-  cuda_buffer& operator=(cuda_buffer&& other) noexcept {
-    cuda_buffer(std::move(other)).swap(*this);
-    return *this;
-  }
-  ~cuda_buffer() {
-    if (data_) device_->free(data_);
-  }
-
-  T* data() { return data_; }
-  const T* data() const { return data_; }
-  index_t size() const { return size_; }
-
- private:
-  void swap(cuda_buffer& other) noexcept {
-    std::swap(device_, other.device_);
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
-  }
-
-  std::shared_ptr<detail::cuda_device> device_;
-  T* data_ = nullptr;
-  index_t size_ = 0;
-};
-
 /// Runs everything on one CUDA device, in the order of one stream. Real is float, or double for checks.
 /// Copies share the stream and the memory. Everything returns at once except `upload`, `download`, `sum` and
 /// `synchronize`, which wait for all work before them; a failure inside a kernel is thrown by the next of
@@ -218,9 +77,12 @@ template <std::floating_point Real = float> class cuda_backend {
 
   /// `device` counts from 0, as nvidia-smi and CUDA_VISIBLE_DEVICES do. Throws `error`, saying what to do,
   /// where there is no such device or driver.
-  explicit cuda_backend(int device = 0) : device_(std::make_shared<detail::cuda_device>(device)) {}
+  explicit cuda_backend(int device = 0, cuda_precision precision = cuda_precision::float32)
+      : device_(std::make_shared<detail::cuda_device>(device)),
+        products_(std::make_shared<detail::cuda_products<Real>>(device_, precision)) {}
 
   int device() const { return device_->ordinal(); }
+  cuda_precision precision() const { return products_->precision(); }
   /// For work of one's own, in order with the backend's.
   cudaStream_t stream() const { return device_->stream(); }
 
@@ -281,8 +143,12 @@ template <std::floating_point Real = float> class cuda_backend {
     return total;
   }
 
+  /// By cuBLASLt, or one thread an element where it declines. The algorithm depends on n and k alone, so a
+  /// row's bits do not depend on m.
   void gemm(bool transpose_a, index_t m, index_t n, index_t k, const Real* a, index_t lda, const Real* b,
             index_t ldb, Real* c, index_t ldc, bool accumulate) const {
+    if (m <= 0 || n <= 0) return;
+    if (k > 0 && (*products_)(transpose_a, m, n, k, a, lda, b, ldb, c, ldc, accumulate)) return;
     for_each_index(m * n, detail::matrix_product<Real>{transpose_a, n, k, a, lda, b, ldb, c, ldc, accumulate},
                    2 * k);
   }
@@ -303,6 +169,7 @@ template <std::floating_point Real = float> class cuda_backend {
   }
 
   std::shared_ptr<detail::cuda_device> device_;
+  std::shared_ptr<detail::cuda_products<Real>> products_;
 };
 
 static_assert(BlockBackend<cuda_backend<float>> && BlockBackend<cuda_backend<double>>);

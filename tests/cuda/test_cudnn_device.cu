@@ -1,0 +1,32 @@
+// The backend with cuDNN's convolutions on a device. Without a device it is skipped, but everything has been
+// compiled and linked.
+#include <coldzoom/backend/cuda/cudnn_backend.cuh>
+// The backend first, to see that it includes what it needs.
+#include <coldzoom/testing/backend_laws.hpp>
+
+#include "device_checks.cuh"
+
+BOOST_AUTO_TEST_CASE(laws) {
+  cz::cudnn_backend<float> b;
+  cz::testing::backend_laws(b);
+}
+
+BOOST_AUTO_TEST_CASE(networks) {
+  cz::cudnn_backend<float> device;
+  check_networks(device);
+}
+
+BOOST_AUTO_TEST_CASE(convolutions_in_tf32) {
+  cz::cudnn_backend<float> exact, fast(0, cz::cuda_precision::tf32);
+  const cz::shape in{4, 16, 28, 28};
+  const cz::conv2d layer = cz::conv2d::same(16, 32, 7);
+  const auto run = [&](auto& b) {
+    return pass_on<cz::mean_squared_error>(b, layer, in, [&] {
+      return cz::testing::random_values(layer.output_shape(in).size(), 4, -0.5f, 0.5f);
+    });
+  };
+  const results wanted = run(exact), found = run(fast);
+  BOOST_TEST(relative_error(found.y, wanted.y) < 1e-3);
+  BOOST_TEST(relative_error(found.dx, wanted.dx) < 1e-3);
+  BOOST_TEST(relative_error(found.gradients, wanted.gradients) < 1e-3);
+}
