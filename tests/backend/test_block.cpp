@@ -107,7 +107,7 @@ BOOST_AUTO_TEST_CASE(locals_last_from_phase_to_phase) {
 
 BOOST_AUTO_TEST_CASE(orders_bring_races_to_light) {
   std::set<std::vector<float>> results;
-  for (const std::uint64_t seed : {0, 1, 2, 3}) {
+  for (std::uint64_t seed = 0; seed < 4; ++seed) {
     std::vector<float> out(64);
     cz::testing::block_backend<float>(seed).for_each_block(1, 64, 256, race{out.data()});
     results.insert(out);

@@ -38,7 +38,11 @@ class host_block {
     });
     return reinterpret_cast<T*>(memory_->data() + std::exchange(used_, used_ + bytes));
   }
-  template <class T> std::vector<T> local() { return std::vector<T>(order_.size()); }
+  template <class T> struct local_values {
+    std::vector<T> values;
+    T& operator[](int thread) { return values[static_cast<std::size_t>(thread)]; }
+  };
+  template <class T> local_values<T> local() const { return {std::vector<T>(order_.size())}; }
   template <class T> T read(const T* at) const { return *at; }
 
   template <class Phase> void for_each_thread(const Phase& phase) {
