@@ -46,7 +46,8 @@ inline std::array<double, ssim_side> ssim_window() {
   std::array<double, ssim_side> weights;
   double sum = 0;
   for (index_t i = 0; i < ssim_side; ++i) {
-    const double off = static_cast<double>(i - ssim_side / 2);
+    constexpr index_t middle = ssim_side / 2;
+    const double off = static_cast<double>(i - middle);
     sum += weights[static_cast<std::size_t>(i)] = std::exp(-off * off / (2 * 1.5 * 1.5));
   }
   for (double& w : weights) w /= sum;
