@@ -1,6 +1,7 @@
 // Our side of compare_pytorch.py: reads commands from stdin, one a line, and answers each with one line.
 //
 //   train K, forward K, zoom K, unet_train K   do it K times; the answer is milliseconds for one
+//   cores                                      the answer is how many cores the threads have at this moment
 //   check FILE                                 writes zoomed images, outputs, losses and gradients; the
 //   answer is "done"
 //
@@ -21,6 +22,7 @@
 #include <optional>
 #include <sstream>
 
+#include "machine_peak.hpp"
 #include "small_unet.hpp"
 
 namespace cz = coldzoom;
@@ -155,6 +157,8 @@ class benchmark {
     return milliseconds(count, [&] { zoom(); });
   }
 
+  double cores() { return cores_at_hand(b_.pool()); }
+
   void check(const std::string& path) {
     cz::safetensors_file file;
     zoom();
@@ -223,10 +227,13 @@ int main(int count, char** arguments) {
       if (task == "check" && words >> path) {
         bench.check(path);
         std::cout << "done" << std::endl;
+      } else if (task == "cores") {
+        std::cout << bench.cores() << std::endl;
       } else if (words >> times && times > 0) {
         std::cout << bench.run(task, times) << std::endl;
       } else {
-        throw cz::error("bench_network", "found the command '" + line + "', wanted TASK COUNT or check FILE");
+        throw cz::error("bench_network",
+                        "found the command '" + line + "', wanted TASK COUNT, cores or check FILE");
       }
     }
   } catch (const cz::error& failure) {

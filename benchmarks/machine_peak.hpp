@@ -18,15 +18,15 @@ template <class F> double best_seconds(int rounds, F&& f) {
   return best;
 }
 
-/// Multiply-adds of floats per second on all threads of the pool, with the vectors that this program is
+/// Multiply-adds of floats per second on so many threads of the pool, with the vectors that this program is
 /// compiled for.
-inline double peak_multiply_adds(coldzoom::thread_pool& pool) {
+inline double multiply_adds_per_second(coldzoom::thread_pool& pool, int threads, coldzoom::index_t steps,
+                                       int rounds) {
   using namespace coldzoom;
-  constexpr index_t lanes = native_lanes<float>, chains = 12,
-                    steps = 2'000'000;  // chains: to hide the latency
-  std::vector<float> results(static_cast<std::size_t>(pool.threads()) * 64);
-  const double seconds = best_seconds(5, [&] {
-    pool.run(pool.threads(), [&](index_t task, int) {
+  constexpr index_t lanes = native_lanes<float>, chains = 12;  // chains: to hide the latency
+  std::vector<float> results(static_cast<std::size_t>(threads) * 64);
+  const double seconds = best_seconds(rounds, [&] {
+    pool.run(threads, [&](index_t task, int) {
       vec<float, lanes> sum[chains] = {}, factor = broadcast<lanes>(0.999f), term = broadcast<lanes>(0.001f);
       asm volatile("" : "+m"(factor), "+m"(term));  // unknown to the compiler
       for (index_t i = 0; i < steps; ++i) {
@@ -37,7 +37,19 @@ inline double peak_multiply_adds(coldzoom::thread_pool& pool) {
     });
   });
   asm volatile("" : : "r"(results.data()) : "memory");
-  return static_cast<double>(pool.threads() * steps * chains * lanes) / seconds;
+  return static_cast<double>(threads * steps * chains * lanes) / seconds;
+}
+
+/// The most on all threads.
+inline double peak_multiply_adds(coldzoom::thread_pool& pool) {
+  return multiply_adds_per_second(pool, pool.threads(), 2'000'000, 5);
+}
+
+/// How many cores the threads have between them at this moment: how many times the arithmetic of one thread
+/// all do together. Two CPUs of a virtual machine may lie on one core, now and then. Takes 15 ms.
+inline double cores_at_hand(coldzoom::thread_pool& pool) {
+  const double one = multiply_adds_per_second(pool, 1, 200'000, 3);
+  return multiply_adds_per_second(pool, pool.threads(), 200'000, 3) / one;
 }
 
 /// Bytes per second, read and written, of a copy that no cache holds.
