@@ -59,7 +59,7 @@ namespace blocks {
 /// Threads of a block where nothing speaks for another number.
 inline constexpr int usual_threads = 256;
 /// Shared memory that every device gives a block without being asked, in bytes.
-inline constexpr index_t most_shared = 48 * 1024;
+inline constexpr index_t most_shared = index_t(48) * 1024;
 
 /// Throws `error` for a launch that a device would refuse.
 template <class Kernel> void check_launch(int threads, index_t shared) {

@@ -193,8 +193,10 @@ template <class Real> struct correlate_weights {
   index_t slabs(index_t count) const { return splits(count) * shares; }
   index_t blocks(index_t count) const { return splits(count) * in_groups() * out_groups() * item_groups(); }
   index_t shared_bytes() const {
-    return piece_h() * piece_w() * static_cast<index_t>(sizeof(in_pack)) +
-           tile_h * tile_w * out_packs * static_cast<index_t>(sizeof(out_pack)) + 32;
+    const index_t pieces = static_cast<index_t>(piece_h()) * piece_w(),
+                  tiles = static_cast<index_t>(tile_h) * tile_w * out_packs;
+    return pieces * static_cast<index_t>(sizeof(in_pack)) + tiles * static_cast<index_t>(sizeof(out_pack)) +
+           32;
   }
 
   /// Chooses tile, work of a block and split for up to `capacity` images; false where not even one pixel
