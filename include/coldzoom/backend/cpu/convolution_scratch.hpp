@@ -24,7 +24,9 @@ template <class T> class convolution_scratch {
   /// For pools of up to `threads` threads.
   explicit convolution_scratch(int threads = 1) : threads_(threads) {}
 
-  area inputs, outputs;  // spectra
+  /// Spectra of the two halves of the images, apart: layers cut this memory up differently, and where halves
+  /// met, what one thread has in its caches would pass to the other from layer to layer.
+  area inputs[2], outputs[2];
 
   void reserve_images(index_t size) {
     if (size <= image_size_) return;

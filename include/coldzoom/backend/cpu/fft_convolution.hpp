@@ -25,7 +25,7 @@ namespace coldzoom::inline COLDZOOM_ISA {
 ///
 /// Activations are [image][ceil(C / L)][H * W][L], L = native_lanes<T>: the lanes are channels, and neither
 /// transforms nor products move data between lanes. Spectra are
-/// [frequency][image, tile][ceil(C / L)][re x L, im x L].
+/// [half of the images][frequency][image, tile][ceil(C / L)][re x L, im x L].
 ///
 /// Cost: 3 or 4 real products per frequency and channel pair, that is 2 to 2.6 multiplies per output for a
 /// 28 x 28 picture on one tile, whatever the kernel's size. Results depend neither on the number of threads
@@ -60,16 +60,18 @@ template <class T> class fft_convolution {
     across_ = cut(g.in_w, g.kernel_w, tile_);
     in_blocks_ = blocks(g.in_channels);
     out_blocks_ = blocks(g.out_channels);
-    const index_t slots = round_up(capacity * tiles(), rows);
-    x_ = layout(slots, in_blocks_);
-    y_ = layout(slots, out_blocks_);
-    if (!train) scratch_->inputs.reserve(x_.size);
-    scratch_->outputs.reserve(y_.size);
+    half_ = round_up((capacity * tiles() + groups - 1) / groups, rows);
+    for (index_t i = 0; i < groups; ++i) {
+      x_[i] = layout(half_, in_blocks_);
+      y_[i] = layout(half_, out_blocks_);
+      if (!train) scratch_->inputs[i].reserve(x_[i].size);
+      scratch_->outputs[i].reserve(y_[i].size);
+    }
     scratch_->reserve_images(std::max(in_blocks_, out_blocks_) * g.in_h * pitch());
     weights_ = owned(layout(g.in_channels, out_blocks_));
     bias_ = host_buffer<T>(out_blocks_ * L);
     if (!train) return;
-    x_ = owned(x_);  // kept from forward to backward
+    for (spectra& kept : x_) kept = owned(kept);  // from forward to backward
     transposed_ = owned(layout(g.out_channels, in_blocks_));
     for (spectra& sum : dw_) sum = owned(layout(round_up(g.in_channels, rows), out_blocks_));
     db_ = host_buffer<T>(out_blocks_ * L);
@@ -106,8 +108,8 @@ template <class T> class fft_convolution {
       if (x) {
         pool.run(n, [&](index_t image, int) { analyse_input(fft, image, x + image * in_size()); });
       }
-      for_products(pool, n, fft.frequencies, [&](index_t f, slot_range slots) {
-        product<true>(f, slots, inputs(), geometry_.in_channels, weights_, outputs());
+      for_products(pool, fft.frequencies, [&](index_t f, index_t g) {
+        product<true>(f, slots(g, n), inputs(g), geometry_.in_channels, weights_, outputs(g));
       });
       pool.run(n, [&](index_t image, int thread) {
         T* const to = y ? y + image * out_size() : scratch_->image(thread);
@@ -140,12 +142,9 @@ template <class T> class fft_convolution {
           analyse_gradient(fft, image, dy + image * out_size());
         });
       }
-      for_products(pool, n, fft.frequencies, [&](index_t f, slot_range slots) {
-        for (index_t g = 0; g < groups; ++g) {
-          const slot_range own = group(g, n);
-          if (slots.first <= own.first && own.last <= slots.last) accumulate_weights(f, own, dw_[g]);
-        }
-        if (wanted) product<false>(f, slots, outputs(), geometry_.out_channels, transposed_, x_);
+      for_products(pool, fft.frequencies, [&](index_t f, index_t g) {
+        accumulate_weights(f, slots(g, n), x_[g], outputs(g), dw_[g]);
+        if (wanted) product<false>(f, slots(g, n), outputs(g), geometry_.out_channels, transposed_, x_[g]);
       });
       accumulate_bias(fft.sum_frequency, n);
       if (!wanted) return;
@@ -200,7 +199,7 @@ template <class T> class fft_convolution {
   static constexpr bool gauss = COLDZOOM_VECTOR_BYTES == 64;
   static constexpr index_t rows = gauss ? 8 : std::min<index_t>(4, L);
   static_assert(L % rows == 0);
-  static constexpr index_t groups = 2;  // of images, in the products
+  static constexpr index_t groups = 2;  // halves of the images
   using V = vec<T, L>;
 
   /// Complex vectors [frequency][row][block], re and im side by side.
@@ -213,13 +212,12 @@ template <class T> class fft_convolution {
     }
     index_t row() const { return blocks * 2 * L; }
 
-    /// Prefetches part `part` of `parts` of rows first .. last - 1 of frequency f + 1, during the work on f:
+    /// Prefetches part `part` of `parts` of the first `count` rows of frequency f + 1, during the work on f:
     /// the products read and write each number once, and would otherwise wait for memory half of their time.
-    COLDZOOM_INLINE void prefetch_next(index_t f, index_t first, index_t last, index_t part,
-                                       index_t parts) const {
+    COLDZOOM_INLINE void prefetch_next(index_t f, index_t count, index_t part, index_t parts) const {
       if ((f + 2) * stride > size) return;
-      const index_t total = (last - first) * row(), share = (total + parts - 1) / parts;
-      prefetch(at(f + 1, first, 0) + part * share, std::min(share, total - part * share));
+      const index_t total = count * row(), share = (total + parts - 1) / parts;
+      prefetch(at(f + 1, 0, 0) + part * share, std::min(share, total - part * share));
     }
   };
 
@@ -283,16 +281,18 @@ template <class T> class fft_convolution {
     return array;
   }
   // What no call leaves behind for the next one lies in memory shared with other convolutions.
-  spectra inputs() const {
-    spectra array = x_;
-    if (!array.data) array.data = scratch_->inputs.data();
+  spectra inputs(index_t g) const {
+    spectra array = x_[g];
+    if (!array.data) array.data = scratch_->inputs[g].data();
     return array;
   }
-  spectra outputs() const {
-    spectra array = y_;
-    array.data = scratch_->outputs.data();
+  spectra outputs(index_t g) const {
+    spectra array = y_[g];
+    array.data = scratch_->outputs[g].data();
     return array;
   }
+  T* input(index_t slot, index_t block) const { return inputs(slot / half_).at(0, slot % half_, block); }
+  T* output(index_t slot, index_t block) const { return outputs(slot / half_).at(0, slot % half_, block); }
 
   index_t tiles() const { return down_.count * across_.count; }
   /// Undoes the factor of a product of two spectra of tile_fft and of its inverse; a power of two, so exact.
@@ -345,26 +345,26 @@ template <class T> class fft_convolution {
   index_t in_size() const { return in_blocks_ * plane(); }
   index_t out_size() const { return out_blocks_ * plane(); }
 
-  template <class Fft> void analyse(Fft fft, index_t image, const T* planes, const spectra& to, side which) {
-    for (index_t block = 0; block < to.blocks; ++block) {
-      for_tiles(image, which, [&](const tile_window& window, index_t first, index_t slot) {
-        fft.forward(window, planes + block * plane() + first, pitch(), to.at(0, slot, block), to.stride);
+  template <class Fft> void analyse_input(Fft fft, index_t image, const T* x) {
+    for (index_t block = 0; block < in_blocks_; ++block) {
+      for_tiles(image, &cutting::input, [&](const tile_window& window, index_t first, index_t slot) {
+        fft.forward(window, x + block * plane() + first, pitch(), input(slot, block), x_[0].stride);
       });
     }
   }
-  template <class Fft> void analyse_input(Fft fft, index_t image, const T* x) {
-    analyse(fft, image, x, inputs(), &cutting::input);
-  }
   template <class Fft> void analyse_gradient(Fft fft, index_t image, const T* dy) {
-    analyse(fft, image, dy, outputs(), &cutting::output);
+    for (index_t block = 0; block < out_blocks_; ++block) {
+      for_tiles(image, &cutting::output, [&](const tile_window& window, index_t first, index_t slot) {
+        fft.forward(window, dy + block * plane() + first, pitch(), output(slot, block), y_[0].stride);
+      });
+    }
   }
 
   template <class Fft> void synthesise_output(Fft fft, index_t image, T* y) {
-    const spectra from = outputs();
     for (index_t block = 0; block < out_blocks_; ++block) {
       const V bias = load<L>(bias_.data() + block * L);
       for_tiles(image, &cutting::output, [&](const tile_window& window, index_t first, index_t slot) {
-        fft.template inverse<false>(from.at(0, slot, block), from.stride, window, bias,
+        fft.template inverse<false>(output(slot, block), y_[0].stride, window, bias,
                                     y + block * plane() + first, pitch());
       });
     }
@@ -375,77 +375,72 @@ template <class T> class fft_convolution {
     if (overlap) std::fill_n(dx, in_size(), T(0));
     for (index_t block = 0; block < in_blocks_; ++block) {
       for_tiles(image, &cutting::input, [&](const tile_window& window, index_t first, index_t slot) {
-        const T* from = x_.at(0, slot, block);
+        const T* const from = input(slot, block);
         T* const to = dx + block * plane() + first;
         if (overlap) {
-          fft.template inverse<true>(from, x_.stride, window, zero<T, L>(), to, pitch());
+          fft.template inverse<true>(from, x_[0].stride, window, zero<T, L>(), to, pitch());
         } else {
-          fft.template inverse<false>(from, x_.stride, window, zero<T, L>(), to, pitch());
+          fft.template inverse<false>(from, x_[0].stride, window, zero<T, L>(), to, pitch());
         }
       });
     }
   }
 
-  /// Slots first .. last - 1.
-  struct slot_range {
-    index_t first, last;
-  };
-  /// Weight gradients are summed up over halves of the images, whatever the number of threads; so with two
-  /// threads each works on the images that it transformed.
-  slot_range group(index_t g, index_t n) const {
-    const index_t half = round_up((capacity_ * tiles() + groups - 1) / groups, rows), last = n * tiles();
-    return {std::min(g * half, last), std::min((g + 1) * half, last)};
-  }
-  /// Calls f(frequency, slots) for all frequencies and, on one thread, all slots at once, else each group.
-  template <class F> void for_products(thread_pool& pool, index_t n, index_t frequencies, F&& f) const {
+  /// How many slots of n images lie in half g. Products and weight gradients go by these halves, whatever the
+  /// number of threads; so with two threads each works on the images that it transformed.
+  index_t slots(index_t g, index_t n) const { return std::clamp<index_t>(n * tiles() - g * half_, 0, half_); }
+  /// Calls f(frequency, half) for all of them.
+  template <class F> void for_products(thread_pool& pool, index_t frequencies, F&& f) const {
+    // One thread takes both halves while the weights are at hand.
     const bool together = pool.threads() == 1;
     // Neighbours in one task, because each prefetches the next, but enough tasks for all threads.
     const index_t chunk = frequencies / 64 + 1;
     pool.run(
         together ? frequencies : groups * frequencies,
         [&](index_t task, int) {
-          f(task % frequencies, together ? slot_range{0, n * tiles()} : group(task / frequencies, n));
+          if (!together) return f(task % frequencies, task / frequencies);
+          for (index_t g = 0; g < groups; ++g) f(task, g);
         },
         chunk);
   }
 
-  /// c[slot] = sum over channels k of a[slot][k] b[k], b conjugated or not, at frequency f.
+  /// c[slot] = sum over channels k of a[slot][k] b[k], b conjugated or not, at frequency f for slots 0 ..
+  /// count - 1.
   template <bool Conjugate>
-  void product(index_t f, slot_range slots, const spectra& a, index_t channels, const spectra& b,
+  void product(index_t f, index_t count, const spectra& a, index_t channels, const spectra& b,
                const spectra& c) {
     // Slots come in whole register tiles, so that every image goes through the same code.
-    const index_t last = slots.first + round_up(slots.last - slots.first, rows);
-    const index_t tiles = (last - slots.first) / rows, calls = b.blocks * tiles;
-    std::fill(a.at(f, slots.last, 0), a.at(f, last, 0), T(0));
+    const index_t last = round_up(count, rows), tiles = last / rows, calls = b.blocks * tiles;
+    std::fill(a.at(f, count, 0), a.at(f, last, 0), T(0));
     for (index_t call = 0; call < calls; ++call) {
-      const index_t block = call / tiles, slot = slots.first + call % tiles * rows;
-      a.prefetch_next(f, slots.first, last, call, calls);
-      b.prefetch_next(f, 0, channels, call, calls);
-      c.prefetch_next(f, slots.first, last, call, calls);
+      const index_t block = call / tiles, slot = call % tiles * rows;
+      a.prefetch_next(f, last, call, calls);
+      b.prefetch_next(f, channels, call, calls);
+      c.prefetch_next(f, last, call, calls);
       multiply<Conjugate, false>(a.at(f, slot, 0), a.row(), 1, L, channels, b.at(f, 0, block), b.row(),
                                  c.at(f, slot, block), c.row());
     }
   }
 
-  /// dw[ci] += sum over slots k of x[k][ci] conj(dy[k]), at frequency f.
-  void accumulate_weights(index_t f, slot_range slots, const spectra& dw) {
+  /// dw[ci] += sum over slots k < count of x[k][ci] conj(dy[k]), at frequency f.
+  void accumulate_weights(index_t f, index_t count, const spectra& x, const spectra& dy, const spectra& dw) {
     const auto kernel = accumulated_ ? &multiply<true, true> : &multiply<true, false>;
-    const index_t count = slots.last - slots.first, channels = round_up(geometry_.in_channels, rows);
-    const index_t calls = out_blocks_ * channels / rows;
-    const spectra dy = outputs();
+    const index_t channels = round_up(geometry_.in_channels, rows), calls = out_blocks_ * channels / rows;
     for (index_t call = 0; call < calls; ++call) {
       const index_t block = call / (channels / rows), in = call % (channels / rows) * rows;
-      dw.prefetch_next(f, 0, channels, call, calls);
-      kernel(x_.at(f, slots.first, in / L) + in % L, 1, x_.row(), count, count, dy.at(f, slots.first, block),
-             dy.row(), dw.at(f, in, block), dw.row());
+      dw.prefetch_next(f, channels, call, calls);
+      kernel(x.at(f, 0, in / L) + in % L, 1, x.row(), count, count, dy.at(f, 0, block), dy.row(),
+             dw.at(f, in, block), dw.row());
     }
   }
 
   void accumulate_bias(index_t f, index_t n) {
-    const spectra dy = outputs();
     for (index_t block = 0; block < out_blocks_; ++block) {
       V sum = accumulated_ ? load<L>(db_.data() + block * L) : zero<T, L>();
-      for (index_t slot = 0; slot < n * tiles(); ++slot) sum += load<L>(dy.at(f, slot, block));
+      for (index_t g = 0; g < groups; ++g) {
+        const spectra dy = outputs(g);
+        for (index_t slot = 0; slot < slots(g, n); ++slot) sum += load<L>(dy.at(f, slot, block));
+      }
       store<L>(db_.data() + block * L, sum);
     }
   }
@@ -498,9 +493,9 @@ template <class T> class fft_convolution {
   std::shared_ptr<convolution_scratch<T>> scratch_;
   bool accumulated_ = false;  // dw_ and db_ hold something
   index_t in_flight_ = 0;     // images whose spectra the last forward call left in x_
-  index_t tile_ = 0, in_blocks_ = 0, out_blocks_ = 0;
+  index_t tile_ = 0, in_blocks_ = 0, out_blocks_ = 0, half_ = 0;
   cutting down_{}, across_{};
-  spectra x_, y_, weights_, transposed_, dw_[groups];
+  spectra x_[groups], y_[groups], weights_, transposed_, dw_[groups];  // x_ and y_ by halves of the slots
   std::vector<host_buffer<T>> memory_;
   host_buffer<T> bias_, db_;
 };
