@@ -81,10 +81,9 @@ void run(const settings& s) {
   if (!picture.empty()) coldzoom::save_png(picture, coldzoom::image_grid(rows, count, 2));
 }
 
-void add_options(CLI::App& app, settings& s) {
-  app.add_option("--data", s.folder, "folder with the four files of MNIST")->capture_default_str();
-  app.add_option("--picture", s.picture,
-                 "PNG file for originals, degraded and restored images; none by default");
+void add_options(programs::options& o, settings& s) {
+  o.add("--data", s.folder, "folder with the four files of MNIST");
+  o.add("--picture", s.picture, "PNG file for originals, degraded and restored images; none by default");
 }
 
 }  // namespace

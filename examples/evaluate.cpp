@@ -1,5 +1,10 @@
 /// Scores samples against real digits.
 
+#include <coldzoom/core/file.hpp>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "common/data.hpp"
 #include "common/program.hpp"
 #include "common/scores.hpp"
 
@@ -8,7 +13,7 @@ namespace {
 using namespace coldzoom;
 
 struct settings {
-  std::string samples, data = "embedded", classifier = programs::embedded_classifier, json;
+  std::string samples, data = "embedded", classifier, json;
   bool print_json = false, smoke = false;
   index_t count = 0;
   int threads = 0;
@@ -57,27 +62,19 @@ void evaluate(const settings& s) {
   }
 }
 
-void add_options(CLI::App& app, settings& s) {
-  app.add_option("--samples", s.samples,
-                 "N x H x W or N x C x H x W float32 in [0, 1] (.npy); or train or test: real images of that "
-                 "split of --data, which set the floor")
-      ->required();
-  app.add_option("--data", s.data,
-                 std::string(programs::data_help) +
-                     "; its test split is the reference. Scores against embedded and full data cannot be "
-                     "compared")
-      ->capture_default_str();
-  app.add_option("--json", s.json, "print one JSON object, or write it to this file")->expected(0, 1);
-  app.add_option("--count", s.count, "score the first N samples, 0 for all")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_option("--classifier", s.classifier,
-                 "model.safetensors of train_classifier; the embedded one if absent");
-  app.add_option("--threads", s.threads, "0 for all CPUs; no effect on results")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
-  app.add_flag("--smoke", s.smoke, "score as few samples as can be: shows that everything works, in seconds");
-  app.callback([&app, &s] { s.print_json = app.count("--json") > 0; });
+void add_options(programs::options& o, settings& s) {
+  o.add("--samples", s.samples,
+        "N x H x W or N x C x H x W float32 in [0, 1] (.npy); or train or test: real images of that split of "
+        "--data, which set the floor")
+      .required();
+  o.add("--data", s.data,
+        std::string(programs::data_help) +
+            "; its test split is the reference. Scores against embedded and full data cannot be compared");
+  o.add("--json", s.json, "print one JSON object, or write it to this file").optional_value(s.print_json);
+  o.add("--count", s.count, "score the first N samples, 0 for all").at_least_0();
+  programs::add_classifier(o, s.classifier);
+  programs::add_threads(o, s.threads);
+  o.add_flag("--smoke", s.smoke, "score as few samples as can be: shows that everything works, in seconds");
 }
 
 }  // namespace

@@ -1,9 +1,15 @@
 /// Scores the checkpoints of a training run, and draws the scores over its epochs.
 
 #include <algorithm>
+#include <coldzoom/core/file.hpp>
+#include <cstdio>
+#include <filesystem>
 #include <map>
+#include <nlohmann/json.hpp>
 
+#include "common/data.hpp"
 #include "common/plot.hpp"
+#include "common/program.hpp"
 #include "common/run_folder.hpp"
 #include "common/sampling.hpp"
 #include "common/scores.hpp"
@@ -14,7 +20,7 @@ using namespace coldzoom;
 using nlohmann::ordered_json;
 
 struct settings {
-  std::string run, data, latent, latent_file, classifier = programs::embedded_classifier, png;
+  std::string run, data, latent, latent_file, classifier, png;
   programs::sampling_options sampling;
   int every = 1, threads = 0;
   bool smoke = false;
@@ -178,8 +184,7 @@ void evaluate_run(settings s) {
       require(model.method.kind == first.method.kind && model.network.image() == image, file.c_str(), [&] {
         return "found a " + model.method.kind + " model, the run began with " + first.method.kind;
       });
-      any_network<backend> network(
-          predictor<backend, reconstructor>(b, model.network, image, model.parameters));
+      any_network<backend> network = network_of(b, model);
       const image_set samples{image.with_n(s.sampling.count),
                               to_unit(draw_samples(b, network, model, draw_from, s.sampling))};
       const ordered_json scores = score.score(file, source_of(samples));
@@ -196,34 +201,24 @@ void evaluate_run(settings s) {
   std::printf("%s/metrics.jsonl, %s\n", s.run.c_str(), png.c_str());
 }
 
-void add_options(CLI::App& app, settings& s) {
+void add_options(programs::options& o, settings& s) {
   s.sampling.count = 2000;
-  app.add_option("--run", s.run, "folder of the run, as --out of the training program")->required();
-  app.add_option("--count", s.sampling.count, "samples of each checkpoint")
-      ->check(CLI::Range(1, 10000000))
-      ->capture_default_str();
-  app.add_option("--every", s.every, "score every K-th epoch, and the last")
-      ->check(CLI::Range(1, 1000000))
-      ->capture_default_str();
-  app.add_option(
-      "--data", s.data,
-      std::string(programs::data_help) +
-          "; its test split is the reference, and latents come from it as with sample; by default what "
-          "the model was trained on");
-  app.add_option("--latent", s.latent,
-                 "histogram, patches or gaussian; by default the original's for the model")
-      ->check(CLI::IsMember({"histogram", "patches", "gaussian"}));
-  app.add_option("--latent-file", s.latent_file, "latents of pixel_distribution, in place of --latent")
-      ->excludes("--latent");
-  programs::add_sampling_options(app, s.sampling);
-  app.add_option("--classifier", s.classifier,
-                 "model.safetensors of train_classifier; the embedded one if absent");
-  app.add_option("--png", s.png, "picture of the scores over the epochs; RUN/metrics.png if absent");
-  app.add_option("--threads", s.threads, "0 for all CPUs; no effect on results")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
-  app.add_flag("--smoke", s.smoke,
-               "as few samples as can be scored: shows that everything works, in seconds");
+  o.add("--run", s.run, "folder of the run, as --out of the training program").required();
+  o.add("--count", s.sampling.count, "samples of each checkpoint").range(1, 10000000);
+  o.add("--every", s.every, "score every K-th epoch, and the last").range(1, 1000000);
+  o.add("--data", s.data,
+        std::string(programs::data_help) +
+            "; its test split is the reference, and latents come from it as with sample; by default what the "
+            "model was trained on");
+  o.add("--latent", s.latent, "histogram, patches or gaussian; by default the original's for the model")
+      .one_of(programs::latent_policies);
+  o.add("--latent-file", s.latent_file, "latents of pixel_distribution, in place of --latent")
+      .excludes("--latent");
+  programs::add_sampling_options(o, s.sampling);
+  programs::add_classifier(o, s.classifier);
+  o.add("--png", s.png, "picture of the scores over the epochs; RUN/metrics.png if absent");
+  programs::add_threads(o, s.threads);
+  o.add_flag("--smoke", s.smoke, "as few samples as can be scored: shows that everything works, in seconds");
 }
 
 }  // namespace

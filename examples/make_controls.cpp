@@ -1,6 +1,6 @@
 /// Writes real images spoilt in known ways, to see what the scores make of them.
 
-#include <filesystem>
+#include <cstdio>
 
 #include "common/controls.hpp"
 #include "common/program.hpp"
@@ -17,15 +17,11 @@ struct settings {
 void make_controls(const settings& s) {
   using namespace programs;
   const labelled_images train = load_data(s.data).train;
-  std::error_code failure;
-  std::filesystem::create_directories(s.out, failure);
-  require(!failure, s.out.c_str(), [&] { return "cannot make this folder: " + failure.message(); });
+  make_folder(s.out);
   const auto save = [&](const char* name, const image_set& images) {
     const std::string path = s.out + "/" + name + ".npy";
-    const shape& d = images.dims;
-    save_npy(path, images.pixels,
-             d.c == 1 ? std::vector<index_t>{d.n, d.h, d.w} : std::vector<index_t>{d.n, d.c, d.h, d.w});
-    std::printf("%s: %td images\n", path.c_str(), d.n);
+    save_samples(path, images);
+    std::printf("%s: %td images\n", path.c_str(), images.dims.n);
   };
   save("noise", with_noise(train, s.count, 0.1f));
   save("blur", with_blur(train, s.count));
@@ -33,13 +29,10 @@ void make_controls(const settings& s) {
   save("repeated", repeated_images(train, 250, 10));
 }
 
-void add_options(CLI::App& app, settings& s) {
-  app.add_option("--data", s.data, std::string(programs::data_help) + "; its training images are spoilt")
-      ->capture_default_str();
-  app.add_option("--count", s.count, "images in each file but repeated.npy")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app.add_option("--out", s.out, "folder of the files")->capture_default_str();
+void add_options(programs::options& o, settings& s) {
+  o.add("--data", s.data, std::string(programs::data_help) + "; its training images are spoilt");
+  o.add("--count", s.count, "images in each file but repeated.npy").above_0();
+  o.add("--out", s.out, "folder of the files");
 }
 
 }  // namespace

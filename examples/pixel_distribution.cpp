@@ -1,12 +1,16 @@
 /// Histograms of the pixels at a level of the degradation: of the data, and of latents drawn to stand for
 /// them.
 
+#include <algorithm>
 #include <array>
+#include <cmath>
+#include <coldzoom/core/file.hpp>
 #include <cstdio>
 
 #include "common/data.hpp"
 #include "common/latents.hpp"
 #include "common/plot.hpp"
+#include "common/program.hpp"
 #include "common/progress.hpp"
 
 namespace {
@@ -177,31 +181,20 @@ void compare(settings s) {
   if (!s.latent_file.empty()) save_latents(s.latent_file, source);
 }
 
-void add_options(CLI::App& app, settings& s) {
-  app.add_option("--data", s.data, programs::data_help)->capture_default_str();
-  app.add_option("--kind", s.kind, "whose degradation: " + programs::kind_names())->capture_default_str();
-  app.add_option("--step", s.step, "t of D(x0, t), 0 for the last of the kind")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_option("--latent", s.latent,
-                 "how latents are drawn: histogram or patches (zoom), gaussian (ddpm); by default as sample "
-                 "does");
-  app.add_option("--count", s.count, "how many latents to draw, 0 for as many as there are images")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_option("--limit", s.limit, "use the first N training images, 0 for all")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_option("--seed", s.seed, "of noise and latents")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_option("--threads", s.threads, "0 for all CPUs; no effect on results")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
-  app.add_option("--csv", s.csv, "both histograms as a table");
-  app.add_option("--png", s.png, "both histograms as a picture, .png or .svg (needs gnuplot)");
-  app.add_option("--latent-file", s.latent_file, "where to put the latents, for sample --latent-file");
-  app.add_flag("--smoke", s.smoke, "500 images: shows that everything works, in seconds");
+void add_options(programs::options& o, settings& s) {
+  o.add("--data", s.data, programs::data_help);
+  o.add("--kind", s.kind, "whose degradation: " + programs::kind_names());
+  o.add("--step", s.step, "t of D(x0, t), 0 for the last of the kind").at_least_0();
+  o.add("--latent", s.latent,
+        "how latents are drawn: histogram or patches (zoom), gaussian (ddpm); by default as sample does");
+  o.add("--count", s.count, "how many latents to draw, 0 for as many as there are images").at_least_0();
+  programs::add_limit(o, s.limit, "training images");
+  programs::add_seed(o, s.seed, "of noise and latents");
+  programs::add_threads(o, s.threads);
+  o.add("--csv", s.csv, "both histograms as a table");
+  o.add("--png", s.png, "both histograms as a picture, .png or .svg (needs gnuplot)");
+  o.add("--latent-file", s.latent_file, "where to put the latents, for sample --latent-file");
+  o.add_flag("--smoke", s.smoke, "500 images: shows that everything works, in seconds");
 }
 
 }  // namespace

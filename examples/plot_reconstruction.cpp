@@ -1,11 +1,12 @@
 /// Pictures of what a model does: images degraded and reconstructed, and the states of sampling.
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
-#include <filesystem>
-#include <map>
 
 #include "common/data.hpp"
 #include "common/plot.hpp"
+#include "common/program.hpp"
 #include "common/sampling.hpp"
 
 namespace {
@@ -159,13 +160,11 @@ void plot(const settings& s) {
            std::to_string(sets.test.dims.n - s.images) + ": there are " + std::to_string(sets.test.dims.n) +
            " test images";
   });
-  std::error_code failure;
-  std::filesystem::create_directories(s.out, failure);
-  require(!failure, s.out.c_str(), [&] { return "cannot make this folder: " + failure.message(); });
+  make_folder(s.out);
 
   const std::string reconstructions = s.out + "/reconstruction." + s.format,
                     states = s.out + "/sampling." + s.format;
-  any_network<backend> network(predictor<backend, reconstructor>(b, model.network, image, model.parameters));
+  any_network<backend> network = network_of(b, model);
   plot_reconstructions(b, network, model, images_from(sets.test, s.first, s.images), at, reconstructions);
   const latent_source latents = find_latents(b, {"", s.latent_file, s.data}, model);
   plot_sampling(b, network, model, drawing_of(b, latents), s, calls, states);
@@ -173,32 +172,21 @@ void plot(const settings& s) {
               latents.policy.c_str());
 }
 
-void add_options(CLI::App& app, settings& s) {
-  app.add_option("--model", s.model, "safetensors file, ours or the original project's")->required();
-  app.add_option("--kind", s.kind,
-                 "what the model is, where the file does not say: " + programs::kind_names());
-  app.add_option("--data", s.data,
-                 std::string("whose test images are shown: ") + programs::data_help +
-                     "; by default what the model was trained on, else embedded");
-  app.add_option("--at", s.at, "steps t to reconstruct from; by default the quarters of T")->delimiter(',');
-  app.add_option("--every", s.every, "show every so many steps of sampling; 0 for about 12 in all")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_option("--images", s.images, "how many images and samples")
-      ->check(CLI::Range(1, 40))
-      ->capture_default_str();
-  app.add_option("--first", s.first, "the first test image")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_option("--latent-file", s.latent_file, "latents to sample from, as for sample");
-  programs::add_sampling_options(app, s.sampling);
-  app.add_option("--threads", s.threads, "0 for all CPUs; no effect on results")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
-  app.add_option("--out", s.out, "folder for reconstruction.png and sampling.png")->capture_default_str();
-  app.add_option("--format", s.format, "png or svg")
-      ->check(CLI::IsMember({"png", "svg"}))
-      ->capture_default_str();
+void add_options(programs::options& o, settings& s) {
+  o.add("--model", s.model, "safetensors file, ours or the original project's").required();
+  o.add("--kind", s.kind, "what the model is, where the file does not say: " + programs::kind_names());
+  o.add("--data", s.data,
+        std::string("whose test images are shown: ") + programs::data_help +
+            "; by default what the model was trained on, else embedded");
+  o.add("--at", s.at, "steps t to reconstruct from; by default the quarters of T").separated_by(',');
+  o.add("--every", s.every, "show every so many steps of sampling; 0 for about 12 in all").at_least_0();
+  o.add("--images", s.images, "how many images and samples").range(1, 40);
+  o.add("--first", s.first, "the first test image").at_least_0();
+  o.add("--latent-file", s.latent_file, "latents to sample from, as for sample");
+  programs::add_sampling_options(o, s.sampling);
+  programs::add_threads(o, s.threads);
+  o.add("--out", s.out, "folder for reconstruction.png and sampling.png");
+  o.add("--format", s.format, "png or svg").one_of({"png", "svg"});
 }
 
 }  // namespace

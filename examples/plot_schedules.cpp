@@ -1,7 +1,9 @@
 /// Pictures of what the models undo: noise schedules, and every degradation on the same images.
 
+#include <algorithm>
+#include <cmath>
+#include <coldzoom/core/file.hpp>
 #include <cstdio>
-#include <filesystem>
 
 #include "common/data.hpp"
 #include "common/method.hpp"
@@ -118,9 +120,7 @@ void plot(const settings& s) {
   });
   images = programs::images_from(images, s.first, s.images);
   require(images.dims.c == 1, s.data.c_str(), "found images of several channels, wanted grey ones");
-  std::error_code failure;
-  std::filesystem::create_directories(s.out, failure);
-  require(!failure, s.out.c_str(), [&] { return "cannot make this folder: " + failure.message(); });
+  programs::make_folder(s.out);
 
   std::vector<shown_method> methods = noise_methods(s.steps);
   const std::string schedules = s.out + "/schedules." + s.format,
@@ -136,28 +136,15 @@ void plot(const settings& s) {
   std::printf("%s\n%s\n%s\n", schedules.c_str(), table.c_str(), progressions.c_str());
 }
 
-void add_options(CLI::App& app, settings& s) {
-  app.add_option("--data", s.data, programs::data_help)->capture_default_str();
-  app.add_option("--out", s.out, "folder for schedules.png, schedules.csv and progressions.png")
-      ->capture_default_str();
-  app.add_option("--format", s.format, "png or svg")
-      ->check(CLI::IsMember({"png", "svg"}))
-      ->capture_default_str();
-  app.add_option("--steps", s.steps, "T of the noise schedules")
-      ->check(CLI::Range(1, programs::largest_steps))
-      ->capture_default_str();
-  app.add_option("--images", s.images, "how many test images")
-      ->check(CLI::Range(1, 20))
-      ->capture_default_str();
-  app.add_option("--first", s.first, "the first of them")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_option("--columns", s.columns, "steps shown of each")
-      ->check(CLI::Range(2, 30))
-      ->capture_default_str();
-  app.add_option("--threads", s.threads, "0 for all CPUs; no effect on results")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
+void add_options(programs::options& o, settings& s) {
+  o.add("--data", s.data, programs::data_help);
+  o.add("--out", s.out, "folder for schedules.png, schedules.csv and progressions.png");
+  o.add("--format", s.format, "png or svg").one_of({"png", "svg"});
+  o.add("--steps", s.steps, "T of the noise schedules").range(1, programs::largest_steps);
+  o.add("--images", s.images, "how many test images").range(1, 20);
+  o.add("--first", s.first, "the first of them").at_least_0();
+  o.add("--columns", s.columns, "steps shown of each").range(2, 30);
+  programs::add_threads(o, s.threads);
 }
 
 }  // namespace

@@ -1,14 +1,19 @@
 /// One page that compares training runs: settings, numbers, losses, scores, classes, samples.
 
+#include <algorithm>
 #include <array>
+#include <coldzoom/core/file.hpp>
+#include <coldzoom/io/safetensors.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <limits>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "common/confidence.hpp"
 #include "common/html.hpp"
+#include "common/program.hpp"
 #include "common/run_log.hpp"
 #include "common/sampling.hpp"
 
@@ -23,8 +28,7 @@ constexpr std::size_t most_runs = std::size(programs::run_colours);
 
 struct settings {
   std::vector<std::string> runs, samples, scores, floors;
-  std::string out = "report.html", title = "Training runs compared",
-              classifier = programs::embedded_classifier;
+  std::string out = "report.html", title = "Training runs compared", classifier;
   double threshold = 0.9;
   index_t count = 500, grid = 50;
   std::uint64_t seed = 0;
@@ -159,7 +163,7 @@ programs::image_set draw(backend& b, run_report& run, const settings& s) {
   const programs::latent_source latents =
       programs::find_latents(b, {"", file_exists(kept) ? kept : "", ""}, model);
   const shape image = model.network.image();
-  any_network<backend> network(predictor<backend, reconstructor>(b, model.network, image, model.parameters));
+  any_network<backend> network = programs::network_of(b, model);
   run.samples_from = "drawn with " + programs::fitting_sampler(model.method, options) + " in " +
                      std::to_string(options.calls == 0 ? model.method.steps : options.calls) +
                      " network calls from " + latents.policy + " latents";
@@ -191,9 +195,7 @@ class picture_book {
   /// OUT without its ending, and "_files".
   explicit picture_book(const std::string& page)
       : folder_(std::filesystem::path(page).replace_extension().string() + "_files") {
-    std::error_code failure;
-    std::filesystem::create_directories(folder_, failure);
-    require(!failure, folder_.c_str(), [&] { return "cannot make this folder: " + failure.message(); });
+    programs::make_folder(folder_);
   }
 
   const std::string& folder() const { return folder_; }
@@ -658,38 +660,25 @@ void report(const settings& s) {
   std::printf("%s, pictures in %s\n", s.out.c_str(), pictures.folder().c_str());
 }
 
-void add_options(CLI::App& app, settings& s) {
-  app.add_option("--runs", s.runs, "folders of training runs on the same data, 8 at most")->required();
-  app.add_option("--out", s.out, "the page; its pictures go to a folder of its name and _files")
-      ->capture_default_str();
-  app.add_option("--title", s.title, "heading of the page")->capture_default_str();
-  app.add_option(
-      "--samples", s.samples,
-      "samples to show, N x H x W float32 in [0, 1] (.npy), a file a run; by default --count are drawn, "
-      "in all steps or by DDIM in at most 50");
-  app.add_option("--scores", s.scores,
-                 "scores of evaluate --json, a file a run; by default the last of each run's metrics.jsonl");
-  app.add_option(
+void add_options(programs::options& o, settings& s) {
+  o.add("--runs", s.runs, "folders of training runs on the same data, 8 at most").required();
+  o.add("--out", s.out, "the page; its pictures go to a folder of its name and _files");
+  o.add("--title", s.title, "heading of the page");
+  o.add("--samples", s.samples,
+        "samples to show, N x H x W float32 in [0, 1] (.npy), a file a run; by default --count are drawn, in "
+        "all steps or by DDIM in at most 50");
+  o.add("--scores", s.scores,
+        "scores of evaluate --json, a file a run; by default the last of each run's metrics.jsonl");
+  o.add(
       "--floor", s.floors,
       "scores of real digits (evaluate --samples train --count N --json FILE); used with scores of the same "
       "n, reference and features");
-  app.add_option("--count", s.count, "samples to draw of each run")
-      ->check(CLI::Range(1, 100000))
-      ->capture_default_str();
-  app.add_option("--grid", s.grid, "most images in a picture")
-      ->check(CLI::Range(1, 10000))
-      ->capture_default_str();
-  app.add_option("--threshold", s.threshold, "samples of this confidence or more are good")
-      ->check(programs::from_0_to_1)
-      ->capture_default_str();
-  app.add_option("--classifier", s.classifier,
-                 "model.safetensors of train_classifier; the embedded one if absent");
-  app.add_option("--seed", s.seed, "of the samples drawn")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_option("--threads", s.threads, "0 for all CPUs; no effect on results")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
+  o.add("--count", s.count, "samples to draw of each run").range(1, 100000);
+  o.add("--grid", s.grid, "most images in a picture").range(1, 10000);
+  o.add("--threshold", s.threshold, "samples of this confidence or more are good").from_0_to_1();
+  programs::add_classifier(o, s.classifier);
+  programs::add_seed(o, s.seed, "of the samples drawn");
+  programs::add_threads(o, s.threads);
 }
 
 }  // namespace

@@ -1,9 +1,13 @@
 /// Draws images from a trained model of any kind.
 
-#include <coldzoom/io/npy.hpp>
+#include <algorithm>
+#include <chrono>
 #include <coldzoom/io/png.hpp>
+#include <cstdio>
 
 #include "common/data.hpp"
+#include "common/image_set.hpp"
+#include "common/program.hpp"
 #include "common/sampling.hpp"
 
 namespace {
@@ -75,7 +79,7 @@ void sample(const settings& s) {
                   : (" from " + (s.latent_file.empty() ? latents.data : s.latent_file)).c_str(),
               sampler.c_str(), calls);
 
-  any_network<backend> network(predictor<backend, reconstructor>(b, model.network, image, model.parameters));
+  any_network<backend> network = network_of(b, model);
   progression steps(image, s.sampling.count, calls, 12);
   sampling_options sampling = s.sampling;
   sampling.sampler = sampler;
@@ -84,17 +88,11 @@ void sample(const settings& s) {
       draw_samples(b, network, model, draw, sampling,
                    [&](index_t first, int, host_images state, host_images) { steps.record(first, state); });
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  const std::vector<float> unit = to_unit(samples);
-
-  std::vector<index_t> dims{s.sampling.count, image.h, image.w};
-  if (image.c > 1) dims.insert(dims.begin() + 1, image.c);
-  save_npy(s.out, unit, dims);
+  const image_set unit{image.with_n(s.sampling.count), to_unit(samples)};
+  save_samples(s.out, unit);
   std::printf("%td samples in %.2f s: %s\n", s.sampling.count, seconds, s.out.c_str());
   if (!s.png.empty()) {
-    const index_t shown = std::min<index_t>(s.sampling.count, 400);
-    const auto columns = static_cast<index_t>(std::ceil(std::sqrt(static_cast<double>(shown))));
-    save_png(s.png,
-             image_grid(tensor_view<const float>(unit.data(), image.with_n(shown)), columns, 2, 2, 64));
+    save_grid(s.png, unit, 400);
     std::printf("grid: %s\n", s.png.c_str());
   }
   if (!s.steps_png.empty()) {
@@ -103,30 +101,26 @@ void sample(const settings& s) {
   }
 }
 
-void add_options(CLI::App& app, settings& s) {
-  app.add_option("--model", s.model, "safetensors file, ours or the original project's")->required();
-  app.add_option("--kind", s.kind,
-                 "what the model is, where the file does not say: " + programs::kind_names() +
-                     "; a file without metadata is taken for the original project's");
-  app.add_option("--data", s.data,
-                 std::string("where the latents come from if the file carries none: ") + programs::data_help +
-                     "; by default what the model was trained on, else embedded");
-  app.add_option("--count", s.sampling.count, "how many samples")
-      ->check(CLI::Range(1, 10000000))
-      ->capture_default_str();
-  app.add_option("--latent", s.latent,
-                 "histogram (independent pixels; zoom_nearest unless you say otherwise), patches (centres of "
-                 "training images; zoom_bilinear) or gaussian (ddpm)")
-      ->check(CLI::IsMember(std::vector<std::string>(std::begin(programs::latent_policies),
-                                                     std::end(programs::latent_policies))));
-  app.add_option("--latent-file", s.latent_file,
-                 "latents of pixel_distribution or of a training run, instead of --data");
-  programs::add_sampling_options(app, s.sampling);
-  app.add_option("--threads", s.threads, "0 for all CPUs")->check(CLI::Range(0, 1024))->capture_default_str();
-  app.add_option("--out", s.out, "N x H x W float32 in [0, 1] (N x C x H x W for C > 1)")
-      ->capture_default_str();
-  app.add_option("--png", s.png, "grid of the samples (400 at most)");
-  app.add_option("--steps-png", s.steps_png, "the way from latent to sample, for the first 8");
+void add_options(programs::options& o, settings& s) {
+  o.add("--model", s.model, "safetensors file, ours or the original project's").required();
+  o.add("--kind", s.kind,
+        "what the model is, where the file does not say: " + programs::kind_names() +
+            "; a file without metadata is taken for the original project's");
+  o.add("--data", s.data,
+        std::string("where the latents come from if the file carries none: ") + programs::data_help +
+            "; by default what the model was trained on, else embedded");
+  o.add("--count", s.sampling.count, "how many samples").range(1, 10000000);
+  o.add("--latent", s.latent,
+        "histogram (independent pixels; zoom_nearest unless you say otherwise), patches (centres of training "
+        "images; zoom_bilinear) or gaussian (ddpm)")
+      .one_of(programs::latent_policies);
+  o.add("--latent-file", s.latent_file,
+        "latents of pixel_distribution or of a training run, instead of --data");
+  programs::add_sampling_options(o, s.sampling);
+  programs::add_threads(o, s.threads);
+  o.add("--out", s.out, "N x H x W float32 in [0, 1] (N x C x H x W for C > 1)");
+  o.add("--png", s.png, "grid of the samples (400 at most)");
+  o.add("--steps-png", s.steps_png, "the way from latent to sample, for the first 8");
 }
 
 }  // namespace

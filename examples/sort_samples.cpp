@@ -1,5 +1,7 @@
 /// Parts samples into those that the classifier is sure of and the others.
 
+#include <coldzoom/core/file.hpp>
+#include <cstdio>
 #include <filesystem>
 
 #include "common/confidence.hpp"
@@ -10,7 +12,7 @@ namespace {
 using namespace coldzoom;
 
 struct settings {
-  std::string samples, classifier = programs::embedded_classifier, out = "out/sorted";
+  std::string samples, classifier, out = "out/sorted";
   double threshold = 0.9;
   index_t grid = 400;
   int threads = 0;
@@ -18,13 +20,11 @@ struct settings {
 
 void write(const settings& s, const char* name, const programs::image_set& part) {
   const std::string stem = s.out + "/" + name;
-  const shape d = part.dims;
-  save_npy(stem + ".npy", part.pixels,
-           d.c == 1 ? std::vector<index_t>{d.n, d.h, d.w} : std::vector<index_t>{d.n, d.c, d.h, d.w});
+  programs::save_samples(stem + ".npy", part);
   std::error_code ignored;
   std::filesystem::remove(stem + ".png",
                           ignored);  // of an earlier call, should this one have nothing to show
-  if (d.n > 0) programs::save_grid(stem + ".png", part, s.grid);
+  if (part.dims.n > 0) programs::save_grid(stem + ".png", part, s.grid);
 }
 
 void sort_samples(const settings& s) {
@@ -32,9 +32,7 @@ void sort_samples(const settings& s) {
   backend b(s.threads);
   const classifier_model model = load_classifier(s.classifier);
   const image_set samples = load_samples(s.samples, model.network.image());
-  std::error_code failure;
-  std::filesystem::create_directories(s.out, failure);
-  require(!failure, s.out.c_str(), [&] { return "cannot make this folder: " + failure.message(); });
+  make_folder(s.out);
 
   const std::vector<judgement> judgements = judge(b, model, samples.view());
   const sorted_samples sorted = sort_by_confidence(samples, judgements, s.threshold);
@@ -54,20 +52,13 @@ void sort_samples(const settings& s) {
       sorted.good.dims.n, samples.dims.n, s.threshold, s.out.c_str());
 }
 
-void add_options(CLI::App& app, settings& s) {
-  app.add_option("--samples", s.samples, "N x H x W or N x C x H x W float32 in [0, 1] (.npy)")->required();
-  app.add_option("--threshold", s.threshold, "samples of this confidence or more are good")
-      ->check(programs::from_0_to_1)
-      ->capture_default_str();
-  app.add_option("--classifier", s.classifier,
-                 "model.safetensors of train_classifier; the embedded one if absent");
-  app.add_option("--grid", s.grid, "most images in a picture")
-      ->check(CLI::Range(1, 10000))
-      ->capture_default_str();
-  app.add_option("--threads", s.threads, "0 for all CPUs; no effect on results")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
-  app.add_option("--out", s.out, "folder of the results")->capture_default_str();
+void add_options(programs::options& o, settings& s) {
+  o.add("--samples", s.samples, "N x H x W or N x C x H x W float32 in [0, 1] (.npy)").required();
+  o.add("--threshold", s.threshold, "samples of this confidence or more are good").from_0_to_1();
+  programs::add_classifier(o, s.classifier);
+  o.add("--grid", s.grid, "most images in a picture").range(1, 10000);
+  programs::add_threads(o, s.threads);
+  o.add("--out", s.out, "folder of the results");
 }
 
 }  // namespace

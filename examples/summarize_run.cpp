@@ -1,6 +1,10 @@
 /// Draws the losses of a training run over its epochs and sums it up, with the scores of its samples, in one
 /// JSON object.
 
+#include <coldzoom/core/file.hpp>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
 #include "common/program.hpp"
 #include "common/run_log.hpp"
 
@@ -30,11 +34,11 @@ void print_scores(const ordered_json& scores, const ordered_json& floor) {
 void summarize(const settings& s) {
   const programs::loss_log log = programs::read_losses(s.run);
   ordered_json summary{{"run", s.run},
-                       {"epochs", log.last.at("epoch")},
+                       {"epochs", static_cast<int>(log.epochs.back())},
                        {"train_loss", log.train.back()},
                        {"test_loss", log.test.back()},
                        {"best_test_loss", log.best_test()},
-                       {"images_per_second", log.last.at("images_per_second")},
+                       {"images_per_second", log.images_per_second},
                        {"seconds", log.seconds}};
   ordered_json floor;
   if (!s.scores.empty()) summary["scores"] = programs::read_scores(s.scores);
@@ -52,13 +56,12 @@ void summarize(const settings& s) {
   if (!s.scores.empty()) print_scores(summary["scores"], floor);
 }
 
-void add_options(CLI::App& app, settings& s) {
-  app.add_option("--run", s.run, "folder of the run, as --out of the training program")->required();
-  app.add_option("--png", s.png, "picture of the losses over the epochs, .png or .svg (needs gnuplot)");
-  app.add_option("--json", s.json, "epochs, losses, images per second, seconds, scores");
-  CLI::Option* scores =
-      app.add_option("--scores", s.scores, "file of evaluate --json: print the scores that say most");
-  app.add_option("--floor", s.floor, "the same of as many real digits, to print beside them")->needs(scores);
+void add_options(programs::options& o, settings& s) {
+  o.add("--run", s.run, "folder of the run, as --out of the training program").required();
+  o.add("--png", s.png, "picture of the losses over the epochs, .png or .svg (needs gnuplot)");
+  o.add("--json", s.json, "epochs, losses, images per second, seconds, scores");
+  o.add("--scores", s.scores, "file of evaluate --json: print the scores that say most");
+  o.add("--floor", s.floor, "the same of as many real digits, to print beside them").needs("--scores");
 }
 
 }  // namespace

@@ -1,35 +1,37 @@
 /// Trains the digit classifier whose features and confidences the scores are made of.
 
+#include <coldzoom/training/checkpoint.hpp>
+#include <cstdio>
+#include <map>
+
 #include "common/classifier.hpp"
-#include "common/data.hpp"
 #include "common/program.hpp"
 #include "common/progress.hpp"
 #include "common/run_folder.hpp"
+#include "common/run_settings.hpp"
 
 namespace {
 
 using namespace coldzoom;
 
-struct settings {
-  std::string data = "embedded", out = "out/classifier";
-  int epochs = 8, threads = 0;
-  index_t batch_size = 128, limit = 0, warmup = 200, shift = 2;
-  double learning_rate = 3e-3, ema = 0.995;
-  std::uint64_t seed = 0;
-  bool resume = false, smoke = false;
+struct settings : programs::run_settings {
+  index_t shift = 2;
+
+  settings() {
+    out = "out/classifier";
+    epochs = 8;
+    warmup = 200;
+    learning_rate = 3e-3;  // falls to 0 as a cosine
+    ema = 0.995;
+  }
 };
 
 void train(settings s) {
   using namespace programs;
-  if (s.smoke) {
-    s.epochs = std::min(s.epochs, 2);
-    s.limit = s.limit > 0 ? std::min<index_t>(s.limit, 512) : 512;
-    s.warmup = 2;
-  }
+  apply_smoke(s);
   backend b(s.threads);
-  split_pair data = load_data(s.data);
-  const labelled_images train = first_images(std::move(data.train), s.limit);
-  const labelled_images test = first_images(std::move(data.test), s.limit);
+  const split_pair data = load_run_data(s);
+  const labelled_images &train = data.train, &test = data.test;
   const shape image = train.dims.with_n(1);
   const digit_classifier network(image);
   run_folder folder(s.out, s.resume);
@@ -43,10 +45,6 @@ void train(settings s) {
   classifier_trainer<backend, classifier_range, digit_classifier> t(b, network, random_shift{s.shift}, image,
                                                                     options);
   const index_t batches = t.batches(train_set);
-  require(batches > 0, "--batch-size", [&] {
-    return "found " + std::to_string(s.batch_size) + ", wanted at most the " + std::to_string(train.dims.n) +
-           " training images";
-  });
   const warmup_cosine rate{s.learning_rate, s.warmup, batches * s.epochs, 0};
   // What a checkpoint must have in common with this run beside what is checked for every trainer.
   const std::map<std::string, std::string> must_agree{{"kind", classifier_kind},
@@ -97,38 +95,9 @@ void train(settings s) {
   }
 }
 
-void add_options(CLI::App& app, settings& s) {
-  app.add_option("--data", s.data, programs::data_help)->capture_default_str();
-  app.add_option("--epochs", s.epochs, "epochs in all")->check(CLI::Range(1, 1000000))->capture_default_str();
-  app.add_option("--batch-size", s.batch_size, "images an update")
-      ->check(CLI::Range(1, 100000))
-      ->capture_default_str();
-  app.add_option("--learning-rate", s.learning_rate, "of Adam at its highest; falls to 0 as a cosine")
-      ->check(programs::finite_above_zero)
-      ->capture_default_str();
-  app.add_option("--warmup", s.warmup, "updates in which the learning rate grows from 0")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_option("--shift", s.shift, "training images are moved by up to so many pixels")
-      ->check(CLI::Range(0, 14))
-      ->capture_default_str();
-  app.add_option("--ema", s.ema, "decay of the running average of the weights, 0 for none")
-      ->check(programs::decay_below_one)
-      ->capture_default_str();
-  app.add_option("--seed", s.seed, "of everything random")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_option("--threads", s.threads, "0 for all CPUs; no effect on results")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
-  app.add_option("--limit", s.limit, "use the first N images of each split, 0 for all")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_option("--out", s.out, "folder of the run; the weights are its model.safetensors")
-      ->capture_default_str();
-  app.add_flag("--resume", s.resume,
-               "continue the run in --out from its newest checkpoint, to the same bits");
-  app.add_flag("--smoke", s.smoke, "two epochs on 512 images: shows that everything works, in seconds");
+void add_options(programs::options& o, settings& s) {
+  programs::add_run_options(o, s);
+  o.add("--shift", s.shift, "training images are moved by up to so many pixels").range(0, 14);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 /// Trains a denoising diffusion model (Ho et al. 2020) with the network of Cold Zoom Diffusion.
 
+#include "common/program.hpp"
 #include "common/train_model.hpp"
 
 namespace {
@@ -10,21 +11,17 @@ struct settings : programs::training_settings {
   int last_step = 0;
 };
 
-void add_options(CLI::App& app, settings& s) {
-  programs::add_training_options(app, s);
-  app.add_option("--schedule", s.schedule,
-                 "of the noise: linear (Ho et al. 2020) or cosine (Nichol, Dhariwal 2021)")
-      ->check(CLI::IsMember({"linear", "cosine"}))
-      ->capture_default_str();
-  app.add_option("--beta-max", s.beta_max,
-                 "largest variance of a step, above 0 and below 1; 0 for 0.02 (linear), 0.999 (cosine; the "
-                 "original: 0.02)")
-      ->check(programs::decay_below_one)
-      ->capture_default_str();
-  app.add_option("--last-step", s.last_step,
-                 "t is drawn from 1 .. this one, 0 for T; the original left out the last: 999")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+void add_options(programs::options& o, settings& s) {
+  programs::add_training_options(o, s);
+  o.add("--schedule", s.schedule, "of the noise: linear (Ho et al. 2020) or cosine (Nichol, Dhariwal 2021)")
+      .one_of({"linear", "cosine"});
+  o.add("--beta-max", s.beta_max,
+        "largest variance of a step, above 0 and below 1; 0 for 0.02 (linear), 0.999 (cosine; the original: "
+        "0.02)")
+      .from_0_to_below_1();
+  o.add("--last-step", s.last_step,
+        "t is drawn from 1 .. this one, 0 for T; the original left out the last: 999")
+      .at_least_0();
 }
 
 void train(const settings& s) {
@@ -37,9 +34,7 @@ void train(const settings& s) {
     return "found " + std::to_string(last_step) + ", wanted at most the " + std::to_string(steps) + " steps";
   });
   const double beta_max = s.beta_max > 0 ? s.beta_max : s.schedule == "linear" ? 0.02 : 0.999;
-  const programs::model_method method{kind, steps, last_step, beta_max};
-  programs::train_model<coldzoom::predict_noise>(method, coldzoom::gaussian_noise{},
-                                                 programs::noise_schedule(method), s);
+  programs::train_model({kind, steps, last_step, beta_max}, s);
 }
 
 }  // namespace

@@ -60,12 +60,10 @@ void run(const options& o) {
   std::printf("test loss after one epoch  %.4f\n", trainer.test_loss(test));
 }
 
-void add_options(CLI::App& app, options& o) {
-  app.add_option("--data", o.data, "Folder with the four files of MNIST")->capture_default_str();
-  app.add_option("--limit", o.limit, "Number of training images")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app.add_option("--batch", o.batch, "Images in a batch")->check(CLI::PositiveNumber)->capture_default_str();
+void add_options(programs::options& app, options& o) {
+  app.add("--data", o.data, "folder with the four files of MNIST");
+  app.add("--limit", o.limit, "number of training images").above_0();
+  app.add("--batch", o.batch, "images in a batch").above_0();
 }
 
 }  // namespace

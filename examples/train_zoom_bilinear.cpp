@@ -1,5 +1,6 @@
 /// Trains the reconstructor of Cold Zoom Diffusion, bilinear interpolation.
 
+#include "common/program.hpp"
 #include "common/train_model.hpp"
 
 int main(int argc, char** argv) {
@@ -9,6 +10,6 @@ int main(int argc, char** argv) {
                                           "t), zoomed in by t = 1 .. T with bilinear "
                                           "interpolation.",
                                           programs::add_training_options, [](const training_settings& s) {
-                                            programs::train_zoom<coldzoom::bilinear>("zoom_bilinear", s);
+                                            programs::train_zoom("zoom_bilinear", s);
                                           });
 }

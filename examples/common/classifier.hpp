@@ -2,12 +2,12 @@
 #pragma once
 
 #include <coldzoom/coldzoom.hpp>
-#include <coldzoom/training/checkpoint.hpp>
+#include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "common/backend.hpp"
+#include "common/options.hpp"
 
 namespace programs {
 
@@ -66,91 +66,37 @@ struct classifier_model {
   double test_accuracy = 0;
 };
 
-inline void save_classifier(const std::string& path, const classifier_model& model) {
-  coldzoom::safetensors_file file;
-  coldzoom::add_parameters(file, model.network, model.parameters);
-  file.metadata = {{"format_version", "1"},
-                   {"library", std::string("coldzoom ") + COLDZOOM_VERSION_STRING},
-                   {"kind", classifier_kind},
-                   {"value_range", classifier_range::name},
-                   {"height", std::to_string(model.network.image().h)},
-                   {"width", std::to_string(model.network.image().w)},
-                   {"data", model.data},
-                   {"train_images", std::to_string(model.train_images)},
-                   {"test_accuracy", std::to_string(model.test_accuracy)}};
-  coldzoom::save_safetensors(path, file);
-}
+/// --classifier, the embedded one by default.
+void add_classifier(options& o, std::string& path);
+
+void save_classifier(const std::string& path, const classifier_model& model);
 
 /// Throws coldzoom::error where the file is damaged or holds no such classifier.
-inline classifier_model load_classifier(const std::string& path) {
-  using coldzoom::index_t, coldzoom::require;
-  const coldzoom::safetensors_file file = coldzoom::load_safetensors(path);
-  const auto metadata = [&](const char* key) {
-    const auto at = file.metadata.find(key);
-    return at == file.metadata.end() ? std::string() : at->second;
-  };
-  const auto expect = [&](const char* key, const std::string& wanted) {
-    require(metadata(key) == wanted, path.c_str(), [&] {
-      return "found " + std::string(key) + " '" + metadata(key) + "', wanted '" + wanted +
-             "'; this is no classifier of train_classifier";
-    });
-  };
-  expect("kind", classifier_kind);
-  expect("format_version", "1");
-  expect("value_range", classifier_range::name);
-  const auto number = [&](const char* key, index_t largest) {
-    const index_t value = std::atoll(metadata(key).c_str());
-    require(value >= 1 && value <= largest, path.c_str(), [&] {
-      return "found " + std::string(key) + " '" + metadata(key) + "', wanted 1 to " + std::to_string(largest);
-    });
-    return value;
-  };
-  const coldzoom::named_array* first = file.find("trunk.0.net.0.weight");
-  require(first && first->shape.size() == 4 && first->shape[1] >= 1 && first->shape[1] <= 4, path.c_str(),
-          "found no array 'trunk.0.net.0.weight' of rank 4 for 1 to 4 channels; this is no classifier");
-  const digit_classifier network({1, first->shape[1], number("height", 4096), number("width", 4096)});
-  return {network, coldzoom::read_parameters(file, network), metadata("data"),
-          number("train_images", 1000000000), std::atof(metadata("test_accuracy").c_str())};
-}
+classifier_model load_classifier(const std::string& path);
 
 /// A classifier at work: features and class probabilities of images in [0, 1]. The bits of an image do not
 /// depend on the batch. One `classifier_predictor` a thread.
 class classifier_predictor {
  public:
-  classifier_predictor(backend& b, const classifier_model& model)
-      : trunk_(b, model.network.trunk(), model.network.image(), part(model, 0, trunk_size(model))),
-        head_(b, model.network.head(), {1, digit_classifier::features, 1, 1},
-              part(model, trunk_size(model), model.network.parameter_count())) {}
+  classifier_predictor(backend& b, const classifier_model& model);
+  ~classifier_predictor();
 
   /// Number of features of an image.
   coldzoom::index_t size() const { return digit_classifier::features; }
 
   /// out: n x size() x 1 x 1.
   void operator()(backend&, coldzoom::image_batch<classifier_range, const float> images,
-                  coldzoom::tensor_view<float> out) {
-    trunk_(images, coldzoom::side_inputs<backend>{}, out);
-  }
+                  coldzoom::tensor_view<float> out);
 
   /// What the last layer makes of n rows of features: n rows of logits, before the softmax.
-  std::vector<float> logits(const float* features, coldzoom::index_t n) {
-    std::vector<float> out(static_cast<std::size_t>(n * digit_classifier::classes));
-    head_(coldzoom::tensor_view<const float>(features, {n, digit_classifier::features, 1, 1}),
-          coldzoom::side_inputs<backend>{},
-          coldzoom::tensor_view<float>(out.data(), {n, digit_classifier::classes, 1, 1}));
-    return out;
-  }
+  std::vector<float> logits(const float* features, coldzoom::index_t n);
+
+  /// Rows of class probabilities: the softmax of the logits.
+  coldzoom::feature_set probabilities(const coldzoom::feature_set& features);
 
  private:
-  static coldzoom::index_t trunk_size(const classifier_model& model) {
-    return model.network.trunk().parameter_count();
-  }
-  static std::vector<float> part(const classifier_model& model, coldzoom::index_t first,
-                                 coldzoom::index_t last) {
-    return {model.parameters.begin() + first, model.parameters.begin() + last};
-  }
-
-  coldzoom::predictor<backend, classifier_trunk> trunk_;
-  coldzoom::predictor<backend, coldzoom::linear> head_;
+  struct networks;
+  std::unique_ptr<networks> held_;
 };
 
 }  // namespace programs

@@ -1,10 +1,10 @@
 /// Images in [0, 1] with their memory: of a data split, or read from a file.
 #pragma once
 
-#include <coldzoom/coldzoom.hpp>
-#include <coldzoom/io/npy.hpp>
+#include <algorithm>
+#include <coldzoom/core/range.hpp>
+#include <coldzoom/core/view.hpp>
 #include <functional>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -63,54 +63,27 @@ class image_source {
 };
 
 /// The first `count` images (0 for all) of a data split, which must live as long.
-inline image_source source_of(const coldzoom::labelled_images& images, coldzoom::index_t count = 0) {
-  return {images.dims, count, [&images](coldzoom::index_t first, coldzoom::index_t n, float* out) {
-            const std::uint8_t* pixels = images.pixels.data() + first * images.dims.image();
-            for (coldzoom::index_t i = 0; i < n * images.dims.image(); ++i)
-              out[i] = coldzoom::from_byte<coldzoom::unit>(pixels[i]);
-          }};
-}
+image_source source_of(const coldzoom::labelled_images& images, coldzoom::index_t count = 0);
 
 /// Images in memory, which must live as long.
-inline image_source source_of(const image_set& images) {
-  return {images.dims, 0, [&images](coldzoom::index_t first, coldzoom::index_t n, float* out) {
-            const coldzoom::index_t size = images.dims.image();
-            std::copy_n(images.pixels.data() + first * size, n * size, out);
-          }};
-}
+image_source source_of(const image_set& images);
 
 /// The first `count` images (0 for all) of a data split.
-inline image_set to_image_set(const coldzoom::labelled_images& images, coldzoom::index_t count = 0) {
-  return source_of(images, count).read_all();
-}
+image_set to_image_set(const coldzoom::labelled_images& images, coldzoom::index_t count = 0);
 
 /// N x H x W or N x C x H x W float32 in [0, 1] in an .npy file; of these the first `count` (0 for all).
 /// Throws coldzoom::error for another type or rank, images that are not of the shape `image`, and at the
 /// first pixel that is NaN or outside [0, 1]: the file is looked through once.
-inline image_source open_samples(const std::string& path, coldzoom::shape image,
-                                 coldzoom::index_t count = 0) {
-  using coldzoom::index_t;
-  const auto file = std::make_shared<const coldzoom::npy_reader<float>>(path);
-  const std::vector<index_t>& extents = file->shape();
-  const std::size_t rank = extents.size();
-  const bool known = rank == 3 || rank == 4;
-  const coldzoom::shape found =
-      known ? coldzoom::shape{extents[0], rank == 4 ? extents[1] : 1, extents[rank - 2], extents[rank - 1]}
-            : coldzoom::shape{};
-  coldzoom::require(known && found.with_n(1) == image && found.n > 0, path.c_str(), [&] {
-    return "found shape " + coldzoom::to_string(extents) + ", wanted [N, " + std::to_string(image.h) + ", " +
-           std::to_string(image.w) + "] or [N, " + std::to_string(image.c) + ", " + std::to_string(image.h) +
-           ", " + std::to_string(image.w) + "]";
-  });
-  image_source source(found, count,
-                      [file](index_t first, index_t n, float* out) { file->read(first, n, out); });
-  source.for_each_part([&](index_t first, unit_images part) { coldzoom::require_range(path, part, first); });
-  return source;
-}
+image_source open_samples(const std::string& path, coldzoom::shape image, coldzoom::index_t count = 0);
 
 /// The same, taken into memory.
-inline image_set load_samples(const std::string& path, coldzoom::shape image, coldzoom::index_t count = 0) {
-  return open_samples(path, image, count).read_all();
-}
+image_set load_samples(const std::string& path, coldzoom::shape image, coldzoom::index_t count = 0);
+
+/// Writes N x H x W, or N x C x H x W where there are several channels, for numpy.
+void save_samples(const std::string& path, const image_set& images);
+
+/// The first `most` images as a PNG, in rows of `columns`, 0 for a square. There must be an image.
+void save_grid(const std::string& path, const image_set& images, coldzoom::index_t most,
+               coldzoom::index_t columns = 0);
 
 }  // namespace programs

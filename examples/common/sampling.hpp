@@ -1,10 +1,12 @@
 /// Sampling from a model of any kind, as `sample` and the training programs do it.
 #pragma once
 
-#include "common/data.hpp"
+#include <functional>
+#include <string>
+#include <vector>
+
 #include "common/latents.hpp"
-#include "common/program.hpp"
-#include "common/progress.hpp"
+#include "common/options.hpp"
 
 namespace programs {
 
@@ -17,49 +19,13 @@ struct sampling_options {
   double eta = 0;    // of ddim
 };
 
-inline void add_sampling_options(CLI::App& app, sampling_options& s) {
-  app.add_option("--sampler", s.sampler,
-                 "for zoom naive (algorithm 1, the default) or tacos (algorithm 2); for ddpm models ddpm "
-                 "(ancestral, the default) or ddim")
-      ->check(CLI::IsMember({"naive", "tacos", "ddpm", "ddim"}));
-  app.add_option("--sampling-steps", s.calls, "network calls, 1 to T; 0 for T")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_flag("!--no-clip", s.clip,
-               "ddpm and ddim: do not clip x0_hat to the range of the data in every step");
-  app.add_option("--eta", s.eta, "ddim: fresh noise in each step, 0 (none) to 1 (as much as ancestral)")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  app.add_option("--seed", s.seed, "sample i depends on the seed and i alone")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-}
+void add_sampling_options(options& o, sampling_options& s);
 
 /// The sampler to use. Throws coldzoom::error where the wanted one does not fit what the network predicts.
-inline std::string fitting_sampler(const model_method& method, const sampling_options& options) {
-  const bool noise = method.adds_noise();
-  const std::string first = noise ? "ddpm" : "naive", second = noise ? "ddim" : "tacos";
-  const std::string& wanted = options.sampler.empty() ? first : options.sampler;
-  coldzoom::require(wanted == first || wanted == second, "--sampler", [&] {
-    return "found " + wanted + ", wanted " + first + " or " + second + ": a " + method.kind +
-           " model predicts " + (noise ? "the noise" : "x0");
-  });
-  coldzoom::require(options.eta == 0 || wanted == "ddim", "--eta", "only the ddim sampler has one");
-  return wanted;
-}
+std::string fitting_sampler(const model_method& method, const sampling_options& options);
 
 /// How a quick look is sampled: in all steps, or by DDIM in at most 50 where there are many.
-inline sampling_options grid_sampling(const model_method& method, coldzoom::index_t count,
-                                      std::uint64_t seed) {
-  sampling_options options;
-  options.seed = seed;
-  options.count = count;
-  if (method.adds_noise()) {
-    options.sampler = "ddim";
-    options.calls = std::min(method.steps, 50);
-  }
-  return options;
-}
+sampling_options grid_sampling(const model_method& method, coldzoom::index_t count, std::uint64_t seed);
 
 /// Where the latents come from.
 struct latent_options {
@@ -67,94 +33,14 @@ struct latent_options {
 };
 
 /// --latent-file, the counts in the model's file, or the data.
-inline latent_source find_latents(backend& b, const latent_options& s, const trained_model& model) {
-  using namespace coldzoom;
-  const shape image = model.network.image();
-  const model_method& method = model.method;
-  if (!s.file.empty()) {
-    latent_source source = load_latents(s.file);
-    require(s.policy.empty() || s.policy == source.policy, "--latent",
-            [&] { return "found " + s.policy + ", but " + s.file + " holds " + source.policy + " latents"; });
-    require(source.image == image, s.file.c_str(), [&] {
-      return "found latents for images of " + to_string(source.image) + ", the model draws " +
-             to_string(image);
-    });
-    check_latent(method.kind, source.policy);
-    require(source.policy == "gaussian" || (source.kind == method.kind && source.step == method.steps),
-            s.file.c_str(), [&] {
-              return "found latents of " + source.kind + " at step " + std::to_string(source.step) +
-                     ", the model starts from " + method.kind + " at step " + std::to_string(method.steps);
-            });
-    return source;
-  }
-  const std::string policy = s.policy.empty() ? default_latent(method.kind) : s.policy;
-  check_latent(method.kind, policy);
-  if (policy == "gaussian") return {policy, method.kind, 0, "noise", image, {}, {}};
-  if (policy == "histogram" && model.histogram && s.data.empty()) {
-    return {policy, method.kind, method.steps, "the model", image, *model.histogram, {}};
-  }
-  const std::string data = !s.data.empty() ? s.data : !model.data.empty() ? model.data : "embedded";
-  const labelled_images train = load_data(data).train;
-  require(train.dims.with_n(1) == image, data.c_str(), [&] {
-    return "the images are " + to_string(train.dims.with_n(1)) + ", the model draws " + to_string(image);
-  });
-  return make_latents(b, policy, method.kind, method.steps, data, train);
-}
+latent_source find_latents(backend& b, const latent_options& s, const trained_model& model);
 
 /// observe(first sample of the batch, t, state, x0_hat), before each step of each batch.
 using sampling_observer = std::function<void(coldzoom::index_t, int, host_images, host_images)>;
 
-/// Turns the latents z of one batch into samples. `keys` name its randomness, `watch` observes.
-template <class Watch>
-void walk_to_samples(backend& b, coldzoom::any_network<backend>& network, const model_method& method,
-                     const sampling_options& options, int calls, coldzoom::key_sequence keys, host_images z,
-                     Watch& watch) {
-  using namespace coldzoom;
-  const std::string sampler = fitting_sampler(method, options);
-  if (method.adds_noise()) {
-    const ddpm_schedule schedule = noise_schedule(method);
-    if (sampler == "ddpm") {
-      ddpm_sampler{options.clip}(b, network, gaussian_noise{}, schedule, calls, keys, z, watch);
-    } else {
-      ddim_sampler{options.clip, options.eta}(b, network, gaussian_noise{}, schedule, calls, keys, z, watch);
-    }
-    return;
-  }
-  const linear_schedule schedule(method.steps);
-  const auto degradation = degradation_of(method);
-  if (sampler == "naive") {
-    naive_sampler{}(b, network, degradation, schedule, calls, keys, z, watch);
-  } else {
-    tacos_sampler{}(b, network, degradation, schedule, calls, keys, z, watch);
-  }
-}
-
 /// `count` samples in [-0.5, 0.5], N x C x H x W. Sample i depends on the seed and i alone.
-inline std::vector<float> draw_samples(backend& b, coldzoom::any_network<backend>& network,
-                                       const trained_model& model, const draw_latents& draw,
-                                       const sampling_options& options,
-                                       const sampling_observer& observe = {}) {
-  using namespace coldzoom;
-  constexpr index_t batch = 256;
-  const shape image = model.network.image();
-  const int calls = options.calls == 0 ? model.method.steps : options.calls;
-  std::vector<float> samples(static_cast<std::size_t>(options.count * image.image()));
-  progress_bar bar("sampling", static_cast<double>(options.count * calls), "images", 1.0 / calls);
-  for (index_t first = 0; first < options.count; first += batch) {
-    const index_t n = std::min(batch, options.count - first);
-    const host_images z(tensor_view<float>(samples.data() + first * image.image(), image.with_n(n)));
-    draw(b, key_sequence{options.seed, stream::latent, static_cast<std::uint64_t>(first)}, z);
-    index_t done = 0;
-    auto watch = [&](int t, host_images state, host_images x0_hat) {
-      stop_if_requested();
-      if (observe) observe(first, t, state, x0_hat);
-      bar.update(static_cast<double>(first * calls + ++done * n));
-    };
-    walk_to_samples(b, network, model.method, options, calls,
-                    key_sequence{options.seed, stream::sampling, static_cast<std::uint64_t>(first)}, z,
-                    watch);
-  }
-  return samples;
-}
+std::vector<float> draw_samples(backend& b, coldzoom::any_network<backend>& network,
+                                const trained_model& model, const draw_latents& draw,
+                                const sampling_options& options, const sampling_observer& observe = {});
 
 }  // namespace programs

@@ -1,6 +1,7 @@
 #define BOOST_TEST_MODULE classifier
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <coldzoom/io/safetensors.hpp>
 
 #include "common/classifier.hpp"
 #include "common/digits.hpp"

@@ -1,13 +1,15 @@
 // What the scores make of real images spoilt in known ways. Each must be clearly worse than real ones in the
 // score that is meant to see it.
 #define BOOST_TEST_MODULE controls
-#define COLDZOOM_EMBEDDED_DATA COLDZOOM_EXAMPLES_DATA
 #include <boost/test/unit_test.hpp>
+#include <coldzoom/io/npy.hpp>
 #include <limits>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "common/controls.hpp"
 #include "common/digits.hpp"
+#include "common/scores.hpp"
 #include "common/temporary_folder.hpp"
 
 namespace cz = coldzoom;
@@ -66,6 +68,8 @@ BOOST_AUTO_TEST_CASE(noise_and_blur_are_no_real_images) {
       BOOST_TEST(score_of(set, "density") < score_of("real", "density") - 0.2);
     }
   }
+  BOOST_TEST(score_of("noise", "coverage") < score_of("real", "coverage") - 0.1);
+  BOOST_TEST(score_of("blur", "precision") < score_of("real", "precision") - 0.2);
   BOOST_TEST(score_of("blur", "unconfident_share") > 2 * score_of("real", "unconfident_share"));
 }
 

@@ -1,0 +1,121 @@
+#include "common/options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <cstdlib>
+#include <type_traits>
+
+namespace programs {
+
+namespace {
+
+/// A check of numbers that is false for NaN, which CLI11's own let pass.
+template <class Fits> CLI::Validator number_check(const std::string& wanted, Fits fits) {
+  return CLI::Validator(
+      [=](std::string& text) {
+        return fits(std::strtod(text.c_str(), nullptr)) ? "" : "Value " + text + " is not " + wanted;
+      },
+      "");
+}
+
+}  // namespace
+
+option& option::required() {
+  held_->required();
+  return *this;
+}
+option& option::range(coldzoom::index_t low, coldzoom::index_t high) {
+  held_->check(CLI::Range(low, high));
+  return *this;
+}
+option& option::at_least_0() {
+  held_->check(CLI::NonNegativeNumber);
+  return *this;
+}
+option& option::above_0() {
+  held_->check(CLI::PositiveNumber);
+  return *this;
+}
+option& option::finite_above_0() {
+  held_->check(number_check("a finite number above 0", [](double v) { return std::isfinite(v) && v > 0; }));
+  return *this;
+}
+option& option::from_0_to_1() {
+  held_->check(number_check("a number from 0 to 1", [](double v) { return v >= 0 && v <= 1; }));
+  return *this;
+}
+option& option::from_0_to_below_1() {
+  held_->check(number_check("a number from 0 to below 1", [](double v) { return v >= 0 && v < 1; }));
+  return *this;
+}
+option& option::one_of(const std::vector<std::string>& values) {
+  held_->check(CLI::IsMember(values));
+  return *this;
+}
+option& option::separated_by(char mark) {
+  held_->delimiter(mark);
+  return *this;
+}
+option& option::needs(const std::string& other) {
+  held_->needs(app_->get_option(other));
+  return *this;
+}
+option& option::excludes(const std::string& other) {
+  held_->excludes(app_->get_option(other));
+  return *this;
+}
+option& option::hide_default() {
+  held_->default_str("");
+  return *this;
+}
+option& option::optional_value(bool& given) {
+  held_->expected(0, 1);
+  app_->callback([held = held_, &given] { given = held->count() > 0; });
+  return *this;
+}
+
+template <class Value> option options::add(const std::string& name, Value& value, const std::string& help) {
+  CLI::Option* held = app_->add_option(name, value, help);
+  bool shown = true;
+  if constexpr (!std::is_arithmetic_v<Value>) shown = !value.empty();
+  if (shown) held->capture_default_str();
+  return {*app_, *held};
+}
+template option options::add(const std::string&, std::string&, const std::string&);
+template option options::add(const std::string&, int&, const std::string&);
+template option options::add(const std::string&, coldzoom::index_t&, const std::string&);
+template option options::add(const std::string&, double&, const std::string&);
+template option options::add(const std::string&, std::uint64_t&, const std::string&);
+template option options::add(const std::string&, std::vector<std::string>&, const std::string&);
+template option options::add(const std::string&, std::vector<int>&, const std::string&);
+template option options::add(const std::string&, std::vector<coldzoom::index_t>&, const std::string&);
+
+void options::add_flag(const std::string& name, bool& value, const std::string& help) {
+  app_->add_flag(name, value, help);
+}
+
+std::optional<int> parse_options(int argc, char** argv, const char* name, const char* description,
+                                 const std::function<void(options&)>& declare) {
+  CLI::App app(description, name);
+  app.get_formatter()->column_width(34);
+  options declared(app);
+  declare(declared);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  }
+  return std::nullopt;
+}
+
+void add_threads(options& o, int& threads) {
+  o.add("--threads", threads, "0 for all CPUs; no effect on results").range(0, 1024);
+}
+void add_seed(options& o, std::uint64_t& seed, const std::string& help) {
+  o.add("--seed", seed, help).at_least_0();
+}
+void add_limit(options& o, coldzoom::index_t& limit, const std::string& of) {
+  o.add("--limit", limit, "use the first N " + of + ", 0 for all").at_least_0();
+}
+
+}  // namespace programs

@@ -1,0 +1,75 @@
+/// The options of a program. They are CLI11's, which options.cpp alone includes: a program that did would
+/// compile ten seconds longer.
+#pragma once
+
+#include <coldzoom/core/view.hpp>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
+
+namespace programs {
+
+/// What else there is to say about an option. Values that break a rule end the program with a sentence.
+class option {
+ public:
+  option(CLI::App& app, CLI::Option& held) : app_(&app), held_(&held) {}
+
+  option& required();
+  /// Whole numbers low .. high.
+  option& range(coldzoom::index_t low, coldzoom::index_t high);
+  option& at_least_0();
+  option& above_0();
+  option& finite_above_0();
+  option& from_0_to_1();
+  option& from_0_to_below_1();
+  option& one_of(const std::vector<std::string>& values);
+  /// Of a list.
+  option& separated_by(char mark);
+  /// `other` is the name of an option declared before.
+  option& needs(const std::string& other);
+  option& excludes(const std::string& other);
+  /// For defaults that would tell a reader of --help nothing.
+  option& hide_default();
+  /// The value may be left out; `given` says whether the option stood there at all.
+  option& optional_value(bool& given);
+
+ private:
+  CLI::App* app_;
+  CLI::Option* held_;
+};
+
+/// Declares options; `value` holds the default, which --help shows unless it is empty, and outlives the
+/// parsing.
+class options {
+ public:
+  explicit options(CLI::App& app) : app_(&app) {}
+
+  /// Value: std::string, int, index_t, double, std::uint64_t, or a std::vector of std::string, int or
+  /// index_t.
+  template <class Value> option add(const std::string& name, Value& value, const std::string& help);
+  /// A flag, false by default; "!--no-something" is true by default, and made false.
+  void add_flag(const std::string& name, bool& value, const std::string& help);
+
+ private:
+  CLI::App* app_;
+};
+
+/// Lets `declare` declare the options and reads the command line. Where the program ends with that, because
+/// of
+/// --help or of a mistake, returns its exit code, 0 or 2; what there is to say has been printed.
+std::optional<int> parse_options(int argc, char** argv, const char* name, const char* description,
+                                 const std::function<void(options&)>& declare);
+
+/// Options that several programs have.
+void add_threads(options& o, int& threads);
+void add_seed(options& o, std::uint64_t& seed, const std::string& help = "of everything random");
+void add_limit(options& o, coldzoom::index_t& limit, const std::string& of = "images of each split");
+
+}  // namespace programs
