@@ -1,5 +1,6 @@
 #define BOOST_TEST_MODULE block
 #include <boost/test/unit_test.hpp>
+#include <coldzoom/backend/block/reduction.hpp>
 #include <coldzoom/testing/backend_laws.hpp>
 #include <coldzoom/testing/block_backend.hpp>
 #include <set>
@@ -96,6 +97,25 @@ BOOST_AUTO_TEST_CASE(sums_are_right_and_the_same_for_every_order) {
       BOOST_TEST(std::abs(first[static_cast<std::size_t>(block)] - wanted * (1 + threads)) <
                  1e-12 * threads * threads);
     }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(sums_of_all) {
+  const cz::testing::block_backend<float> b, natural(0);
+  for (const index_t count : {0, 1, 7, 300, 4096, 4097, 9000, 4096 * 4096 + 5}) {
+    std::vector<float> values;
+    double wanted = 0, sizes = 0;
+    for (index_t i = 0; i < count; ++i) {
+      values.push_back(i == 1 ? 0x1p24f : static_cast<float>(i % 1001) * 0.37f - 100);
+      wanted += static_cast<double>(values.back());
+      sizes += std::abs(static_cast<double>(values.back()));
+    }
+    std::vector<double> scratch(static_cast<std::size_t>(cz::blocks::sum_scratch(count)));
+    double found = 0, again = 0;
+    cz::blocks::sum_all(b, values.data(), count, scratch.data(), &found);
+    cz::blocks::sum_all(natural, values.data(), count, scratch.data(), &again);
+    BOOST_TEST(found == again);
+    BOOST_TEST(std::abs(found - wanted) <= static_cast<double>(count) * 0x1p-53 * sizes);
   }
 }
 

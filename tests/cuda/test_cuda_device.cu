@@ -100,11 +100,46 @@ BOOST_AUTO_TEST_CASE(laws) {
   cz::testing::backend_laws(exact);
 }
 
-BOOST_AUTO_TEST_CASE(sums_have_the_bits_of_the_cpu_backend) {
+BOOST_AUTO_TEST_CASE(sums_are_fetched_later) {
   cuda device;
-  cz::cpu_backend<float> host;
   const std::vector<float> values = cz::testing::random_values(100001, 1, -1, 1);
-  BOOST_TEST(device.sum(to_backend(device, values).data(), 100001) == host.sum(values.data(), 100001));
+  const double wanted = std::accumulate(values.begin(), values.end(), 0.0);
+  const auto memory = to_backend(device, values);
+  std::vector<cz::cuda_sum> sums;
+  for (int i = 0; i < 10; ++i) sums.push_back(device.sum_later(memory.data(), 100001));
+  for (const cz::cuda_sum& sum : sums) {
+    BOOST_TEST(std::abs(sum.get() - wanted) < 100001 * 0x1p-53 * 100001);
+    BOOST_TEST(sum.get() == sums[0].get());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(transfers_larger_than_their_staging) {
+  cuda device;
+  const std::vector<float> values =
+      cz::testing::random_values(1500001, 1, -1, 1);  // 6 slots of the ring of 4
+  const auto memory = to_backend(device, values);
+  BOOST_TEST((to_host<float>(device, memory.data(), 1500001) == values));
+}
+
+BOOST_AUTO_TEST_CASE(recorded_work) {
+  cuda device;
+  auto memory = to_backend(device, std::vector<float>{1});
+  float* const at = memory.data();
+  cz::recording<cuda, int> step;
+  int calls = 0;
+  const auto twice = [&] {
+    ++calls;
+    device.for_each_index(1, cz::generic::add<float>{at, at});
+  };
+  for (int i = 0; i < 5; ++i) step(device, 1, twice);
+  BOOST_TEST(to_host<float>(device, at, 1)[0] == 32.0f);
+  BOOST_TEST(calls == 2);
+
+  // What waits or allocates cannot be recorded, and what throws throws.
+  BOOST_TEST(!device.record([&] { device.sum(at, 1); }));
+  BOOST_TEST(!device.record([&] { device.allocate<float>(1); }));
+  BOOST_TEST(!device.record([&] { throw cz::error("test", "no"); }));
+  BOOST_TEST(device.sum(at, 1) == 32.0);  // all is well again
 }
 
 BOOST_AUTO_TEST_CASE(blocks) {
@@ -207,4 +242,15 @@ BOOST_AUTO_TEST_CASE(products_in_tf32) {
 BOOST_AUTO_TEST_CASE(training_and_sampling) {
   check_training<cz::predict_x0>(cz::zoom<cz::nearest>{.last_step = 8}, cz::linear_schedule(8));
   check_training<cz::predict_noise>(cz::gaussian_noise{}, cz::ddpm_schedule::linear(50));
+}
+
+BOOST_AUTO_TEST_CASE(training_repeats_its_bits) {
+  cuda device;
+  const auto run = [&] {
+    return train_on<cuda, cz::zoom<cz::nearest>, cz::linear_schedule, cz::predict_x0>(
+        device, cz::zoom<cz::nearest>{.last_step = 8}, cz::linear_schedule(8));
+  };
+  const training_results first = run(), second = run();
+  BOOST_TEST(first.second_loss == second.second_loss);
+  BOOST_TEST(first.naive == second.naive, boost::test_tools::per_element());
 }

@@ -2,6 +2,7 @@
 #include <boost/test/unit_test.hpp>
 #include <coldzoom/core/range.hpp>
 #include <coldzoom/nn/loss.hpp>
+#include <coldzoom/testing/block_backend.hpp>
 #include <tuple>
 
 #include "common/layer_laws.hpp"
@@ -12,8 +13,10 @@ namespace cz = coldzoom;
 namespace {
 
 using backends = std::tuple<cz::reference_backend<float>, cz::reference_backend<double>,
-                            cz::cpu_backend<float>, cz::cpu_backend<double>>;
-using double_backends = std::tuple<cz::reference_backend<double>, cz::cpu_backend<double>>;
+                            cz::cpu_backend<float>, cz::cpu_backend<double>,
+                            cz::testing::block_backend<float>, cz::testing::block_backend<double>>;
+using double_backends =
+    std::tuple<cz::reference_backend<double>, cz::cpu_backend<double>, cz::testing::block_backend<double>>;
 
 template <class B>
 constexpr bool both_losses = cz::Loss<cz::mean_squared_error, B>&& cz::Loss<cz::softmax_cross_entropy, B>;

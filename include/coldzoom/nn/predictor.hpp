@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <coldzoom/backend/generic/elementwise.hpp>
+#include <coldzoom/backend/recording.hpp>
 #include <coldzoom/nn/layer.hpp>
+#include <concepts>
+#include <tuple>
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
@@ -11,9 +14,21 @@ namespace coldzoom::inline COLDZOOM_ISA {
 /// cache.
 inline constexpr index_t micro_batch_size = 32;
 
+namespace detail {
+template <class B> consteval index_t micro_batch() {
+  if constexpr (requires { B::micro_batch; }) return B::micro_batch;
+  return micro_batch_size;
+}
+}  // namespace detail
+/// The same on backend B, which may have a `micro_batch` of its own: a device wants more at a time.
+template <class B> inline constexpr index_t micro_batch_of = detail::micro_batch<B>();
+
 /// Images into the layout of activations.
 template <Backend B>
 void pack_images(B& b, tensor_view<const float, typename B::space> images, activation<B> x) {
+  if constexpr (B::lanes == 1 && std::same_as<real_t<B>, float>) {
+    if (images.contiguous()) return b.copy(images.data, x.data, x.size());
+  }
   const index_t rows = x.dims.n * x.blocks() * x.dims.h;
   b.for_each_index(rows, generic::pack<decltype(images), activation<B>>{images, x}, 2 * x.dims.w * B::lanes);
 }
@@ -21,6 +36,9 @@ void pack_images(B& b, tensor_view<const float, typename B::space> images, activ
 /// Activations into images.
 template <Backend B>
 void unpack_images(B& b, const_activation<B> x, tensor_view<float, typename B::space> images) {
+  if constexpr (B::lanes == 1 && std::same_as<real_t<B>, float>) {
+    if (images.contiguous()) return b.copy(x.data, images.data, x.size());
+  }
   b.for_each_index(x.dims.n * x.dims.c * x.dims.h,
                    generic::unpack<const_activation<B>, decltype(images)>{x, images}, 2 * x.dims.w);
 }
@@ -36,10 +54,10 @@ template <Backend B, Layer<B> Network> class predictor {
       : b_(&b),
         network_(std::move(network)),
         parameters_(b.template allocate<real_t<B>>(static_cast<index_t>(parameters.size()))),
-        workspace_(network_.make_workspace(b, image.with_n(micro_batch_size), pass::predict)),
-        time_(b.template allocate<real_t<B>>(micro_batch_size)),
-        x_(b, image.with_n(micro_batch_size)),
-        y_(b, network_.output_shape(image.with_n(micro_batch_size))) {
+        workspace_(network_.make_workspace(b, image.with_n(most), pass::predict)),
+        time_(b.template allocate<real_t<B>>(most)),
+        x_(b, image.with_n(most)),
+        y_(b, network_.output_shape(image.with_n(most))) {
     require(static_cast<index_t>(parameters.size()) == network_.parameter_count(), "predictor", [&] {
       return "there are " + std::to_string(parameters.size()) + " parameters; the network has " +
              std::to_string(network_.parameter_count());
@@ -54,32 +72,41 @@ template <Backend B, Layer<B> Network> class predictor {
   /// out = network(x, side); dense or strided images in the backend's memory, one side input an image.
   void operator()(tensor_view<const float, typename B::space> x, const side_inputs<B>& side,
                   tensor_view<float, typename B::space> out) {
-    for (index_t first = 0; first < x.dims.n; first += micro_batch_size) {
-      const index_t n = std::min(micro_batch_size, x.dims.n - first);
-      pack_images(*b_, x.images(first, n), x_.view(n));
-      network_.forward(*b_, parameters_.data(), x_.view(n), side.images(first, n), y_.view(n), workspace_);
-      unpack_images(*b_, y_.view(n), out.images(first, n));
-    }
+    run_(*b_, {memory_of(x), memory_of(out), side.time.data, side.label.data}, [&] {
+      for (index_t first = 0; first < x.dims.n; first += most) {
+        const index_t n = std::min(most, x.dims.n - first);
+        pack_images(*b_, x.images(first, n), x_.view(n));
+        network_.forward(*b_, parameters_.data(), x_.view(n), side.images(first, n), y_.view(n), workspace_);
+        unpack_images(*b_, y_.view(n), out.images(first, n));
+      }
+    });
   }
 
   /// The same with one time, t / T, for all images.
   void operator()(tensor_view<const float, typename B::space> x, float time,
                   tensor_view<float, typename B::space> out) {
-    const std::vector<real_t<B>> times(micro_batch_size, static_cast<real_t<B>>(time));
-    b_->upload(times.data(), time_.data(), micro_batch_size);
-    for (index_t first = 0; first < x.dims.n; first += micro_batch_size) {
-      const index_t n = std::min(micro_batch_size, x.dims.n - first);
-      (*this)(x.images(first, n), {{time_.data(), n}, {}}, out.images(first, n));
-    }
+    if (x.dims.n > time_.size()) time_ = b_->template allocate<real_t<B>>(x.dims.n);
+    b_->for_each_index(x.dims.n, generic::fill<real_t<B>>{static_cast<real_t<B>>(time), time_.data()});
+    (*this)(x, {{time_.data(), x.dims.n}, {}}, out);
   }
 
  private:
+  static constexpr index_t most = micro_batch_of<B>;
+
+  /// What makes two calls use the same memory in the same way.
+  using memory_key =
+      std::tuple<const void*, index_t, index_t, index_t, index_t, index_t, index_t, index_t, index_t>;
+  template <class View> static memory_key memory_of(const View& v) {
+    return {v.data, v.dims.n, v.dims.c, v.dims.h, v.dims.w, v.stride_n, v.stride_c, v.stride_y, v.stride_x};
+  }
+
   B* b_;
   Network network_;
   buffer_t<B> parameters_;
   typename Network::template workspace<B> workspace_;
   buffer_t<B> time_;
   activation_buffer<B> x_, y_;
+  recording<B, std::tuple<memory_key, memory_key, const void*, const void*>> run_;
 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

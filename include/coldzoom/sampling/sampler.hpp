@@ -1,6 +1,7 @@
 /// What samplers share: the steps they take and who may watch.
 #pragma once
 
+#include <coldzoom/backend/generic/elementwise.hpp>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/degradation/degradation.hpp>
 #include <coldzoom/schedule/schedule.hpp>
@@ -82,9 +83,8 @@ template <class B, class D, class S, ValueRange R>
 void degrade_to(B& b, const D& d, const S& schedule, int t, key_sequence keys,
                 image_batch<R, const float, typename B::space> x0,
                 image_batch<R, float, typename B::space> out) {
-  const std::vector<float> levels(static_cast<std::size_t>(x0.dims.n), schedule.level(t));
   auto memory = b.template allocate<float>(x0.dims.n);
-  b.upload(levels.data(), memory.data(), x0.dims.n);
+  b.for_each_index(x0.dims.n, generic::fill<float>{schedule.level(t), memory.data()});
   degrade(b, d, x0, const_levels<B>{memory.data(), x0.dims.n}, keys, out);
 }
 

@@ -53,10 +53,10 @@ template <Backend B, ValueRange R, class Network, class Augment = random_shift> 
         parameters_(b.template allocate<float>(network_.parameter_count())),
         gradients_(b.template allocate<float>(network_.parameter_count())),
         optimizer_(b, network_.parameter_count(), options.adam),
-        workspace_(network_.make_workspace(b, image.with_n(micro_batch_size), pass::train)),
-        x_(b, image.with_n(micro_batch_size)),
-        y_(b, {micro_batch_size, classes_, 1, 1}),
-        dy_(b, {micro_batch_size, classes_, 1, 1}),
+        workspace_(network_.make_workspace(b, image.with_n(most), pass::train)),
+        x_(b, image.with_n(most)),
+        y_(b, {most, classes_, 1, 1}),
+        dy_(b, {most, classes_, 1, 1}),
         order_(b.template allocate<std::int32_t>(options_.batch_size)),
         label_(b.template allocate<std::int32_t>(options_.batch_size)),
         clean_(b.template allocate<float>(options_.batch_size * image_.image())),
@@ -144,6 +144,7 @@ template <Backend B, ValueRange R, class Network, class Augment = random_shift> 
 
  private:
   using space = typename B::space;
+  static constexpr index_t most = micro_batch_of<B>;  // images at a time
 
   static classifier_options checked(classifier_options options) {
     require(options.batch_size >= 1, "classifier_trainer", [&] {
@@ -198,8 +199,8 @@ template <Backend B, ValueRange R, class Network, class Augment = random_shift> 
   // also the gradients.
   classification_score run(buffer_t<B>& pixels, index_t n, double scale, pass mode) {
     const tensor_view<const float, space> images = view(pixels, n);
-    for (index_t first = 0; first < n; first += micro_batch_size) {
-      const index_t m = std::min(micro_batch_size, n - first);
+    for (index_t first = 0; first < n; first += most) {
+      const index_t m = std::min(most, n - first);
       const vector_view<const std::int32_t, space> labels{label_.data() + first, m};
       pack_images(*b_, images.images(first, m), x_.view(m));
       network_.forward(*b_, active_, x_.view(m), side_inputs<B>{}, y_.view(m), workspace_);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <coldzoom/backend/recording.hpp>
 #include <coldzoom/data/dataset.hpp>
 #include <coldzoom/degradation/degradation.hpp>
 #include <coldzoom/nn/loss.hpp>
@@ -11,6 +12,8 @@
 #include <coldzoom/schedule/schedule.hpp>
 #include <coldzoom/training/objective.hpp>
 #include <optional>
+#include <tuple>
+#include <utility>
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
@@ -55,10 +58,10 @@ template <Backend B, ValueRange R, class Network, class D, class S, class Target
         parameters_(b.template allocate<float>(network_.parameter_count())),
         gradients_(b.template allocate<float>(network_.parameter_count())),
         optimizer_(b, network_.parameter_count(), options.adam),
-        workspace_(network_.make_workspace(b, image.with_n(micro_batch_size), pass::train)),
-        x_(b, image.with_n(micro_batch_size)),
-        y_(b, image.with_n(micro_batch_size)),
-        dy_(b, image.with_n(micro_batch_size)),
+        workspace_(network_.make_workspace(b, image.with_n(most), pass::train)),
+        x_(b, image.with_n(most)),
+        y_(b, image.with_n(most)),
+        dy_(b, image.with_n(most)),
         order_(b.template allocate<std::int32_t>(options_.batch_size)),
         x0_(b.template allocate<float>(options_.batch_size * image_.image())),
         x_t_(b.template allocate<float>(options_.batch_size * image_.image())),
@@ -85,8 +88,9 @@ template <Backend B, ValueRange R, class Network, class D, class S, class Target
   }
 
   /// One pass over the data in the order of `epoch` (any number, the same number gives the same order).
-  /// `rate` is a LearningRate. Calls progress(batch_progress) after each batch. Returns the mean loss of the
-  /// batches. Throws `error` where the data do not fill one batch, and at the first loss that is not finite.
+  /// `rate` is a LearningRate. Calls progress(batch_progress) after each batch; on a backend that sums
+  /// without waiting, after the start of the next one. Returns the mean loss of the batches. Throws `error`
+  /// where the data do not fill one batch, and at the first loss that is not finite.
   template <class Dataset, LearningRate Rate, class Progress>
   double train_epoch(const Dataset& images, index_t epoch, const Rate& rate, Progress&& progress) {
     check_shape(images.dims());
@@ -98,25 +102,37 @@ template <Backend B, ValueRange R, class Network, class D, class S, class Target
     shuffle_order(epoch_order_, images.size(), options_.seed, static_cast<std::uint64_t>(epoch));
     const double scale = mean_squared_error{}.scale(image_.with_n(size));
     double total = 0;
-    for (index_t batch = 0; batch < count; ++batch) {
-      const auto place = static_cast<std::uint64_t>(epoch * images.size() + batch * size);
-      load(images, epoch_order_.data() + batch * size, size);
-      prepare(parameters_);
-      b_->for_each_index(gradients_.size(), generic::fill<float>{0.0f, gradients_.data()});
-      draw({options_.seed, stream::training_level, place},
-           {options_.seed, stream::training_degradation, place}, size);
-      const double loss = run(size, scale, pass::train);
+    const auto check = [&](index_t batch, double loss) {
       require(std::isfinite(loss), "train_epoch", [&] {
         return "the loss is not finite in epoch " + std::to_string(epoch) + ", batch " +
                std::to_string(batch + 1) + " of " + std::to_string(count) +
                "; look for bad pixels in the data, or lower the learning rate";
       });
-      network_.finish(*b_, gradients_.data(), workspace_);
-      optimizer_.step(*b_, gradients_.data(), parameters_.data(), rate(optimizer_.steps()));
-      if (average_) average_->update(*b_, parameters_.data(), optimizer_.steps());
+    };
+    const auto report = [&](index_t batch, double loss) {
       total += loss;
       progress(batch_progress{batch + 1, count, loss});
+    };
+    [[maybe_unused]] pending_loss before{};
+    for (index_t batch = 0; batch < count; ++batch) {
+      const auto place = static_cast<std::uint64_t>(epoch * images.size() + batch * size);
+      load(images, epoch_order_.data() + batch * size, size);
+      draw({options_.seed, stream::training_level, place},
+           {options_.seed, stream::training_degradation, place}, size);
+      find_gradients(size, scale);
+      if constexpr (SumsLater<B>) {  // the device goes on while the loss of the batch before is read
+        pending_loss loss = b_->sum_later(loss_.data(), size);
+        update(rate);
+        if (batch > 0) check_and_report(batch - 1, before.get(), check, report);
+        before = std::move(loss);
+      } else {
+        const double loss = b_->sum(loss_.data(), size);
+        check(batch, loss);
+        update(rate);
+        report(batch, loss);
+      }
     }
+    if constexpr (SumsLater<B>) check_and_report(count - 1, before.get(), check, report);
     return total / static_cast<double>(count);
   }
 
@@ -133,7 +149,8 @@ template <Backend B, ValueRange R, class Network, class D, class S, class Target
       const auto place = static_cast<std::uint64_t>(first);
       load(images, order.data() + first, n);
       draw({0, stream::test_level, place}, {0, stream::test_degradation, place}, n);
-      total += run(n, scale, pass::predict);
+      run(n, scale, pass::predict);
+      total += b_->sum(loss_.data(), n);
     }
     return total;
   }
@@ -157,6 +174,13 @@ template <Backend B, ValueRange R, class Network, class D, class S, class Target
   static constexpr bool predicts_noise = std::same_as<Target, predict_noise>;
   using space = typename B::space;
   using images_of = image_batch<R, float, space>;
+  static constexpr index_t most = micro_batch_of<B>;  // images at a time
+
+  template <class T> struct sum_of { using type = double; };
+  template <SumsLater T> struct sum_of<T> {
+    using type = decltype(std::declval<T&>().sum_later(nullptr, index_t{0}));
+  };
+  using pending_loss = typename sum_of<B>::type;
 
   static trainer_options checked(trainer_options options, const S& schedule) {
     require(options.batch_size >= 1, "trainer", [&] {
@@ -212,13 +236,33 @@ template <Backend B, ValueRange R, class Network, class D, class S, class Target
     }
   }
 
-  // Loss of the n images drawn; with pass::train also the gradients.
-  double run(index_t n, double scale, pass mode) {
+  // Of the n images drawn, by the parameters as they are.
+  void find_gradients(index_t n, double scale) {
+    step_(*b_, {parameters_.data(), n, scale}, [&] {
+      prepare(parameters_);
+      b_->for_each_index(gradients_.size(), generic::fill<float>{0.0f, gradients_.data()});
+      run(n, scale, pass::train);
+      network_.finish(*b_, gradients_.data(), workspace_);
+    });
+    active_ = parameters_.data();
+  }
+  template <class Rate> void update(const Rate& rate) {
+    optimizer_.step(*b_, gradients_.data(), parameters_.data(), rate(optimizer_.steps()));
+    if (average_) average_->update(*b_, parameters_.data(), optimizer_.steps());
+  }
+  template <class Check, class Report>
+  static void check_and_report(index_t batch, double loss, const Check& check, const Report& report) {
+    check(batch, loss);
+    report(batch, loss);
+  }
+
+  // The losses of the n images drawn; with pass::train also the gradients.
+  void run(index_t n, double scale, pass mode) {
     const tensor_view<const float, space> target = view(predicts_noise ? noise_ : x0_, n),
                                           x_t = view(x_t_, n);
     const side_inputs<B> side{{time_.data(), n}, {}};
-    for (index_t first = 0; first < n; first += micro_batch_size) {
-      const index_t m = std::min(micro_batch_size, n - first);
+    for (index_t first = 0; first < n; first += most) {
+      const index_t m = std::min(most, n - first);
       pack_images(*b_, x_t.images(first, m), x_.view(m));
       network_.forward(*b_, active_, x_.view(m), side.images(first, m), y_.view(m), workspace_);
       const activation<B> dy = mode == pass::train ? dy_.view(m) : activation<B>{};
@@ -228,7 +272,6 @@ template <Backend B, ValueRange R, class Network, class D, class S, class Target
       network_.backward(*b_, active_, x_.view(m), side.images(first, m), dy, {}, gradients_.data(),
                         workspace_);
     }
-    return b_->sum(loss_.data(), n);
   }
 
   images_of view(buffer_t<B>& memory, index_t n) {
@@ -250,6 +293,7 @@ template <Backend B, ValueRange R, class Network, class D, class S, class Target
   typename B::template buffer<std::int32_t> order_;
   buffer_t<B> x0_, x_t_, noise_, time_, level_, loss_, level_of_;
   const float* active_ = nullptr;  // the parameters that the workspace is prepared for
+  recording<B, std::tuple<const float*, index_t, double>> step_;
 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

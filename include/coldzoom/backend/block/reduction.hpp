@@ -1,6 +1,7 @@
 /// Sums over many elements by blocks, in an order that depends on the shapes alone.
 #pragma once
 
+#include <algorithm>
 #include <coldzoom/backend/block/block.hpp>
 
 namespace coldzoom::inline COLDZOOM_ISA::blocks {
@@ -18,6 +19,30 @@ template <class Real> struct row_sums {
     const Real total = sum(block, shared, [&](int thread) {
       Real part = 0;
       for (index_t i = thread; i < size; i += block.threads()) part += row[i];
+      return part;
+    });
+    block.for_each_thread([&](int thread) {
+      if (thread == 0) sums[block.index()] = total;
+    });
+  }
+};
+
+/// sums[block] = sum in double of the elements block * chunk .. of `count` values.
+template <class Real> struct chunk_sums {
+  static constexpr int most_threads = usual_threads;
+  static constexpr index_t chunk = 4096;
+  index_t count;
+  const Real* values;
+  double* sums;
+
+  static constexpr index_t chunks(index_t count) { return count <= chunk ? 1 : (count + chunk - 1) / chunk; }
+
+  template <Block K> COLDZOOM_HD void operator()(K& block) const {
+    double* shared = block.template shared<double>(block.threads());
+    const index_t first = block.index() * chunk, end = first + chunk < count ? first + chunk : count;
+    const double total = sum(block, shared, [&](int thread) {
+      double part = 0;
+      for (index_t i = first + thread; i < end; i += block.threads()) part += static_cast<double>(values[i]);
       return part;
     });
     block.for_each_thread([&](int thread) {
@@ -51,6 +76,21 @@ void sum_rows(B& b, index_t rows, index_t size, const real_t<B>* values, real_t<
   const int threads = threads_for(size);
   b.for_each_block(rows, threads, threads * static_cast<index_t>(sizeof(real_t<B>)) + 16,
                    row_sums<real_t<B>>{size, values, sums});
+}
+
+/// Elements of scratch memory that `sum_all` wants.
+inline index_t sum_scratch(index_t count) {
+  const index_t chunks = chunk_sums<double>::chunks(count);
+  return chunks == 1 ? 0 : chunks + sum_scratch(chunks);
+}
+/// *result = sum of `count` values in double, in an order that depends on the count alone.
+template <class Real, BlockBackend B>
+void sum_all(B& b, const Real* values, index_t count, double* scratch, double* result) {
+  const index_t chunks = chunk_sums<Real>::chunks(count);
+  const int threads = threads_for(std::max<index_t>(1, std::min(count, chunk_sums<Real>::chunk)));
+  b.for_each_block(chunks, threads, threads * static_cast<index_t>(sizeof(double)) + 16,
+                   chunk_sums<Real>{count, values, chunks == 1 ? result : scratch});
+  if (chunks > 1) sum_all<double>(b, scratch, chunks, scratch + chunks, result);
 }
 
 /// to[i] += sum over s < count of parts[s][i], i < size.

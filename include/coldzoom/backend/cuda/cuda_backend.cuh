@@ -3,9 +3,12 @@
 
 #include <algorithm>
 #include <coldzoom/backend/backend.hpp>
+#include <coldzoom/backend/block/reduction.hpp>
 #include <coldzoom/backend/cuda/cuda_block.cuh>
 #include <coldzoom/backend/cuda/cuda_device.cuh>
 #include <coldzoom/backend/cuda/cuda_products.cuh>
+#include <coldzoom/backend/cuda/cuda_staging.cuh>
+#include <coldzoom/backend/recording.hpp>
 #include <coldzoom/core/error.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +16,7 @@
 #include <memory>
 #include <string>
 #include <type_traits>
-#include <vector>
+#include <utility>
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
@@ -25,20 +28,6 @@ template <class Kernel> __global__ void run_kernel(index_t count, Kernel kernel)
     kernel(i);
   }
 }
-
-/// partial[part] = sum of the elements part * grain .. of `values`, in order. Index: part.
-template <class Real> struct partial_sum {
-  const Real* values;
-  index_t count, grain;
-  double* partial;
-
-  COLDZOOM_HD void operator()(index_t part) const {
-    const index_t end = (part + 1) * grain, last = end < count ? end : count;
-    double total = 0;
-    for (index_t i = part * grain; i < last; ++i) total += static_cast<double>(values[i]);
-    partial[part] = total;
-  }
-};
 
 /// One element of C = op(A) B, summed in the order of k. Index: [i][j], dense.
 template <class Real> struct matrix_product {
@@ -65,24 +54,25 @@ template <class Real> struct matrix_product {
 }  // namespace detail
 
 /// Runs everything on one CUDA device, in the order of one stream. Real is float, or double for checks.
-/// Copies share the stream and the memory. Everything returns at once except `upload`, `download`, `sum` and
-/// `synchronize`, which wait for all work before them; a failure inside a kernel is thrown by the next of
-/// these. Every call makes the device current for the calling thread. Results are the same in every run.
+/// Copies share the stream and the memory. Everything returns at once except `download`, `sum` and
+/// `synchronize`, which wait for all work before them; a failure inside a kernel is thrown by the next call
+/// that waits. Every call makes the device current for the calling thread. Results are the same in every run.
 template <std::floating_point Real = float> class cuda_backend {
  public:
   using real_type = Real;
   using space = cuda_space;
   static constexpr index_t lanes = 1;
+  static constexpr index_t micro_batch = 128;  // images at a time, see nn/predictor.hpp
   template <class T> using buffer = cuda_buffer<T>;
 
   /// `device` counts from 0, as nvidia-smi and CUDA_VISIBLE_DEVICES do. Throws `error`, saying what to do,
   /// where there is no such device or driver.
   explicit cuda_backend(int device = 0, cuda_precision precision = cuda_precision::float32)
       : device_(std::make_shared<detail::cuda_device>(device)),
-        products_(std::make_shared<detail::cuda_products<Real>>(device_, precision)) {}
+        state_(std::make_shared<shared_state>(device_, precision)) {}
 
   int device() const { return device_->ordinal(); }
-  cuda_precision precision() const { return products_->precision(); }
+  cuda_precision precision() const { return state_->products.precision(); }
   /// For work of one's own, in order with the backend's.
   cudaStream_t stream() const { return device_->stream(); }
 
@@ -95,16 +85,18 @@ template <std::floating_point Real = float> class cuda_backend {
   }
 
   template <class T> void copy(const T* from, T* to, index_t size) const {
-    transfer(from, to, size, cudaMemcpyDeviceToDevice);
+    if (size <= 0) return;
+    detail::check_cuda(cudaMemcpyAsync(to, from, bytes<T>(size), cudaMemcpyDeviceToDevice, stream()),
+                       "cudaMemcpyAsync");
   }
-  /// Waits, because the driver may still read `from` after its own call has returned.
+  /// `from` has been read when this returns.
   template <class T> void upload(const T* from, T* to, index_t size) const {
-    transfer(from, to, size, cudaMemcpyHostToDevice);
-    synchronize();
+    device_->require_no_recording("upload");
+    if (size > 0) state_->staging.upload(from, to, bytes<T>(size));
   }
   template <class T> void download(const T* from, T* to, index_t size) const {
-    transfer(from, to, size, cudaMemcpyDeviceToHost);
-    synchronize();
+    device_->require_no_recording("download");
+    if (size > 0) state_->staging.download(from, to, bytes<T>(size));
   }
 
   /// One thread an index. `kernel` is passed by value and may hold 4 KiB.
@@ -131,16 +123,44 @@ template <std::floating_point Real = float> class cuda_backend {
     detail::check_cuda(cudaGetLastError(), "launching a kernel of blocks");
   }
 
-  /// Partial sums of 4096 elements each, added in order: the bits of cpu_backend.
-  double sum(const Real* values, index_t count) const {
-    const index_t parts = (count + sum_grain - 1) / sum_grain;
-    auto memory = allocate<double>(parts);
-    for_each_index(parts, detail::partial_sum<Real>{values, count, sum_grain, memory.data()}, sum_grain);
-    std::vector<double> partial(static_cast<std::size_t>(parts));
-    download(memory.data(), partial.data(), parts);
-    double total = 0;
-    for (const double p : partial) total += p;
-    return total;
+  /// Made by blocks of 4096 elements, in an order that depends on `count` alone.
+  double sum(const Real* values, index_t count) const { return sum_later(values, count).get(); }
+  /// The same without waiting; `get()` of the result waits for this sum.
+  cuda_sum sum_later(const Real* values, index_t count) const {
+    device_->require_no_recording("sum");
+    const index_t scratch = blocks::sum_scratch(count);
+    if (scratch > state_->sum_scratch.size()) state_->sum_scratch = allocate<double>(scratch);
+    auto slot = state_->slots->take();
+    blocks::sum_all(*this, values, count, state_->sum_scratch.data(), static_cast<double*>(slot->memory()));
+    slot->mark(stream());
+    return {state_->slots, std::move(slot)};
+  }
+
+  using recorded = cuda_graph;
+  /// What `work` asks of this backend, as a graph, without running it. False where `work` throws, as it does
+  /// when it waits, allocates, or moves data of the host.
+  template <class Work> cuda_graph record(Work&& work) const {
+    const cudaStream_t on = stream();
+    detail::check_cuda(cudaStreamBeginCapture(on, cudaStreamCaptureModeThreadLocal),
+                       "cudaStreamBeginCapture");
+    device_->set_recording(true);
+    bool whole = true;
+    try {
+      work();
+    } catch (...) {
+      whole = false;  // it will run as it is, and throw again if it must
+    }
+    device_->set_recording(false);
+    cudaGraph_t graph = nullptr;
+    whole = cudaStreamEndCapture(on, &graph) == cudaSuccess && whole;
+    cudaGraphExec_t executable = nullptr;
+    if (whole && cudaGraphInstantiate(&executable, graph, 0) != cudaSuccess) executable = nullptr;
+    if (graph) cudaGraphDestroy(graph);
+    cudaGetLastError();  // or the next launch would report it again
+    return executable ? cuda_graph(device_, executable) : cuda_graph();
+  }
+  void replay(const cuda_graph& graph) const {
+    detail::check_cuda(cudaGraphLaunch(graph.get(), stream()), "cudaGraphLaunch");
   }
 
   /// By cuBLASLt, or one thread an element where it declines. The algorithm depends on n and k alone, so a
@@ -148,30 +168,41 @@ template <std::floating_point Real = float> class cuda_backend {
   void gemm(bool transpose_a, index_t m, index_t n, index_t k, const Real* a, index_t lda, const Real* b,
             index_t ldb, Real* c, index_t ldc, bool accumulate) const {
     if (m <= 0 || n <= 0) return;
-    if (k > 0 && (*products_)(transpose_a, m, n, k, a, lda, b, ldb, c, ldc, accumulate)) return;
+    if (k > 0 && state_->products(transpose_a, m, n, k, a, lda, b, ldb, c, ldc, accumulate)) return;
     for_each_index(m * n, detail::matrix_product<Real>{transpose_a, n, k, a, lda, b, ldb, c, ldc, accumulate},
                    2 * k);
   }
 
-  void synchronize() const { device_->synchronize(); }
+  void synchronize() const {
+    device_->require_no_recording("synchronize");
+    device_->synchronize();
+  }
 
  private:
   static constexpr index_t most_blocks = std::numeric_limits<std::int32_t>::max();
   static constexpr index_t block_size = 256;
-  static constexpr index_t sum_grain = 4096;
 
   template <class T> static std::size_t bytes(index_t size) {
     return static_cast<std::size_t>(size) * sizeof(T);
   }
-  template <class T> void transfer(const T* from, T* to, index_t size, cudaMemcpyKind kind) const {
-    if (size > 0)
-      detail::check_cuda(cudaMemcpyAsync(to, from, bytes<T>(size), kind, stream()), "cudaMemcpyAsync");
-  }
+  /// What copies of a backend share beside the device.
+  struct shared_state {
+    detail::cuda_products<Real> products;
+    detail::cuda_staging staging;
+    std::shared_ptr<detail::cuda_sum_slots> slots;
+    cuda_buffer<double> sum_scratch;
+
+    shared_state(const std::shared_ptr<detail::cuda_device>& device, cuda_precision precision)
+        : products(device, precision),
+          staging(device),
+          slots(std::make_shared<detail::cuda_sum_slots>(device)) {}
+  };
 
   std::shared_ptr<detail::cuda_device> device_;
-  std::shared_ptr<detail::cuda_products<Real>> products_;
+  std::shared_ptr<shared_state> state_;
 };
 
 static_assert(BlockBackend<cuda_backend<float>> && BlockBackend<cuda_backend<double>>);
+static_assert(SumsLater<cuda_backend<float>> && Records<cuda_backend<float>>);
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

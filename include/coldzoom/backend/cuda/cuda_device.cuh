@@ -94,9 +94,18 @@ class cuda_device {
     check_cuda(cudaSetDevice(ordinal_), "cudaSetDevice");
     return stream_;
   }
+  /// The same without making the device current; throws nothing.
+  cudaStream_t unchecked_stream() const { return stream_; }
   void synchronize() const { check_cuda(cudaStreamSynchronize(stream_), "cudaStreamSynchronize"); }
 
+  // While work is recorded, nothing may wait for the device, move data of the host or allocate.
+  void set_recording(bool recording) { recording_ = recording; }
+  void require_no_recording(const char* what) const {
+    require(!recording_, "cuda_backend", [&] { return std::string(what) + " while work is recorded"; });
+  }
+
   void* allocate(std::size_t bytes) const {
+    require_no_recording("allocate");
     void* memory = nullptr;
     const cudaError_t status = cudaMallocFromPoolAsync(&memory, bytes, pool_, stream());
     if (status != cudaSuccess) {
@@ -117,6 +126,7 @@ class cuda_device {
   }
 
   int ordinal_;
+  bool recording_ = false;
   cudaMemPool_t pool_ = nullptr;
   cudaStream_t stream_ = nullptr;
 };

@@ -1,0 +1,120 @@
+// What is recorded and replayed, and sums that are fetched later, change no bit.
+#define BOOST_TEST_MODULE recording
+#include <boost/test/unit_test.hpp>
+#include <coldzoom/degradation/zoom.hpp>
+#include <coldzoom/interpolation/nearest.hpp>
+#include <coldzoom/nn/reconstructor.hpp>
+#include <coldzoom/sampling/naive.hpp>
+#include <coldzoom/schedule/linear.hpp>
+#include <coldzoom/testing/transfer.hpp>
+#include <coldzoom/training/trainer.hpp>
+
+#include "common/recording_backend.hpp"
+
+namespace cz = coldzoom;
+using cz::index_t;
+using plain = cz::testing::block_backend<float>;
+
+static_assert(cz::Records<recording_backend> && cz::SumsLater<recording_backend>);
+static_assert(!cz::Records<plain> && !cz::SumsLater<plain>);
+
+namespace {
+
+constexpr cz::shape image{1, 1, 6, 7};
+constexpr index_t batches = 5, batch_size = 9;
+
+/// What training and sampling make on backend B.
+struct outcome {
+  std::vector<float> parameters, samples;
+  std::vector<index_t> reported;
+  std::vector<double> losses;
+  double mean = 0;
+  friend bool operator==(const outcome&, const outcome&) = default;
+};
+template <class B> outcome run(B& b) {
+  std::vector<std::uint8_t> pixels;
+  for (std::uint64_t i = 0; i < batches * batch_size * 42; ++i)
+    pixels.push_back(static_cast<std::uint8_t>(cz::random_below({1}, i, 256)));
+  const cz::dataset<B, cz::centred> images(b, image.with_n(batches * batch_size), pixels.data());
+  cz::trainer<B, cz::centred, cz::reconstructor, cz::zoom<cz::nearest>, cz::linear_schedule> t(
+      b, cz::reconstructor(image, {3, 4}, 3), {.last_step = 5}, cz::linear_schedule(5), image,
+      {.batch_size = batch_size, .seed = 3, .average_decay = 0.9});
+  outcome result;
+  for (index_t epoch = 1; epoch <= 2; ++epoch) {
+    result.mean = t.train_epoch(images, epoch, cz::constant_rate{1e-2}, [&](const cz::batch_progress& p) {
+      result.reported.push_back(p.batch);
+      result.losses.push_back(p.loss);
+    });
+  }
+  result.parameters = cz::testing::to_host<float>(b, t.parameters().data(), t.parameters().size());
+
+  cz::predictor<B, cz::reconstructor> predict(b, t.network(), image, result.parameters);
+  const cz::shape dims = image.with_n(37);  // two micro-batches
+  auto z = cz::testing::to_backend(b, cz::testing::random_values(dims.size(), 4, -0.5f, 0.5f));
+  using batch = cz::image_batch<cz::centred, float, typename B::space>;
+  for (int repetition = 0; repetition < 2; ++repetition) {
+    cz::naive_sampler{}(b, predict, t.degradation(), t.schedule(), 5, {7},
+                        batch(cz::tensor_view<float, typename B::space>(z.data(), dims)));
+  }
+  result.samples = cz::testing::to_host<float>(b, z.data(), dims.size());
+  return result;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(training_and_sampling_have_the_same_bits) {
+  plain b;
+  recording_backend recorded;
+  const outcome wanted = run(b), found = run(recorded);
+  BOOST_TEST((found == wanted));
+  BOOST_TEST(wanted.reported == (std::vector<index_t>{1, 2, 3, 4, 5, 1, 2, 3, 4, 5}));
+  // Of ten updates the first runs as it is. Sampling may find its memory at another place the second time.
+  BOOST_TEST(recorded.count().recordings >= 2);
+  BOOST_TEST(recorded.count().replays >= 9 + 4);
+  BOOST_TEST(recorded.count().pending == 2);  // a batch is under way while the loss of the last one is read
+}
+
+BOOST_AUTO_TEST_CASE(work_runs_then_is_recorded_then_replayed) {
+  recording_backend b;
+  auto memory = b.allocate<float>(1);
+  float* const at = memory.data();
+  cz::recording<recording_backend, int> step;
+  int calls = 0;
+  const auto work = [&] {
+    ++calls;
+    b.for_each_index(1, cz::generic::add<float>{at, at});
+  };
+  *at = 1;
+  for (int i = 0; i < 5; ++i) step(b, 1, work);
+  BOOST_TEST(*at == 32.0f);
+  BOOST_TEST(calls == 2);
+  BOOST_TEST(b.count().replays == 4);
+  for (int i = 0; i < 3; ++i) step(b, 2, work);  // another key: all anew
+  BOOST_TEST(*at == 256.0f);
+  BOOST_TEST(calls == 4);
+}
+
+BOOST_AUTO_TEST_CASE(work_that_cannot_be_recorded_runs_as_it_is) {
+  recording_backend b;
+  auto memory = b.allocate<float>(1);
+  cz::recording<recording_backend, int> step;
+  const float one = 1;
+  double total = 0;
+  for (int i = 0; i < 4; ++i) {
+    step(b, 1, [&] {
+      b.upload(&one, memory.data(), 1);
+      total += b.sum(memory.data(), 1);
+    });
+  }
+  BOOST_TEST(total == 4);
+  BOOST_TEST(b.count().recordings == 0);
+  BOOST_TEST(b.count().replays == 0);
+}
+
+BOOST_AUTO_TEST_CASE(backends_that_do_not_record_run_everything) {
+  plain b;
+  cz::recording<plain, int> step;
+  int calls = 0;
+  for (int i = 0; i < 4; ++i) step(b, 1, [&] { ++calls; });
+  BOOST_TEST(calls == 4);
+}
