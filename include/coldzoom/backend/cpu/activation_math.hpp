@@ -62,10 +62,15 @@ template <> struct math_constants<double> {
                                           0.0011299179866498472033};
 };
 
-template <class T, index_t L, std::size_t N>
-COLDZOOM_INLINE vec<T, L> polynomial(const vec<T, L>& x, const std::array<T, N>& coefficients) {
-  vec<T, L> sum = broadcast<L>(coefficients[N - 1]);
-  unroll<N - 1>([&](auto i) COLDZOOM_INLINE_LAMBDA { sum = sum * x + coefficients[N - 2 - i]; });
+/// The coefficients are a template's argument, so that vectors of them are constants; SSE takes two
+/// instructions to make one of a number in memory.
+template <auto coefficients, class T, index_t L> COLDZOOM_INLINE vec<T, L> polynomial(const vec<T, L>& x) {
+  constexpr index_t degree = static_cast<index_t>(coefficients.size()) - 1;
+  vec<T, L> sum = broadcast<L>(coefficients[degree]);
+  unroll<degree>([&](auto i) COLDZOOM_INLINE_LAMBDA {
+    constexpr T next = coefficients[degree - 1 - i];
+    sum = sum * x + next;
+  });
   return sum;
 }
 
@@ -169,7 +174,7 @@ template <class T, index_t L> COLDZOOM_INLINE vec<T, L> exp_of_negative(vec<T, L
   const vec<T, L> shifted = x * T(1.4426950408889634074) + constants::round;
   const vec<T, L> n = shifted - constants::round;
   const vec<T, L> r = (x - n * constants::ln2_high) - n * constants::ln2_low;
-  const vec<T, L> power = detail::polynomial<T, L>(r, constants::exponential);
+  const vec<T, L> power = detail::polynomial<constants::exponential, T, L>(r);
   return reinterpret_cast<vec<T, L>>(reinterpret_cast<integers>(power) +
                                      (reinterpret_cast<integers>(shifted) << constants::mantissa_bits));
 }
@@ -188,8 +193,8 @@ struct vector_gelu {
       const vec<T, L> size = detail::magnitude<T, L>(z);
       const vec<T, L> t = size > constants::tail_end ? broadcast<L>(constants::tail_end) : size;
       const vec<T, L> density = T(0.39894228040143267794) * exp_of_negative<T, L>(t * t * T(-0.5));
-      const vec<T, L> mills = detail::polynomial<T, L>(t, constants::numerator) /
-                              detail::polynomial<T, L>(t, constants::denominator);
+      const vec<T, L> mills = detail::polynomial<constants::numerator, T, L>(t) /
+                              detail::polynomial<constants::denominator, T, L>(t);
       const vec<T, L> below = density * (mills - t);  // the slope at -|z|; that at |z| is 1 - below
       return {(z < 0 ? vec<T, L>{} : z) - t * (density * mills), z < 0 ? below : 1 - below};
     }

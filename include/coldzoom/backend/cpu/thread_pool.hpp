@@ -28,9 +28,10 @@ inline int available_cpus() {
 ///
 /// Each thread starts with a share of its own, thread t of T with the t-th T-th of the tasks, and then helps
 /// the others: the same thread meets the same images in one call after the other, and their memory stays in
-/// its caches, which may be far from those of the other threads. Which thread runs which task is left open
-/// all the same, so a task must write only what is its own; then results do not depend on the number of
-/// threads. The calling thread takes part. One caller at a time.
+/// its caches, which may be far from those of the other threads. It therefore helps only one that has an
+/// eighth of its share left or more: the last few tasks are done sooner by the one that has their memory.
+/// Which thread runs which task is left open all the same, so a task must write only what is its own; then
+/// results do not depend on the number of threads. The calling thread takes part. One caller at a time.
 class thread_pool {
  public:
   /// `threads` = 0 takes every CPU of the affinity mask. Throws `error` for a negative count or one above
@@ -76,8 +77,10 @@ class thread_pool {
     const index_t chunks = (tasks + chunk - 1) / chunk;
     for (index_t t = 0; t < count_; ++t) {
       share& own = shares_[static_cast<std::size_t>(t)];
-      own.next.store(t * chunks / count_ * chunk, std::memory_order_relaxed);
+      const index_t first = t * chunks / count_ * chunk;
       own.last = std::min(tasks, (t + 1) * chunks / count_ * chunk);
+      own.helped_before = own.last - std::max(2 * chunk, (own.last - first) / 8) + 1;
+      own.next.store(first, std::memory_order_relaxed);
     }
     busy_.store(count_ - 1, std::memory_order_relaxed);
     wake();
@@ -131,7 +134,10 @@ class thread_pool {
   void drain(int thread) {
     for (int i = 0; i < count_; ++i) {
       share& of = shares_[static_cast<std::size_t>((thread + i) % count_)];
-      for (index_t first; (first = of.next.fetch_add(chunk_, std::memory_order_relaxed)) < of.last;) {
+      const index_t end = i == 0 ? of.last : of.helped_before;
+      while (of.next.load(std::memory_order_relaxed) < end) {
+        const index_t first = of.next.fetch_add(chunk_, std::memory_order_relaxed);
+        if (first >= of.last) break;
         const index_t last = std::min(of.last, first + chunk_);
         try {
           for (index_t task = first; task < last; ++task) call_(context_, task, thread);
@@ -152,10 +158,11 @@ class thread_pool {
   void (*call_)(void*, index_t, int) = nullptr;
   void* context_ = nullptr;
   index_t chunk_ = 1;
-  // A cache line each, so that threads do not disturb each other as long as each works on its own.
-  struct alignas(64) share {
+  // A pair of cache lines each, as they are fetched, so that threads do not disturb each other as long as
+  // each works on its own.
+  struct alignas(128) share {
     std::atomic<index_t> next{0};
-    index_t last = 0;
+    index_t last = 0, helped_before = 0;  // helped while `next` is below the latter
   };
   std::vector<share> shares_;
   std::mutex failure_lock_;
