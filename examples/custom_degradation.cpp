@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/engine.hpp"
 #include "common/program.hpp"
 
 namespace {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <coldzoom/core/file.hpp>
-#include <coldzoom/io/safetensors.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <limits>
@@ -15,6 +14,7 @@
 #include "common/html.hpp"
 #include "common/program.hpp"
 #include "common/run_log.hpp"
+#include "common/safetensors.hpp"
 #include "common/sampling.hpp"
 
 namespace {

@@ -9,6 +9,7 @@
 #include "common/progress.hpp"
 #include "common/run_folder.hpp"
 #include "common/run_settings.hpp"
+#include "common/safetensors.hpp"
 
 namespace {
 

@@ -8,6 +8,7 @@
 
 namespace cz = coldzoom;
 
+#include "common/engine.hpp"
 #include "common/program.hpp"
 
 namespace {

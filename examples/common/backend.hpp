@@ -3,4 +3,6 @@
 
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
 
+#include "common/engine.hpp"
+
 using backend = coldzoom::cpu_backend<float>;

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "common/data.hpp"
+#include "common/safetensors.hpp"
 
 namespace programs {
 

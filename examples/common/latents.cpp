@@ -1,10 +1,10 @@
 #include "common/latents.hpp"
 
 #include <algorithm>
-#include <coldzoom/io/safetensors.hpp>
 #include <memory>
 
 #include "common/file_metadata.hpp"
+#include "common/safetensors.hpp"
 
 namespace programs {
 

@@ -5,6 +5,7 @@
 
 #include "common/file_metadata.hpp"
 #include "common/program.hpp"
+#include "common/safetensors.hpp"
 
 namespace programs {
 

@@ -11,6 +11,7 @@
 #include "common/program.hpp"
 #include "common/progress.hpp"
 #include "common/run_folder.hpp"
+#include "common/safetensors.hpp"
 #include "common/sampling.hpp"
 
 namespace programs {

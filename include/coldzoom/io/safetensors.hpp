@@ -124,40 +124,42 @@ class safetensors_file {
 
 /// Reads a file, checking everything it says about itself: the arrays must tile the data without overlap, gap
 /// or rest. Bit-exact. Throws `error` with the path, what was found and what was wanted.
-inline safetensors_file load_safetensors(const std::string& path);
+///
+/// A template, as is save_safetensors, so that units can declare an instance extern and another compile it.
+template <class Json = nlohmann::ordered_json> safetensors_file load_safetensors(const std::string& path);
 
 /// Writes a file, replacing an old one entirely or not at all. Throws `error` where it cannot, or where an
 /// array has a reserved or repeated name, or does not fit its shape.
-inline void save_safetensors(const std::string& path, const safetensors_file& file);
+template <class Json = nlohmann::ordered_json>
+void save_safetensors(const std::string& path, const safetensors_file& file);
 
 namespace detail {
 
-using ordered_json = nlohmann::ordered_json;
-
 /// Parses the JSON header and refuses what a JSON library lets pass: a key given twice.
-inline ordered_json parse_safetensors_header(const std::string& path, const char* first, const char* last) {
+template <class Json>
+Json parse_safetensors_header(const std::string& path, const char* first, const char* last) {
   std::vector<std::set<std::string>> keys;  // of the objects open at this point
-  const auto refuse_duplicates = [&](int, ordered_json::parse_event_t event, ordered_json& parsed) {
-    if (event == ordered_json::parse_event_t::object_start) keys.emplace_back();
-    if (event == ordered_json::parse_event_t::object_end) keys.pop_back();
-    if (event == ordered_json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
-      throw error(path, "header names '" + parsed.get<std::string>() + "' twice");
+  const auto refuse_duplicates = [&](int, typename Json::parse_event_t event, Json& parsed) {
+    if (event == Json::parse_event_t::object_start) keys.emplace_back();
+    if (event == Json::parse_event_t::object_end) keys.pop_back();
+    if (event == Json::parse_event_t::key && !keys.back().insert(parsed.template get<std::string>()).second) {
+      throw error(path, "header names '" + parsed.template get<std::string>() + "' twice");
     }
     return true;
   };
   try {
-    ordered_json header = ordered_json::parse(first, last, refuse_duplicates);
+    Json header = Json::parse(first, last, refuse_duplicates);
     if (!header.is_object())
       throw error(path, std::string("header is a JSON ") + header.type_name() + ", wanted an object");
     return header;
-  } catch (const ordered_json::exception& failure) {
+  } catch (const typename Json::exception& failure) {
     throw error(path, std::string("header is not JSON: ") + failure.what());
   }
 }
 
 /// The non-negative integers of one JSON array.
-inline std::vector<index_t> parse_integers(const std::string& where, const ordered_json& entry,
-                                           const char* key) {
+template <class Json>
+std::vector<index_t> parse_integers(const std::string& where, const Json& entry, const char* key) {
   const auto list = entry.find(key);
   if (list == entry.end()) throw error(where, std::string("found no ") + key);
   const auto refuse = [&] {
@@ -166,19 +168,19 @@ inline std::vector<index_t> parse_integers(const std::string& where, const order
   };
   if (!list->is_array()) throw refuse();
   std::vector<index_t> integers;
-  for (const ordered_json& item : *list) {
+  for (const Json& item : *list) {
     if (!item.is_number_unsigned() ||
-        item.get<std::uint64_t>() > std::uint64_t{std::numeric_limits<index_t>::max()}) {
+        item.template get<std::uint64_t>() > std::uint64_t{std::numeric_limits<index_t>::max()}) {
       throw refuse();
     }
-    integers.push_back(item.get<index_t>());
+    integers.push_back(item.template get<index_t>());
   }
   return integers;
 }
 
 }  // namespace detail
 
-inline safetensors_file load_safetensors(const std::string& path) {
+template <class Json> safetensors_file load_safetensors(const std::string& path) {
   constexpr std::uint64_t largest_header = 100'000'000;  // as in the reference implementation
   const std::vector<std::byte> bytes = read_file(path);
   std::uint64_t header_bytes = 0;
@@ -194,7 +196,7 @@ inline safetensors_file load_safetensors(const std::string& path) {
                           " that follow and at most 100000000");
   }
   const char* text = reinterpret_cast<const char*>(body.data());
-  const detail::ordered_json header = detail::parse_safetensors_header(path, text, text + header_bytes);
+  const Json header = detail::parse_safetensors_header<Json>(path, text, text + header_bytes);
   const std::span data = body.subspan(header_bytes);
 
   safetensors_file file;
@@ -208,7 +210,7 @@ inline safetensors_file load_safetensors(const std::string& path) {
       for (const auto& [key, value] : entry.items()) {
         if (!value.is_string())
           throw error(path, "metadata '" + key + "' is " + value.dump() + ", wanted a string");
-        file.metadata[key] = value.get<std::string>();
+        file.metadata[key] = value.template get<std::string>();
       }
       continue;
     }
@@ -217,7 +219,7 @@ inline safetensors_file load_safetensors(const std::string& path) {
     if (stated == entry.end() || !stated->is_string()) throw error(where, "found no dtype");
     const auto* dtype =
         std::find_if(std::begin(detail::safetensors_dtypes), std::end(detail::safetensors_dtypes),
-                     [&](const auto& known) { return known.name == stated->get<std::string>(); });
+                     [&](const auto& known) { return known.name == stated->template get<std::string>(); });
     if (dtype == std::end(detail::safetensors_dtypes)) {
       throw error(where, "found dtype " + stated->dump() + ", wanted F32, F64, U8, I32 or I64");
     }
@@ -262,7 +264,7 @@ inline safetensors_file load_safetensors(const std::string& path) {
   return file;
 }
 
-inline void save_safetensors(const std::string& path, const safetensors_file& file) {
+template <class Json> void save_safetensors(const std::string& path, const safetensors_file& file) {
   // Wide elements lie first, so that every array is aligned to its element in a file mapped into memory.
   std::vector<std::size_t> order(file.arrays.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -276,7 +278,7 @@ inline void save_safetensors(const std::string& path, const safetensors_file& fi
     total += detail::bytes_of(file.arrays[i].data).size();
   }
 
-  detail::ordered_json header = detail::ordered_json::object();
+  Json header = Json::object();
   if (!file.metadata.empty()) header["__metadata__"] = file.metadata;
   std::set<std::string> names{"__metadata__"};
   for (std::size_t i = 0; i < file.arrays.size(); ++i) {
@@ -296,7 +298,7 @@ inline void save_safetensors(const std::string& path, const safetensors_file& fi
   std::string text;
   try {
     text = header.dump();
-  } catch (const detail::ordered_json::exception& failure) {
+  } catch (const typename Json::exception& failure) {
     throw error(path, std::string("cannot write the header: ") + failure.what());
   }
   text.append((8 - text.size() % 8) % 8, ' ');

@@ -1,0 +1,3 @@
+#include "common/engine.hpp"
+
+template class coldzoom::cpu_convolution<float>;
