@@ -11,6 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "common/double_engine.hpp"
+#include "common/engine.hpp"
+
 using coldzoom::index_t;
 using values = std::vector<double>;
 

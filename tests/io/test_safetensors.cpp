@@ -3,13 +3,13 @@
 
 #include <bit>
 #include <boost/test/unit_test.hpp>
-#include <coldzoom/io/safetensors.hpp>
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include "common/safetensors.hpp"
 #include "common/temporary_folder.hpp"
 
 namespace cz = coldzoom;

@@ -1,12 +1,13 @@
 #define BOOST_TEST_MODULE metrics_golden
 #include <boost/test/unit_test.hpp>
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
-#include <coldzoom/io/safetensors.hpp>
 #include <coldzoom/metrics/class_scores.hpp>
 #include <coldzoom/metrics/frechet.hpp>
 #include <coldzoom/metrics/kernel_distance.hpp>
 #include <coldzoom/metrics/manifold.hpp>
 #include <coldzoom/metrics/restoration.hpp>
+
+#include "common/safetensors.hpp"
 
 namespace cz = coldzoom;
 using cz::index_t;

@@ -5,6 +5,7 @@
 #include <coldzoom/nn/reconstructor.hpp>
 #include <thread>
 
+#include "common/engine.hpp"
 #include "common/random_images.hpp"
 #include "common/temporary_folder.hpp"
 

@@ -6,6 +6,8 @@
 #include <coldzoom/nn/timed.hpp>
 #include <type_traits>
 
+#include "common/engine.hpp"
+
 namespace cz = coldzoom;
 
 BOOST_AUTO_TEST_CASE(timed_layer_computes_what_the_layer_computes_and_counts_its_passes) {

@@ -10,6 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "common/engine.hpp"
+#include "common/safetensors.hpp"
+
 /// The reconstructor that the shapes of its weights describe.
 inline coldzoom::reconstructor network_of(const coldzoom::safetensors_file& weights) {
   const auto dims = [&](const std::string& name) {

@@ -1,10 +1,10 @@
 #define BOOST_TEST_MODULE classifier
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
-#include <coldzoom/io/safetensors.hpp>
 
 #include "common/classifier.hpp"
 #include "common/digits.hpp"
+#include "common/safetensors.hpp"
 #include "common/temporary_folder.hpp"
 
 namespace cz = coldzoom;

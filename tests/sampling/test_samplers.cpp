@@ -11,6 +11,7 @@
 #include <coldzoom/sampling/tacos.hpp>
 #include <coldzoom/schedule/linear.hpp>
 
+#include "common/engine.hpp"
 #include "common/random_images.hpp"
 #include "common/temporary_folder.hpp"
 

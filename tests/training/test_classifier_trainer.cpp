@@ -12,6 +12,8 @@
 #include <limits>
 
 #include "common/digits.hpp"
+#include "common/engine.hpp"
+#include "common/safetensors.hpp"
 #include "common/temporary_folder.hpp"
 
 namespace cz = coldzoom;

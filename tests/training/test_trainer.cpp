@@ -14,6 +14,7 @@
 #include <new>
 
 #include "common/digits.hpp"
+#include "common/engine.hpp"
 #include "common/random_images.hpp"
 #include "common/temporary_folder.hpp"
 

@@ -1,0 +1,3 @@
+#include "common/double_engine.hpp"
+
+template class coldzoom::cpu_convolution<double>;
