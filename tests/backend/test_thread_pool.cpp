@@ -117,3 +117,22 @@ BOOST_AUTO_TEST_CASE(numbers_of_threads) {
   BOOST_TEST(message_of([] { cz::thread_pool(1025); }) ==
              "thread_pool: the number of threads is 1025; it must be 0 (all CPUs) to 1024");
 }
+
+// The second thread is held up by its first task; of the other 31 the first thread takes all but the last
+// few, which lie in the caches of the second.
+BOOST_AUTO_TEST_CASE(a_late_thread_is_helped) {
+  cz::thread_pool pool(2);
+  std::vector<int> by(64, -1);
+  std::atomic<int> by_first{0};
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  pool.run(64, [&](index_t task, int thread) {
+    by[static_cast<std::size_t>(task)] = thread;
+    by_first += thread == 0;
+    while (task == 32 && thread == 1 && by_first < 60 && std::chrono::steady_clock::now() < end)
+      std::this_thread::yield();
+  });
+  BOOST_REQUIRE(std::count(by.begin(), by.end(), -1) == 0);
+  if (by[32] == 0) return;  // the second thread came so late that this one was taken over too
+  BOOST_TEST(std::count(by.begin(), by.end(), 0) == 60);
+  BOOST_TEST((by[61] == 1 && by[62] == 1 && by[63] == 1));
+}
