@@ -40,13 +40,3 @@ inline std::string content_of(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
 }
-
-/// What the `coldzoom::error` thrown by `action()` says, or "no error".
-template <class Action> std::string message_of(Action&& action) {
-  try {
-    action();
-  } catch (const coldzoom::error& failure) {
-    return failure.what();
-  }
-  return "no error";
-}

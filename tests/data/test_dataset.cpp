@@ -4,8 +4,8 @@
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
 #include <coldzoom/data/dataset.hpp>
 
+#include "common/errors.hpp"
 #include "common/random_images.hpp"
-#include "common/temporary_folder.hpp"
 
 namespace cz = coldzoom;
 using backend = cz::cpu_backend<float>;

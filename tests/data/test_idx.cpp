@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/errors.hpp"
 #include "common/temporary_folder.hpp"
 
 namespace cz = coldzoom;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/errors.hpp"
 #include "common/safetensors.hpp"
 #include "common/temporary_folder.hpp"
 

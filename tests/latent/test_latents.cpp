@@ -9,8 +9,8 @@
 #include <coldzoom/latent/pixel_histogram.hpp>
 #include <limits>
 
+#include "common/errors.hpp"
 #include "common/random_images.hpp"
-#include "common/temporary_folder.hpp"
 
 namespace cz = coldzoom;
 using backend = cz::cpu_backend<float>;

@@ -5,6 +5,7 @@
 #include <coldzoom/metrics/copies.hpp>
 
 #include "common/digits.hpp"
+#include "common/errors.hpp"
 
 namespace cz = coldzoom;
 using cz::index_t;
@@ -88,14 +89,6 @@ pictures unit_digits(const cz::labelled_images& split, index_t first, index_t co
   for (index_t i = first * p.dims.image(); i < (first + count) * p.dims.image(); ++i)
     p.pixels.push_back(cz::from_byte<cz::unit>(split.pixels[static_cast<std::size_t>(i)]));
   return p;
-}
-
-auto says(const std::string& text) {
-  return [text](const cz::error& e) {
-    const bool found = std::string(e.what()).find(text) != std::string::npos;
-    if (!found) BOOST_TEST_MESSAGE(e.what());
-    return found;
-  };
 }
 
 }  // namespace

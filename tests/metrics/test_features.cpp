@@ -6,6 +6,7 @@
 #include <coldzoom/metrics/features.hpp>
 #include <limits>
 
+#include "common/errors.hpp"
 #include "common/random_features.hpp"
 
 namespace cz = coldzoom;
@@ -47,14 +48,6 @@ struct elsewhere : cz::reference_backend<float> {
   struct space {};
 };
 static_assert(cz::Backend<elsewhere> && !cz::HostBackend<elsewhere>);
-
-auto says(const std::string& text) {
-  return [text](const cz::error& e) {
-    const bool found = std::string(e.what()).find(text) != std::string::npos;
-    if (!found) BOOST_TEST_MESSAGE(e.what());
-    return found;
-  };
-}
 
 std::vector<float> ramp(index_t count) {  // multiples of 1/1024 in [0, 1)
   std::vector<float> values(static_cast<std::size_t>(count));

@@ -5,6 +5,7 @@
 #include <coldzoom/metrics/frechet.hpp>
 #include <limits>
 
+#include "common/errors.hpp"
 #include "common/random_features.hpp"
 
 namespace cz = coldzoom;
@@ -77,14 +78,6 @@ struct matrix2 {
 /// tr (PQ)^1/2 = sqrt(tr PQ + 2 sqrt(det PQ)) for 2 x 2.
 double root_trace(const matrix2& p, const matrix2& q) {
   return std::sqrt(p.a * q.a + 2 * p.b * q.b + p.c * q.c + 2 * std::sqrt(p.determinant() * q.determinant()));
-}
-
-auto says(const std::string& text) {
-  return [text](const cz::error& e) {
-    const bool found = std::string(e.what()).find(text) != std::string::npos;
-    if (!found) BOOST_TEST_MESSAGE(e.what());
-    return found;
-  };
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <coldzoom/metrics/kernel_distance.hpp>
 #include <limits>
 
+#include "common/errors.hpp"
 #include "common/random_features.hpp"
 
 namespace cz = coldzoom;
@@ -67,14 +68,6 @@ void check_against_loops(const feature_set& x, const feature_set& y, cz::kernel_
   const double n = static_cast<double>(options.subsets);
   BOOST_TEST(std::abs(found.distance - mean) <= rounding);
   BOOST_TEST(std::abs(found.standard_error - std::sqrt(squares / (n - 1) / n)) <= 2 * rounding + 1e-12);
-}
-
-auto says(const std::string& text) {
-  return [text](const cz::error& e) {
-    const bool found = std::string(e.what()).find(text) != std::string::npos;
-    if (!found) BOOST_TEST_MESSAGE(e.what());
-    return found;
-  };
 }
 
 }  // namespace

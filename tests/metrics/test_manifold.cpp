@@ -4,6 +4,7 @@
 #include <coldzoom/backend/reference.hpp>
 #include <coldzoom/metrics/manifold.hpp>
 
+#include "common/errors.hpp"
 #include "common/random_features.hpp"
 
 namespace cz = coldzoom;
@@ -72,14 +73,6 @@ void check_equal(const manifold_scores& found, const manifold_scores& wanted) {
 bool same_bits(const manifold_scores& a, const manifold_scores& b) {
   return a.precision == b.precision && a.recall == b.recall && a.density == b.density &&
          a.coverage == b.coverage;
-}
-
-auto says(const std::string& text) {
-  return [text](const cz::error& e) {
-    const bool found = std::string(e.what()).find(text) != std::string::npos;
-    if (!found) BOOST_TEST_MESSAGE(e.what());
-    return found;
-  };
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <coldzoom/backend/reference.hpp>
 #include <coldzoom/metrics/restoration.hpp>
 
+#include "common/errors.hpp"
+
 namespace cz = coldzoom;
 using cz::index_t;
 using backend = cz::cpu_backend<float>;
@@ -67,14 +69,6 @@ double ssim_by_loops(images x, images y, index_t n) {
     }
   }
   return sum / static_cast<double>(count);
-}
-
-auto says(const std::string& text) {
-  return [text](const cz::error& e) {
-    const bool found = std::string(e.what()).find(text) != std::string::npos;
-    if (!found) BOOST_TEST_MESSAGE(e.what());
-    return found;
-  };
 }
 
 }  // namespace

@@ -7,8 +7,8 @@
 #include <coldzoom/nn/pooling.hpp>
 #include <coldzoom/nn/upsample.hpp>
 
+#include "common/errors.hpp"
 #include "common/layer_laws.hpp"
-#include "common/temporary_folder.hpp"
 
 namespace cz = coldzoom;
 

@@ -5,8 +5,8 @@
 #include <coldzoom/testing/block_backend.hpp>
 #include <tuple>
 
+#include "common/errors.hpp"
 #include "common/layer_laws.hpp"
-#include "common/temporary_folder.hpp"
 
 namespace cz = coldzoom;
 

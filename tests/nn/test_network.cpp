@@ -6,8 +6,8 @@
 #include <coldzoom/nn/upsample.hpp>
 #include <thread>
 
+#include "common/errors.hpp"
 #include "common/layer_laws.hpp"
-#include "common/temporary_folder.hpp"
 
 namespace cz = coldzoom;
 

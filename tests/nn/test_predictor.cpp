@@ -6,8 +6,8 @@
 #include <thread>
 
 #include "common/engine.hpp"
+#include "common/errors.hpp"
 #include "common/random_images.hpp"
-#include "common/temporary_folder.hpp"
 
 namespace cz = coldzoom;
 using backend = cz::cpu_backend<float>;

@@ -7,7 +7,7 @@
 #include <coldzoom/optim/learning_rate.hpp>
 #include <vector>
 
-#include "common/temporary_folder.hpp"
+#include "common/errors.hpp"
 
 namespace cz = coldzoom;
 using cz::index_t;

@@ -4,6 +4,7 @@
 
 #include "common/classifier.hpp"
 #include "common/digits.hpp"
+#include "common/errors.hpp"
 #include "common/safetensors.hpp"
 #include "common/temporary_folder.hpp"
 

@@ -9,6 +9,7 @@
 
 #include "common/controls.hpp"
 #include "common/digits.hpp"
+#include "common/errors.hpp"
 #include "common/scores.hpp"
 #include "common/temporary_folder.hpp"
 

@@ -2,32 +2,16 @@
 # The programs that score, from outside: what they write, that they repeat and resume to the bit, what they say to bad
 # input.
 set -euo pipefail
-bin=${COLDZOOM_BUILD_DIR:?}/examples
-data=${COLDZOOM_SOURCE_DIR:?}/examples/data
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-
-fail() { echo "FAILED: $*" >&2; exit 1; }
-do_run() { "$bin/$1" "${@:2}" >>log.txt 2>&1 || fail "$*: $(tail -n 3 log.txt)"; }
-same() { cmp "$1" "$2" || fail "$1 and $2 differ"; }
-# expect WORDS PROGRAM ARGUMENTS: fails by itself (no signal), with one sentence on stderr that holds WORDS.
-expect() {
-  local words=$1 program=$2 code=0
-  shift 2
-  "$bin/$program" "$@" >/dev/null 2>err.txt || code=$?
-  [ "$code" = 1 ] || [ "$code" = 2 ] || fail "exit code $code from: $program $*: $(cat err.txt)"
-  grep -qF -- "$words" err.txt || fail "no '$words' in the message of: $program $*: $(cat err.txt)"
-  [ "$(grep -vc 'Run with --help' err.txt)" = 1 ] || fail "not one sentence from: $program $*: $(cat err.txt)"
-}
+# shellcheck source=tests/programs/common.sh
+. "${COLDZOOM_SOURCE_DIR:?}/tests/programs/common.sh"
 
 echo "-- train_classifier"
 smoke=(--data "$data" --smoke)
-do_run train_classifier "${smoke[@]}" --out whole --threads 2
-do_run train_classifier "${smoke[@]}" --out one --threads 1
+ok train_classifier "${smoke[@]}" --out whole --threads 2
+ok train_classifier "${smoke[@]}" --out one --threads 1
 same whole/model.safetensors one/model.safetensors
 rm -r one/checkpoint-2
-do_run train_classifier "${smoke[@]}" --out one --resume
+ok train_classifier "${smoke[@]}" --out one --resume
 same whole/model.safetensors one/model.safetensors
 same whole/checkpoint-2/state.safetensors one/checkpoint-2/state.safetensors
 [ "$(wc -l <one/log.jsonl)" = 2 ] || fail "log.jsonl has not one line an epoch"
@@ -39,7 +23,7 @@ expect "--batch-size" train_classifier "${smoke[@]}" --out bad --batch-size 513
 expect "not finite" train_classifier "${smoke[@]}" --out bad --learning-rate 1e38
 
 echo "-- evaluate: floor and controls"
-do_run make_controls --data "$data" --count 900 --out controls
+ok make_controls --data "$data" --count 900 --out controls
 [ "$(find controls -name '*.npy' | wc -l)" = 4 ] || fail "make_controls wrote other files"
 evaluate() { "$bin/evaluate" --data "$data" "$@" 2>>log.txt || fail "evaluate $*: $(tail -n 3 log.txt)"; }
 evaluate --samples test --smoke --json --threads 2 >floor.json
@@ -83,9 +67,9 @@ PY
 rm many.npy
 
 echo "-- sort_samples"
-do_run sort_samples --samples controls/blur.npy --out sorted
+ok sort_samples --samples controls/blur.npy --out sorted
 for file in good.png bad.png good.npy bad.npy confidence.csv; do [ -s "sorted/$file" ] || fail "no sorted/$file"; done
-do_run sort_samples --samples controls/blur.npy --threshold 0 --out all
+ok sort_samples --samples controls/blur.npy --threshold 0 --out all
 same all/good.npy controls/blur.npy
 [ ! -e all/bad.png ] || fail "a picture of nothing"
 python3 - <<'PY' || fail "confidence.csv is not as documented"
@@ -99,14 +83,14 @@ assert all(0 <= int(r["class"]) <= 9 and 0.1 <= float(r["confidence"]) <= 1 for 
 PY
 
 echo "-- evaluate_run"
-do_run train_zoom_nearest --data "$data" --limit 320 --batch-size 64 --widths "5,4" --samples 0 --epochs 3 --out run
-do_run evaluate_run --run run --data "$data" --smoke --every 2 # epochs 2 and 3
+ok train_zoom_nearest --data "$data" --limit 320 --batch-size 64 --widths "5,4" --samples 0 --epochs 3 --out run
+ok evaluate_run --run run --data "$data" --smoke --every 2 # epochs 2 and 3
 cp run/metrics.jsonl some.jsonl
 [ -s run/metrics.png ] || fail "no run/metrics.png"
-do_run evaluate_run --run run --data "$data" --smoke --threads 1 # epoch 1 is missing
+ok evaluate_run --run run --data "$data" --smoke --threads 1 # epoch 1 is missing
 [ "$(sed 1d run/metrics.jsonl)" = "$(cat some.jsonl)" ] || fail "epochs that were scored are not left alone"
 # What evaluate says of the samples that sample draws, but for the rounding of another program.
-do_run sample --model run/checkpoint-1/model.safetensors --data "$data" --count 828 --out first.npy
+ok sample --model run/checkpoint-1/model.safetensors --data "$data" --count 828 --out first.npy
 evaluate --samples first.npy --json first.json >>log.txt
 python3 - <<'PY' || fail "metrics.jsonl is not as documented"
 import json

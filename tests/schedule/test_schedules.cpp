@@ -3,7 +3,7 @@
 #include <coldzoom/schedule/ddpm.hpp>
 #include <coldzoom/schedule/linear.hpp>
 
-#include "common/temporary_folder.hpp"
+#include "common/errors.hpp"
 
 namespace cz = coldzoom;
 using cz::ddpm_schedule;

@@ -13,6 +13,7 @@
 
 #include "common/digits.hpp"
 #include "common/engine.hpp"
+#include "common/errors.hpp"
 #include "common/safetensors.hpp"
 #include "common/temporary_folder.hpp"
 

@@ -15,8 +15,8 @@
 
 #include "common/digits.hpp"
 #include "common/engine.hpp"
+#include "common/errors.hpp"
 #include "common/random_images.hpp"
-#include "common/temporary_folder.hpp"
 
 // Every allocation of this program is counted.
 namespace {

@@ -212,11 +212,9 @@ std::vector<nearest_image> search_images(B& b, const char* where, image_batch<un
       basis = principal_basis(b, part, std::min(basis_size, d.image()));
       projected = project(b, pixels, basis);
     }
-    for_each_pair_block<squared_difference>(
+    for_each_pair_row<squared_difference>(
         b, projected, project(b, part, basis), [&](const pair_block& block) {
-          b.for_each_index(block.rows,
-                           search_block{block, pixels, part, first, options.self, best.data(), found.data()},
-                           block.cols);
+          return search_block{block, pixels, part, first, options.self, best.data(), found.data()};
         });
   }
   std::vector<nearest_image> out(count);

@@ -40,9 +40,8 @@ struct add_kernel_row {
 template <HostBackend B> double kernel_sum(B& b, feature_view x, feature_view y) {
   std::vector<double> sums(static_cast<std::size_t>(x.n));
   const bool same = x.data == y.data;
-  for_each_pair_block<product>(b, x, y, [&](const pair_block& block) {
-    b.for_each_index(block.rows, add_kernel_row{block, 1 / static_cast<double>(x.d), same, sums.data()},
-                     block.cols);
+  for_each_pair_row<product>(b, x, y, [&](const pair_block& block) {
+    return add_kernel_row{block, 1 / static_cast<double>(x.d), same, sums.data()};
   });
   double total = 0;
   for (const double s : sums) total += s;

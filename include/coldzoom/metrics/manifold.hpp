@@ -44,8 +44,8 @@ struct keep_nearest {
 /// Squared distance of each row to its k-th nearest other.
 template <HostBackend B> std::vector<float> squared_radii(B& b, feature_view x, index_t k) {
   std::vector<float> nearest(static_cast<std::size_t>(x.n * k), std::numeric_limits<float>::infinity());
-  for_each_pair_block<squared_difference>(b, x, x, [&](const pair_block& block) {
-    b.for_each_index(block.rows, keep_nearest{block, k, nearest.data()}, block.cols);
+  for_each_pair_row<squared_difference>(b, x, x, [&](const pair_block& block) {
+    return keep_nearest{block, k, nearest.data()};
   });
   std::vector<float> radii(static_cast<std::size_t>(x.n));
   for (std::size_t i = 0; i < radii.size(); ++i)
@@ -82,9 +82,8 @@ template <HostBackend B>
 std::vector<ball_counts> balls_around(B& b, feature_view x, const std::vector<float>& radii_x, feature_view y,
                                       const std::vector<float>& radii_y) {
   std::vector<ball_counts> counts(static_cast<std::size_t>(x.n));
-  for_each_pair_block<squared_difference>(b, x, y, [&](const pair_block& block) {
-    b.for_each_index(block.rows, count_balls{block, radii_x.data(), radii_y.data(), counts.data()},
-                     block.cols);
+  for_each_pair_row<squared_difference>(b, x, y, [&](const pair_block& block) {
+    return count_balls{block, radii_x.data(), radii_y.data(), counts.data()};
   });
   return counts;
 }

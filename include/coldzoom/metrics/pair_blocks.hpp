@@ -80,11 +80,11 @@ template <class Term> struct panel_product {
   }
 };
 
-/// Calls consume(pair_block) on this thread for blocks that cover x times y; the blocks of one row of x come
-/// in the order of y. Cost: x.n y.n d multiply-adds, shared by the threads of the backend; memory: 1 MiB and
-/// 4 KiB d.
-template <class Term, HostBackend B, class Consume>
-void for_each_pair_block(B& b, feature_view x, feature_view y, Consume consume) {
+/// Runs kernel_of(pair_block), index: row of the block, for blocks that cover x times y; those of one row of
+/// x come in the order of y. Cost: x.n y.n d multiply-adds, shared by the threads of the backend; memory: 1
+/// MiB and 4 KiB d.
+template <class Term, HostBackend B, class KernelOf>
+void for_each_pair_row(B& b, feature_view x, feature_view y, KernelOf kernel_of) {
   constexpr index_t most_rows = 256, most_cols = 1024;
   const auto whole = [](index_t n) { return (n + panel_width - 1) / panel_width * panel_width; };
   const index_t leading = whole(std::min(y.n, most_cols));
@@ -99,7 +99,8 @@ void for_each_pair_block(B& b, feature_view x, feature_view y, Consume consume) 
       const index_t tasks = whole(cols.n) / panel_width * ((rows.n + kernel::chunk - 1) / kernel::chunk);
       b.for_each_index(tasks, kernel{rows, panels.data(), leading, values.data()},
                        kernel::chunk * panel_width * x.d / native_lanes<float>);
-      consume(pair_block{first_x, first_y, rows.n, cols.n, leading, values.data()});
+      const pair_block block{first_x, first_y, rows.n, cols.n, leading, values.data()};
+      b.for_each_index(block.rows, kernel_of(block), block.cols);
     }
   }
 }

@@ -1,8 +1,8 @@
-/// What the law kits share: values of the host on a backend and back, and the sentence of a broken law.
+/// What the law kits share: values, on a backend and back, and the sentence of a broken law.
 #pragma once
 
 #include <cmath>
-#include <coldzoom/backend/backend.hpp>
+#include <coldzoom/backend/transfer.hpp>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/core/random.hpp>
 #include <cstring>
@@ -11,19 +11,8 @@
 
 namespace coldzoom::inline COLDZOOM_ISA::testing {
 
-/// A buffer of `b` that holds `values`.
-template <class T, class B> auto to_backend(B& b, const std::vector<T>& values) {
-  auto memory = b.template allocate<T>(static_cast<index_t>(values.size()));
-  b.upload(values.data(), memory.data(), static_cast<index_t>(values.size()));
-  return memory;
-}
-/// `count` elements from `data` on, once all work is done.
-template <class T, class B> std::vector<T> to_host(B& b, const T* data, index_t count) {
-  std::vector<T> values(static_cast<std::size_t>(count));
-  b.download(data, values.data(), count);
-  b.synchronize();
-  return values;
-}
+using coldzoom::to_backend;
+using coldzoom::to_host;
 
 /// Uniform in [low, high), the same for the same stream and count.
 inline std::vector<float> random_values(index_t count, std::uint64_t seed, float low, float high) {

@@ -1,6 +1,7 @@
 /// Networks and training runs as safetensors files. Needs nlohmann/json, headers only.
 #pragma once
 
+#include <coldzoom/backend/transfer.hpp>
 #include <coldzoom/io/safetensors.hpp>
 #include <coldzoom/nn/layer.hpp>
 #include <coldzoom/training/trainer.hpp>
@@ -32,13 +33,6 @@ std::vector<float> read_parameters(const safetensors_file& file, const Network& 
     const std::vector<float>& part = file.values<float>(p.name, p.dims);
     values.insert(values.end(), part.begin(), part.end());
   }
-  return values;
-}
-
-/// A buffer of the backend as a vector in host memory.
-template <Backend B, class Buffer> std::vector<float> to_host(B& b, const Buffer& buffer) {
-  std::vector<float> values(static_cast<std::size_t>(buffer.size()));
-  b.download(buffer.data(), values.data(), buffer.size());
   return values;
 }
 
