@@ -5,6 +5,7 @@
 #include <coldzoom/backend/cpu/direct_convolution.hpp>
 #include <coldzoom/core/view.hpp>
 #include <limits>
+#include <memory>
 #include <random>
 #include <type_traits>
 #include <vector>
@@ -213,6 +214,25 @@ BOOST_AUTO_TEST_CASE(padding_lanes_do_not_matter) {
   BOOST_TEST((y[0] == y[1]));
   BOOST_TEST((dx[0] == dx[1]));
   BOOST_TEST((dw[0] == dw[1]));
+}
+
+BOOST_AUTO_TEST_CASE(memory_is_held_from_the_start) {
+  const cz::convolution_geometry g{3, 5, 3, 3, 1, 1, 1, 1, 6, 6};
+  using convolution = cz::direct_convolution<float>;
+  using scratch = cz::convolution_scratch<float>;
+  cz::thread_pool pool(3);
+  convolution trained(g, 4, true, std::make_shared<scratch>(3));
+  const index_t held = trained.bytes();
+  const auto x = random_values<float>(activation<float>{nullptr, {4, 3, 6, 6}}.size(), 1);
+  auto y = random_values<float>(activation<float>{nullptr, {4, 5, 6, 6}}.size(), 2), dx = x;
+  trained.set_weights(pool, random_values<float>(g.weights(), 3).data(), nullptr);
+  trained.forward(pool, 4, x.data(), y.data(), nothing);
+  trained.backward(pool, 4, x.data(), y.data(), dx.data(), true, nothing, nothing);
+  BOOST_TEST(trained.bytes() == held);
+  const convolution one_thread(g, 4, false), three_threads(g, 4, false, std::make_shared<scratch>(3));
+  // Each thread has a copy of the image of its own, with a border left and right.
+  BOOST_TEST(three_threads.bytes() >= one_thread.bytes() + 2 * 3 * 6 * 8 * index_t{sizeof(float)});
+  BOOST_TEST(three_threads.bytes() < held);
 }
 
 BOOST_AUTO_TEST_CASE(wrong_use_throws) {

@@ -2,13 +2,16 @@
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
+#include <coldzoom/backend/reference.hpp>
 #include <coldzoom/degradation/zoom.hpp>
 #include <coldzoom/interpolation/bilinear.hpp>
 #include <coldzoom/interpolation/nearest.hpp>
 #include <coldzoom/io/npy.hpp>
+#include <limits>
+#include <tuple>
 
+#include "common/errors.hpp"
 #include "common/random_images.hpp"
-#include "common/temporary_folder.hpp"
 
 namespace cz = coldzoom;
 using backend = cz::cpu_backend<float>;
@@ -19,6 +22,8 @@ namespace {
 static_assert(cz::PixelDegradation<cz::zoom<cz::nearest>>);
 static_assert(cz::BatchDegradation<cz::zoom<cz::bilinear>, backend>);
 static_assert(!cz::Degradation<cz::nearest, backend>);
+
+using interpolations = std::tuple<cz::nearest, cz::bilinear>;
 
 constexpr double unit_roundoff = 0x1p-24;
 
@@ -179,6 +184,38 @@ BOOST_AUTO_TEST_CASE(bits_do_not_depend_on_batch_or_threads) {
   BOOST_TEST((run(3, 60) == whole));
   BOOST_TEST((run(1, 1) == whole));
   BOOST_TEST((run(2, 20) == whole));
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(pixels_that_do_not_count_spread_nothing, I, interpolations) {
+  for (index_t in = 1; in <= 28; ++in) {
+    for (index_t out = 1; out <= 40; ++out) {
+      for (index_t i = 0; i < out; ++i) {
+        const cz::axis_tap tap = I{}.tap(i, in, out);
+        BOOST_REQUIRE((tap.weight != 0 || tap.second == tap.first));
+        BOOST_REQUIRE((tap.first >= 0 && tap.second < in && tap.weight >= 0 && tap.weight <= 1));
+      }
+    }
+  }
+  // At level 0 every pixel is its own, whatever the neighbours hold; on every backend, one by one and in
+  // rows.
+  const cz::shape dims{1, 2, 7, 5};
+  host_images spoilt = random_images(dims, 5);
+  spoilt.pixels[2 * 5 + 3] = spoilt.pixels[35] = std::numeric_limits<float>::quiet_NaN();
+  const host_images& x0 = spoilt;
+  const float levels[] = {0};
+  const cz::zoom<I> d{.last_step = 4};
+  const auto check = [&](auto b) {
+    host_images out(dims);
+    cz::degrade(b, d, x0.view(), {levels, 1}, {}, out.view());
+    for (index_t i = 0; i < dims.size(); ++i) {
+      const float value = x0.pixels[static_cast<std::size_t>(i)],
+                  found = out.pixels[static_cast<std::size_t>(i)];
+      BOOST_TEST((found == value || (std::isnan(found) && std::isnan(value))), "pixel " << i);
+      BOOST_TEST(std::isnan(d(x0.view().image(0), i / 35, i / 5 % 7, i % 5, 0.0f)) == std::isnan(value));
+    }
+  };
+  check(backend(2));
+  check(cz::reference_backend<float>());
 }
 
 BOOST_AUTO_TEST_CASE(strided_views) {

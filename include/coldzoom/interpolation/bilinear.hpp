@@ -16,8 +16,9 @@ struct bilinear {
     const float clamped = at > 0 ? at : 0;
     index_t first = static_cast<index_t>(clamped);
     first = first < in - 1 ? first : in - 1;
-    const index_t second = first + 1 < in ? first + 1 : first;
-    return {first, second, second == first ? 0.0f : clamped - static_cast<float>(first)};
+    const float weight = first + 1 < in ? clamped - static_cast<float>(first) : 0.0f;
+    // A pixel of weight 0 is not read: 0 times NaN is NaN.
+    return {first, weight > 0 ? first + 1 : first, weight};
   }
   COLDZOOM_HD constexpr float operator()(image_view<const float> crop, index_t c, index_t y, index_t x,
                                          index_t out_h, index_t out_w) const {

@@ -23,6 +23,7 @@ template <class T> class convolution_scratch {
 
   /// For pools of up to `threads` threads.
   explicit convolution_scratch(int threads = 1) : threads_(threads) {}
+  index_t threads() const { return threads_; }
 
   /// Spectra of the two halves of the images, apart: layers cut this memory up differently, and where halves
   /// met, what one thread has in its caches would pass to the other from layer to layer.

@@ -315,9 +315,10 @@ void accumulate_outer(index_t count, const T* vectors, index_t vector_step, inde
 /// Direct convolution, forward and backward, on activations [n][C / L][H * W][L], L = native_lanes<T>.
 ///
 /// Cost per image: cost() multiplies forward, about as many for each gradient. All memory is allocated by the
-/// constructor. One image per task; weight gradients go into a number of partial sums that the shapes alone
-/// decide and are added in a fixed order, so results do not depend on the number of threads, nor the output
-/// of an image on the rest of the batch.
+/// constructor, for as many threads as the scratch is for; more find theirs in their first call. One image
+/// per task; weight gradients go into a number of partial sums that the shapes alone decide and are added in
+/// a fixed order, so results do not depend on the number of threads, nor the output of an image on the rest
+/// of the batch.
 template <class T> class direct_convolution {
   static constexpr index_t L = native_lanes<T>;
 
@@ -365,9 +366,11 @@ template <class T> class direct_convolution {
       partial_ = host_buffer<T>(slots_ * partial_size());
     }
     scratch_->reserve_images(std::max(in_size(), out_size()));
+    planes_ = host_buffer<T>(scratch_->threads() * worker_size());
   }
 
   index_t capacity() const { return capacity_; }
+  /// Memory held, in bytes, without the scratch.
   index_t bytes() const {
     return forward_.bytes() + backward_.bytes() +
            static_cast<index_t>(sizeof(T)) *
