@@ -7,8 +7,9 @@
 
 #include "common/data.hpp"
 #include "common/image_set.hpp"
+#include "common/on_backend.hpp"
 #include "common/program.hpp"
-#include "common/sampling.hpp"
+#include "common/sampling_on.hpp"
 
 namespace {
 
@@ -16,7 +17,7 @@ using namespace coldzoom;
 using programs::host_images;
 
 struct settings {
-  std::string model, kind, data, latent, latent_file, out = "samples.npy", png, steps_png;
+  std::string model, kind, data, latent, latent_file, out = "samples.npy", png, steps_png, backend = "cpu";
   programs::sampling_options sampling;
   int threads = 0;
 };
@@ -62,16 +63,15 @@ class progression {
   std::vector<std::vector<float>> states_;
 };
 
-void sample(const settings& s) {
+template <class B> void sample_on(B& b, backend& host, const settings& s) {
   using namespace programs;
-  backend b(s.threads);
   const trained_model model = load_model(s.model, s.kind);
   const shape image = model.network.image();
   const int calls = s.sampling.calls == 0 ? model.method.steps : s.sampling.calls;
   sampling_steps(model.method.steps, calls);  // checks
   const std::string sampler = fitting_sampler(model.method, s.sampling);
-  const latent_source latents = find_latents(b, {s.latent, s.latent_file, s.data}, model);
-  const draw_latents draw = drawing_of(b, latents);
+  const latent_source latents = find_latents(host, {s.latent, s.latent_file, s.data}, model);
+  const draw_latents_on<B> draw = drawing_of(b, latents);
   std::printf("%s from %s, %s latents%s, %s sampler, %d network calls\n", model.method.kind.c_str(),
               s.model.c_str(), latents.policy.c_str(),
               latents.policy == "gaussian"
@@ -79,7 +79,7 @@ void sample(const settings& s) {
                   : (" from " + (s.latent_file.empty() ? latents.data : s.latent_file)).c_str(),
               sampler.c_str(), calls);
 
-  any_network<backend> network = network_of(b, model);
+  any_network<B> network = network_of(b, model);
   progression steps(image, s.sampling.count, calls, 12);
   sampling_options sampling = s.sampling;
   sampling.sampler = sampler;
@@ -101,6 +101,10 @@ void sample(const settings& s) {
   }
 }
 
+void sample(const settings& s) {
+  programs::on_backend(s.backend, s.threads, [&](auto& b, backend& host) { sample_on(b, host, s); });
+}
+
 void add_options(programs::options& o, settings& s) {
   o.add("--model", s.model, "safetensors file, ours or the original project's").required();
   o.add("--kind", s.kind,
@@ -118,6 +122,7 @@ void add_options(programs::options& o, settings& s) {
         "latents of pixel_distribution or of a training run, instead of --data");
   programs::add_sampling_options(o, s.sampling);
   programs::add_threads(o, s.threads);
+  programs::add_backend(o, s.backend);
   o.add("--out", s.out, "N x H x W float32 in [0, 1] (N x C x H x W for C > 1)");
   o.add("--png", s.png, "grid of the samples (400 at most)");
   o.add("--steps-png", s.steps_png, "the way from latent to sample, for the first 8");

@@ -1,7 +1,6 @@
 #include "common/latents.hpp"
 
 #include <algorithm>
-#include <memory>
 
 #include "common/file_metadata.hpp"
 #include "common/safetensors.hpp"
@@ -63,26 +62,7 @@ latent_source make_latents(backend& b, const std::string& policy, const std::str
   return source;
 }
 
-draw_latents drawing_of(backend& b, const latent_source& source) {
-  using namespace coldzoom;
-  if (source.policy == "gaussian") {
-    return [](backend& on, key_sequence keys, host_images out) {
-      gaussian_latent<value_range>{}.draw(on, keys, out);
-    };
-  }
-  if (source.policy == "histogram") {
-    const image_window at = source.window();
-    return [latent = pixel_histogram<value_range>(source.counts, at.h, at.w)](
-               backend& on, key_sequence keys, host_images out) { latent.draw(on, keys, out); };
-  }
-  std::vector<float> patches(source.patches.size());
-  std::transform(source.patches.begin(), source.patches.end(), patches.begin(), from_byte<value_range>);
-  return with_interpolation(source.kind, [&](auto interpolation) -> draw_latents {
-    using bank = patch_bank<value_range, decltype(interpolation), backend>;
-    const auto latent = std::make_shared<const bank>(b, source.patch_dims(), patches, interpolation);
-    return [latent](backend& on, key_sequence keys, host_images out) { latent->draw(on, keys, out); };
-  });
-}
+draw_latents drawing_of(backend& b, const latent_source& source) { return drawing_of<backend>(b, source); }
 
 void save_latents(const std::string& path, const latent_source& source) {
   using coldzoom::index_t;

@@ -29,11 +29,7 @@ coldzoom::ddpm_schedule noise_schedule(const model_method& m) {
 }
 
 coldzoom::any_degradation<backend, value_range> degradation_of(const model_method& m) {
-  using any = coldzoom::any_degradation<backend, value_range>;
-  if (m.adds_noise()) return any(coldzoom::gaussian_noise{});
-  return with_interpolation(m.kind, [&](auto interpolation) {
-    return any(coldzoom::zoom<decltype(interpolation)>{interpolation, m.steps});
-  });
+  return degradation_on<backend>(m);
 }
 
 float level_of(const model_method& m, int t) {

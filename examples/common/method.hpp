@@ -56,6 +56,13 @@ template <class F> auto with_interpolation(const std::string& kind, F&& f) {
 }
 
 /// D of a method; its level at step t is level_of(method, t).
+template <class B> coldzoom::any_degradation<B, value_range> degradation_on(const model_method& m) {
+  using any = coldzoom::any_degradation<B, value_range>;
+  if (m.adds_noise()) return any(coldzoom::gaussian_noise{});
+  return with_interpolation(m.kind, [&](auto interpolation) {
+    return any(coldzoom::zoom<decltype(interpolation)>{interpolation, m.steps});
+  });
+}
 coldzoom::any_degradation<backend, value_range> degradation_of(const model_method& m);
 float level_of(const model_method& m, int t);
 

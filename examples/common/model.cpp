@@ -93,8 +93,7 @@ trained_model load_model(const std::string& path, const std::string& kind) {
 }
 
 coldzoom::any_network<backend> network_of(backend& b, const trained_model& model) {
-  return coldzoom::any_network<backend>(coldzoom::predictor<backend, coldzoom::reconstructor>(
-      b, model.network, model.network.image(), model.parameters));
+  return network_of<backend>(b, model);
 }
 
 }  // namespace programs

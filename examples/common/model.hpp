@@ -37,7 +37,11 @@ void save_model(const std::string& path, const trained_model& model);
 /// Reads our files, and the original project's, which carry no metadata: for those `kind` must be given.
 trained_model load_model(const std::string& path, const std::string& kind);
 
-/// The network with its parameters, ready to predict.
+/// The network with its parameters, ready to predict. For the CPU it is compiled once.
+template <class B> coldzoom::any_network<B> network_of(B& b, const trained_model& model) {
+  return coldzoom::any_network<B>(coldzoom::predictor<B, coldzoom::reconstructor>(
+      b, model.network, model.network.image(), model.parameters));
+}
 coldzoom::any_network<backend> network_of(backend& b, const trained_model& model);
 
 }  // namespace programs

@@ -3,8 +3,7 @@
 #include <algorithm>
 
 #include "common/data.hpp"
-#include "common/program.hpp"
-#include "common/progress.hpp"
+#include "common/sampling_on.hpp"
 
 namespace programs {
 
@@ -78,59 +77,10 @@ latent_source find_latents(backend& b, const latent_options& s, const trained_mo
   return make_latents(b, policy, method.kind, method.steps, data, train);
 }
 
-namespace {
-
-/// Turns the latents z of one batch into samples. `keys` name its randomness, `watch` observes.
-template <class Watch>
-void walk_to_samples(backend& b, coldzoom::any_network<backend>& network, const model_method& method,
-                     const sampling_options& options, int calls, coldzoom::key_sequence keys, host_images z,
-                     Watch& watch) {
-  using namespace coldzoom;
-  const std::string sampler = fitting_sampler(method, options);
-  if (method.adds_noise()) {
-    const ddpm_schedule schedule = noise_schedule(method);
-    if (sampler == "ddpm") {
-      ddpm_sampler{options.clip}(b, network, gaussian_noise{}, schedule, calls, keys, z, watch);
-    } else {
-      ddim_sampler{options.clip, options.eta}(b, network, gaussian_noise{}, schedule, calls, keys, z, watch);
-    }
-    return;
-  }
-  const linear_schedule schedule(method.steps);
-  const auto degradation = degradation_of(method);
-  if (sampler == "naive") {
-    naive_sampler{}(b, network, degradation, schedule, calls, keys, z, watch);
-  } else {
-    tacos_sampler{}(b, network, degradation, schedule, calls, keys, z, watch);
-  }
-}
-
-}  // namespace
-
 std::vector<float> draw_samples(backend& b, coldzoom::any_network<backend>& network,
                                 const trained_model& model, const draw_latents& draw,
                                 const sampling_options& options, const sampling_observer& observe) {
-  using namespace coldzoom;
-  constexpr index_t batch = 256;
-  const shape image = model.network.image();
-  const int calls = options.calls == 0 ? model.method.steps : options.calls;
-  std::vector<float> samples(static_cast<std::size_t>(options.count * image.image()));
-  progress_bar bar("sampling", static_cast<double>(options.count * calls), "images", 1.0 / calls);
-  for (index_t first = 0; first < options.count; first += batch) {
-    const index_t n = std::min(batch, options.count - first);
-    const host_images z(tensor_view<float>(samples.data() + first * image.image(), image.with_n(n)));
-    draw(b, key_sequence{options.seed, stream::latent, static_cast<std::uint64_t>(first)}, z);
-    index_t done = 0;
-    auto watch = [&](int t, host_images state, host_images x0_hat) {
-      stop_if_requested();
-      if (observe) observe(first, t, state, x0_hat);
-      bar.update(static_cast<double>(first * calls + ++done * n));
-    };
-    walk_to_samples(b, network, model.method, options, calls,
-                    key_sequence{options.seed, stream::sampling, static_cast<std::uint64_t>(first)}, z,
-                    watch);
-  }
-  return samples;
+  return draw_samples<backend>(b, network, model, draw, options, observe);
 }
 
 }  // namespace programs

@@ -8,11 +8,12 @@
 #include <utility>
 
 #include "common/image_set.hpp"
+#include "common/on_backend.hpp"
 #include "common/program.hpp"
 #include "common/progress.hpp"
 #include "common/run_folder.hpp"
 #include "common/safetensors.hpp"
-#include "common/sampling.hpp"
+#include "common/sampling_on.hpp"
 
 namespace programs {
 
@@ -36,18 +37,20 @@ std::map<std::string, std::string> settings_to_keep(const model_method& method, 
   return keep;
 }
 
-void save_samples_of(backend& b, const trained_model& model, const draw_latents& draw,
+template <class B>
+void save_samples_of(B& b, const trained_model& model, const draw_latents_on<B>& draw,
                      const training_settings& s, const std::string& path) {
-  any_network<backend> network = network_of(b, model);
+  any_network<B> network = network_of(b, model);
   const std::vector<float> samples =
       draw_samples(b, network, model, draw, grid_sampling(model.method, s.samples, s.seed));
   save_grid(path, {model.network.image().with_n(s.samples), to_unit(samples)}, s.samples);
 }
 
-/// `degradation` and `schedule` are those of the method, `Target` is what it predicts.
-template <class Target, class D, Schedule S>
-void train_to_undo(const model_method& method, D degradation, S schedule, const training_settings& s) {
-  backend b(s.threads);
+/// `degradation` and `schedule` are those of the method, `Target` is what it predicts. Trains on `b`; what is
+/// made of the data in host memory is made on `host`.
+template <class Target, class B, class D, Schedule S>
+void train_to_undo(B& b, backend& host, const model_method& method, D degradation, S schedule,
+                   const training_settings& s) {
   const split_pair data = load_run_data(s);
   const index_t images = data.train.dims.n;
   const shape image = data.train.dims.with_n(1);
@@ -56,7 +59,7 @@ void train_to_undo(const model_method& method, D degradation, S schedule, const 
            std::to_string(std::min(image.h, image.w) - 1) + " for images of " + to_string(image);
   });
   run_folder folder(s.out, s.resume);
-  const dataset<backend, value_range> train_set(b, data.train.dims, data.train.pixels.data()),
+  const dataset<B, value_range> train_set(b, data.train.dims, data.train.pixels.data()),
       test_set(b, data.test.dims, data.test.pixels.data());
 
   trainer_options options;
@@ -65,8 +68,8 @@ void train_to_undo(const model_method& method, D degradation, S schedule, const 
   options.average_decay = s.ema;
   options.last_step = method.last_step;
   const reconstructor network(image, s.widths);
-  trainer<backend, value_range, reconstructor, D, S, Target> t(b, network, std::move(degradation),
-                                                               std::move(schedule), image, options);
+  trainer<B, value_range, reconstructor, D, S, Target> t(b, network, std::move(degradation),
+                                                         std::move(schedule), image, options);
   const index_t batches = t.batches(train_set);
   const auto rate = [&,
                      cosine = warmup_cosine{s.learning_rate, s.warmup, batches * s.epochs, 0}](index_t step) {
@@ -76,14 +79,14 @@ void train_to_undo(const model_method& method, D degradation, S schedule, const 
   if (s.resume) load_checkpoint(folder.state_file(folder.last_epoch()), t, keep);
 
   const latent_source latents =
-      make_latents(b, default_latent(method.kind), method.kind, method.steps, s.data, data.train);
-  const draw_latents draw = drawing_of(b, latents);
+      make_latents(host, default_latent(method.kind), method.kind, method.steps, s.data, data.train);
+  const draw_latents_on<B> draw = drawing_of(b, latents);
   save_latents(folder.file("latents.safetensors"), latents);
   trained_model model{method, s.data, {}, network, {}};
   if (latents.policy == "histogram") model.histogram = latents.counts;
-  std::printf("%s: %td training and %td test images of %s, %td parameters, %d threads, into %s\n",
+  std::printf("%s: %td training and %td test images of %s, %td parameters, %s, into %s\n",
               method.kind.c_str(), images, data.test.dims.n, to_string(image).c_str(),
-              network.parameter_count(), b.threads(), s.out.c_str());
+              network.parameter_count(), describe(b).c_str(), s.out.c_str());
   if (s.resume) std::printf("resumed after epoch %d\n", folder.last_epoch());
 
   for (int epoch = folder.last_epoch() + 1; epoch <= s.epochs; ++epoch) {
@@ -131,6 +134,7 @@ void train_to_undo(const model_method& method, D degradation, S schedule, const 
 
 void add_training_options(options& o, training_settings& s) {
   add_run_options(o, s);
+  add_backend(o, s.backend);
   o.add("--decay", s.decay, "of the learning rate: constant, or cosine to 0 over all epochs")
       .one_of({"constant", "cosine"});
   o.add("--widths", s.widths, "hidden channels of the network, two or more").separated_by(',').range(1, 4096);
@@ -142,11 +146,13 @@ void train_model(const model_method& method, training_settings s) {
   apply_smoke(s);
   if (s.smoke) s.samples = std::min(s.samples, 16);
   // One trainer for every zoom: the interpolation is chosen once a batch.
-  if (method.adds_noise()) {
-    train_to_undo<predict_noise>(method, gaussian_noise{}, noise_schedule(method), s);
-  } else {
-    train_to_undo<predict_x0>(method, degradation_of(method), linear_schedule(method.steps), s);
-  }
+  on_backend(s.backend, s.threads, [&]<class B>(B& b, backend& host) {
+    if (method.adds_noise()) {
+      train_to_undo<predict_noise>(b, host, method, gaussian_noise{}, noise_schedule(method), s);
+    } else {
+      train_to_undo<predict_x0>(b, host, method, degradation_on<B>(method), linear_schedule(method.steps), s);
+    }
+  });
 }
 
 void train_zoom(const char* kind, const training_settings& s) {
