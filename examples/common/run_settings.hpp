@@ -10,7 +10,7 @@
 namespace programs {
 
 struct run_settings {
-  std::string data = "embedded", out = "out/run", backend = "cpu";
+  std::string data = "embedded", out = "out/run";
   int epochs = 100, threads = 0;
   coldzoom::index_t batch_size = 128, limit = 0, warmup = 0;
   double learning_rate = 2e-4, ema = 0;

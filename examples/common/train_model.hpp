@@ -10,7 +10,7 @@
 namespace programs {
 
 struct training_settings : run_settings {
-  std::string decay = "constant";
+  std::string decay = "constant", backend = "cpu";
   int steps = 0, samples = 64;
   std::vector<coldzoom::index_t> widths{16, 32, 32, 16};
 };
