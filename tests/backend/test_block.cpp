@@ -5,6 +5,8 @@
 #include <coldzoom/testing/block_backend.hpp>
 #include <set>
 
+#include "common/errors.hpp"
+
 namespace cz = coldzoom;
 using cz::index_t;
 
@@ -62,15 +64,6 @@ struct reads_unwritten {
   }
 };
 
-template <class Call> std::string message_of(Call&& call) {
-  try {
-    call();
-  } catch (const cz::error& e) {
-    return e.what();
-  }
-  return "no error";
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(laws) {
@@ -102,7 +95,7 @@ BOOST_AUTO_TEST_CASE(sums_are_right_and_the_same_for_every_order) {
 
 BOOST_AUTO_TEST_CASE(sums_of_all) {
   const cz::testing::block_backend<float> b, natural(0);
-  for (const index_t count : {0, 1, 7, 300, 4096, 4097, 9000, 4096 * 4096 + 5}) {
+  for (const index_t count : {0, 1, 7, 300, 4096, 4097, 9000, 4096 * 40 + 5}) {
     std::vector<float> values;
     double wanted = 0, sizes = 0;
     for (index_t i = 0; i < count; ++i) {

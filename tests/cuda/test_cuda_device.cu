@@ -8,7 +8,8 @@
 #include <coldzoom/testing/latent_laws.hpp>
 #include <numeric>
 
-#include "device_checks.cuh"
+#include "common/errors.hpp"
+#include "cuda/device_checks.cuh"
 
 using cuda = cz::cuda_backend<float>;
 using reference = cz::reference_backend<float>;
@@ -175,9 +176,6 @@ BOOST_AUTO_TEST_CASE(buffers_outlive_their_backend) {
 
 BOOST_AUTO_TEST_CASE(impossible_requests) {
   cuda b;
-  const auto says = [](const std::string& part) {
-    return [=](const cz::error& e) { return std::string(e.what()).find(part) != std::string::npos; };
-  };
   BOOST_CHECK_EXCEPTION(cuda(1000), cz::error, says("there is no device 1000"));
   BOOST_CHECK_EXCEPTION(b.allocate<float>(index_t(1) << 45), cz::error, says("take a smaller batch"));
   BOOST_TEST(b.sum(to_backend(b, std::vector<float>{1, 2}).data(), 2) == 3.0);  // all is well again

@@ -7,6 +7,8 @@
 #include <coldzoom/backend/reference.hpp>
 #include <coldzoom/testing/transfer.hpp>
 
+#include "common/errors.hpp"
+
 namespace cz = coldzoom;
 using cz::index_t;
 
@@ -16,15 +18,6 @@ static_assert(std::is_nothrow_move_constructible_v<cz::cuda_buffer<float>>);
 static_assert(!std::is_same_v<cz::tensor<cz::cuda_backend<float>>, cz::tensor<cz::cpu_backend<float>>>);
 
 namespace {
-
-template <class Call> std::string message_of(Call&& call) {
-  try {
-    call();
-  } catch (const cz::error& e) {
-    return e.what();
-  }
-  return "no error";
-}
 
 int devices() {
   int count = 0;
@@ -64,18 +57,18 @@ BOOST_AUTO_TEST_CASE(buffers_without_memory) {
 }
 
 BOOST_AUTO_TEST_CASE(errors_say_what_to_do) {
-  const auto says = [](cudaError_t status, const std::string& advice) {
+  const auto check = [](cudaError_t status, const std::string& advice) {
     const std::string message = message_of([&] { cz::detail::check_cuda(status, "cudaCall"); });
     BOOST_TEST(message.starts_with("cuda_backend: cudaCall failed: "), message);
     BOOST_TEST(message.find(cudaGetErrorName(status)) != std::string::npos, message);
     BOOST_TEST(message.find(advice) != std::string::npos, message);
   };
-  says(cudaErrorNoDevice, "check with nvidia-smi");
-  says(cudaErrorInsufficientDriver, "update it");
-  says(cudaErrorNoKernelImageForDevice, "CMAKE_CUDA_ARCHITECTURES=native");
-  says(cudaErrorMemoryAllocation, "take a smaller batch");
-  says(cudaErrorNotSupported, "memory pools");
-  says(cudaErrorLaunchFailure, "");
+  check(cudaErrorNoDevice, "check with nvidia-smi");
+  check(cudaErrorInsufficientDriver, "update it");
+  check(cudaErrorNoKernelImageForDevice, "CMAKE_CUDA_ARCHITECTURES=native");
+  check(cudaErrorMemoryAllocation, "take a smaller batch");
+  check(cudaErrorNotSupported, "memory pools");
+  check(cudaErrorLaunchFailure, "");
   BOOST_TEST(message_of([] { cz::detail::check_cuda(cudaSuccess, "cudaCall"); }) == "no error");
 }
 

@@ -4,7 +4,7 @@
 // The backend first, to see that it includes what it needs.
 #include <coldzoom/testing/backend_laws.hpp>
 
-#include "device_checks.cuh"
+#include "cuda/device_checks.cuh"
 
 BOOST_AUTO_TEST_CASE(laws) {
   cz::cudnn_backend<float> b;

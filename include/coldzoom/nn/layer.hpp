@@ -68,7 +68,8 @@ using parameter_list = std::vector<parameter_info>;
 /// - `gradient_receiver(ws)`: likewise; `backward` then comes with dy.data null.
 ///
 /// A layer is const throughout, so one network may predict on several threads, each with a workspace of its
-/// own.
+/// own. A pass may be recorded and replayed (backend/recording.hpp): what changes from call to call lies in
+/// the backend's memory.
 template <class L, class B>
 concept Layer = Backend<B> && std::copyable<L> &&
     requires(const L& layer, B& b, shape s, const real_t<B>* parameters, real_t<B>* gradients,
