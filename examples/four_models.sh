@@ -132,7 +132,10 @@ def row(name, calls, scores, seconds):
     cells = [name, calls, f"{1000 * seconds / scores['n']:.2f}" if seconds else "", f"{scores['frechet_distance']:.2f}",
              f"{scores['frechet_infinity']:.2f} ± {(high - low) / 2:.2f}",
              f"{1000 * scores['kid']:.1f} ± {1000 * scores['kid_error']:.1f}"]
-    print("| " + " | ".join(cells + [f"{scores[key]:.{places}f}" for key, places in digits]) + " |")
+    cells += [f"{scores[key]:.{places}f}" for key, places in digits]
+    if not calls:
+        cells[-1] = ""  # training images are copies of themselves
+    print("| " + " | ".join(cells) + " |")
 
 print("| model | test loss after 1 epoch | after all | epochs |\n|---|---|---|---|")
 for run in runs:
