@@ -5,6 +5,7 @@
 #include <map>
 
 #include "common/classifier.hpp"
+#include "common/on_backend.hpp"
 #include "common/program.hpp"
 #include "common/progress.hpp"
 #include "common/run_folder.hpp"
@@ -17,6 +18,7 @@ using namespace coldzoom;
 
 struct settings : programs::run_settings {
   index_t shift = 2;
+  std::string backend = "cpu";
 
   settings() {
     out = "out/classifier";
@@ -27,24 +29,22 @@ struct settings : programs::run_settings {
   }
 };
 
-void train(settings s) {
+template <class B> void train_on(B& b, const settings& s) {
   using namespace programs;
-  apply_smoke(s);
-  backend b(s.threads);
   const split_pair data = load_run_data(s);
   const labelled_images &train = data.train, &test = data.test;
   const shape image = train.dims.with_n(1);
   const digit_classifier network(image);
   run_folder folder(s.out, s.resume);
-  const dataset<backend, classifier_range> train_set(b, train.dims, train.pixels.data()),
+  const dataset<B, classifier_range> train_set(b, train.dims, train.pixels.data()),
       test_set(b, test.dims, test.pixels.data());
 
   classifier_options options;
   options.batch_size = s.batch_size;
   options.seed = s.seed;
   options.average_decay = s.ema;
-  classifier_trainer<backend, classifier_range, digit_classifier> t(b, network, random_shift{s.shift}, image,
-                                                                    options);
+  classifier_trainer<B, classifier_range, digit_classifier> t(b, network, random_shift{s.shift}, image,
+                                                              options);
   const index_t batches = t.batches(train_set);
   const warmup_cosine rate{s.learning_rate, s.warmup, batches * s.epochs, 0};
   // What a checkpoint must have in common with this run beside what is checked for every trainer.
@@ -56,8 +56,9 @@ void train(settings s) {
                                                       {"warmup", std::to_string(s.warmup)},
                                                       {"shift", std::to_string(s.shift)}};
   if (s.resume) load_checkpoint(folder.state_file(folder.last_epoch()), t, must_agree);
-  std::printf("%td training and %td test images of %s, %td parameters, %d threads, into %s\n", train.dims.n,
-              test.dims.n, to_string(image).c_str(), network.parameter_count(), b.threads(), s.out.c_str());
+  std::printf("%td training and %td test images of %s, %td parameters, %s, into %s\n", train.dims.n,
+              test.dims.n, to_string(image).c_str(), network.parameter_count(), describe(b).c_str(),
+              s.out.c_str());
   if (s.resume) std::printf("resumed after epoch %d\n", folder.last_epoch());
 
   for (int epoch = folder.last_epoch() + 1; epoch <= s.epochs; ++epoch) {
@@ -96,8 +97,14 @@ void train(settings s) {
   }
 }
 
+void train(settings s) {
+  programs::apply_smoke(s);
+  programs::on_backend(s.backend, s.threads, [&](auto& b, backend&) { train_on(b, s); });
+}
+
 void add_options(programs::options& o, settings& s) {
   programs::add_run_options(o, s);
+  programs::add_backend(o, s.backend);
   o.add("--shift", s.shift, "training images are moved by up to so many pixels").range(0, 14);
 }
 

@@ -16,6 +16,7 @@ if "$bin/train_zoom_nearest" --backend cuda --smoke --out run >log.txt 2>&1; the
   grep -q "CUDA device 0" log.txt
   "$bin/sample" --model run/model.safetensors --backend cuda --count 40 --out device.npy
   "$bin/sample" --model run/model.safetensors --backend cpu --count 40 --out host.npy
+  "$bin/train_classifier" --backend cuda --smoke --out classifier
   test -s device.npy
   test "$(stat -c %s device.npy)" = "$(stat -c %s host.npy)"
 else
