@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <coldzoom/backend/convolution_geometry.hpp>
 #include <coldzoom/backend/cpu/convolution_scratch.hpp>
 #include <coldzoom/backend/cpu/fft.hpp>
@@ -108,13 +109,14 @@ template <class T> class fft_convolution {
       if (x) {
         pool.run(n, [&](index_t image, int) { analyse_input(fft, image, x + image * in_size()); });
       }
-      for_products(pool, fft.frequencies, [&](index_t f, index_t g) {
-        product<true>(f, slots(g, n), inputs(g), geometry_.in_channels, weights_, outputs(g));
+      const halves from = inputs(), to = outputs();
+      for_products(pool, fft.frequencies, [&](index_t f, group_range g) {
+        product<true>(f, g, n, from, geometry_.in_channels, weights_, to);
       });
       pool.run(n, [&](index_t image, int thread) {
-        T* const to = y ? y + image * out_size() : scratch_->image(thread);
-        synthesise_output(fft, image, to);
-        epilogue(image, to);
+        T* const out = y ? y + image * out_size() : scratch_->image(thread);
+        synthesise_output(fft, image, out);
+        epilogue(image, out);
       });
     });
     in_flight_ = train_ ? n : 0;
@@ -142,9 +144,10 @@ template <class T> class fft_convolution {
           analyse_gradient(fft, image, dy + image * out_size());
         });
       }
-      for_products(pool, fft.frequencies, [&](index_t f, index_t g) {
-        accumulate_weights(f, slots(g, n), x_[g], outputs(g), dw_[g]);
-        if (wanted) product<false>(f, slots(g, n), outputs(g), geometry_.out_channels, transposed_, x_[g]);
+      const halves from = outputs();
+      for_products(pool, fft.frequencies, [&](index_t f, group_range g) {
+        for (index_t i = g.first; i < g.last; ++i) accumulate_weights(f, slots(i, n), x_[i], from[i], dw_[i]);
+        if (wanted) product<false>(f, g, n, from, geometry_.out_channels, transposed_, x_);
       });
       accumulate_bias(fft.sum_frequency, n);
       if (!wanted) return;
@@ -221,6 +224,9 @@ template <class T> class fft_convolution {
     }
   };
 
+  /// Spectra of the two halves of the slots.
+  using halves = std::array<spectra, groups>;
+
   /// Positions first .. last - 1 of a tile, in one dimension, hold pixels first + origin .. last - 1 +
   /// origin.
   struct part {
@@ -281,18 +287,22 @@ template <class T> class fft_convolution {
     return array;
   }
   // What no call leaves behind for the next one lies in memory shared with other convolutions.
-  spectra inputs(index_t g) const {
-    spectra array = x_[g];
-    if (!array.data) array.data = scratch_->inputs[g].data();
-    return array;
+  halves inputs() const {
+    halves arrays = x_;
+    for (index_t g = 0; g < groups; ++g) {
+      if (!train_) arrays[g].data = scratch_->inputs[g].data();
+    }
+    return arrays;
   }
-  spectra outputs(index_t g) const {
-    spectra array = y_[g];
-    array.data = scratch_->outputs[g].data();
-    return array;
+  halves outputs() const {
+    halves arrays = y_;
+    for (index_t g = 0; g < groups; ++g) arrays[g].data = scratch_->outputs[g].data();
+    return arrays;
   }
-  T* input(index_t slot, index_t block) const { return inputs(slot / half_).at(0, slot % half_, block); }
-  T* output(index_t slot, index_t block) const { return outputs(slot / half_).at(0, slot % half_, block); }
+  /// Where a slot's spectrum of a block of channels begins.
+  T* place(const halves& of, index_t slot, index_t block) const {
+    return of[slot / half_].at(0, slot % half_, block);
+  }
 
   index_t tiles() const { return down_.count * across_.count; }
   /// Undoes the factor of a product of two spectra of tile_fft and of its inverse; a power of two, so exact.
@@ -346,25 +356,28 @@ template <class T> class fft_convolution {
   index_t out_size() const { return out_blocks_ * plane(); }
 
   template <class Fft> void analyse_input(Fft fft, index_t image, const T* x) {
+    const halves to = inputs();
     for (index_t block = 0; block < in_blocks_; ++block) {
       for_tiles(image, &cutting::input, [&](const tile_window& window, index_t first, index_t slot) {
-        fft.forward(window, x + block * plane() + first, pitch(), input(slot, block), x_[0].stride);
+        fft.forward(window, x + block * plane() + first, pitch(), place(to, slot, block), to[0].stride);
       });
     }
   }
   template <class Fft> void analyse_gradient(Fft fft, index_t image, const T* dy) {
+    const halves to = outputs();
     for (index_t block = 0; block < out_blocks_; ++block) {
       for_tiles(image, &cutting::output, [&](const tile_window& window, index_t first, index_t slot) {
-        fft.forward(window, dy + block * plane() + first, pitch(), output(slot, block), y_[0].stride);
+        fft.forward(window, dy + block * plane() + first, pitch(), place(to, slot, block), to[0].stride);
       });
     }
   }
 
   template <class Fft> void synthesise_output(Fft fft, index_t image, T* y) {
+    const halves from = outputs();
     for (index_t block = 0; block < out_blocks_; ++block) {
       const V bias = load<L>(bias_.data() + block * L);
       for_tiles(image, &cutting::output, [&](const tile_window& window, index_t first, index_t slot) {
-        fft.template inverse<false>(output(slot, block), y_[0].stride, window, bias,
+        fft.template inverse<false>(place(from, slot, block), from[0].stride, window, bias,
                                     y + block * plane() + first, pitch());
       });
     }
@@ -375,7 +388,7 @@ template <class T> class fft_convolution {
     if (overlap) std::fill_n(dx, in_size(), T(0));
     for (index_t block = 0; block < in_blocks_; ++block) {
       for_tiles(image, &cutting::input, [&](const tile_window& window, index_t first, index_t slot) {
-        const T* const from = input(slot, block);
+        const T* const from = place(x_, slot, block);
         T* const to = dx + block * plane() + first;
         if (overlap) {
           fft.template inverse<true>(from, x_[0].stride, window, zero<T, L>(), to, pitch());
@@ -389,36 +402,44 @@ template <class T> class fft_convolution {
   /// How many slots of n images lie in half g. Products and weight gradients go by these halves, whatever the
   /// number of threads; so with two threads each works on the images that it transformed.
   index_t slots(index_t g, index_t n) const { return std::clamp<index_t>(n * tiles() - g * half_, 0, half_); }
-  /// Calls f(frequency, half) for all of them.
+  /// Groups first .. last - 1.
+  struct group_range {
+    index_t first, last;
+  };
+  /// Calls f(frequency, groups) for all frequencies and, on one thread, all groups at once, else each.
   template <class F> void for_products(thread_pool& pool, index_t frequencies, F&& f) const {
-    // One thread takes both halves while the weights are at hand.
     const bool together = pool.threads() == 1;
     // Neighbours in one task, because each prefetches the next, but enough tasks for all threads.
     const index_t chunk = frequencies / 64 + 1;
     pool.run(
         together ? frequencies : groups * frequencies,
         [&](index_t task, int) {
-          if (!together) return f(task % frequencies, task / frequencies);
-          for (index_t g = 0; g < groups; ++g) f(task, g);
+          const index_t g = task / frequencies;
+          f(task % frequencies, together ? group_range{0, groups} : group_range{g, g + 1});
         },
         chunk);
   }
 
-  /// c[slot] = sum over channels k of a[slot][k] b[k], b conjugated or not, at frequency f for slots 0 ..
-  /// count - 1.
+  /// c[slot] = sum over channels k of a[slot][k] b[k], b conjugated or not, at frequency f for n images.
   template <bool Conjugate>
-  void product(index_t f, index_t count, const spectra& a, index_t channels, const spectra& b,
-               const spectra& c) {
-    // Slots come in whole register tiles, so that every image goes through the same code.
-    const index_t last = round_up(count, rows), tiles = last / rows, calls = b.blocks * tiles;
-    std::fill(a.at(f, count, 0), a.at(f, last, 0), T(0));
-    for (index_t call = 0; call < calls; ++call) {
-      const index_t block = call / tiles, slot = call % tiles * rows;
-      a.prefetch_next(f, last, call, calls);
-      b.prefetch_next(f, channels, call, calls);
-      c.prefetch_next(f, last, call, calls);
-      multiply<Conjugate, false>(a.at(f, slot, 0), a.row(), 1, L, channels, b.at(f, 0, block), b.row(),
-                                 c.at(f, slot, block), c.row());
+  void product(index_t f, group_range some, index_t n, const halves& a, index_t channels, const spectra& b,
+               const halves& c) {
+    for (index_t block = 0; block < b.blocks; ++block) {
+      // All slots for one block of b, which stays in the nearest cache.
+      for (index_t g = some.first; g < some.last; ++g) {
+        // Slots come in whole register tiles, so that every image goes through the same code.
+        const index_t count = slots(g, n), last = round_up(count, rows), tiles = last / rows;
+        const index_t calls = b.blocks * tiles;
+        if (block == 0) std::fill(a[g].at(f, count, 0), a[g].at(f, last, 0), T(0));
+        for (index_t tile = 0; tile < tiles; ++tile) {
+          const index_t call = block * tiles + tile, slot = tile * rows;
+          a[g].prefetch_next(f, last, call, calls);
+          if (g == some.first) b.prefetch_next(f, channels, call, calls);
+          c[g].prefetch_next(f, last, call, calls);
+          multiply<Conjugate, false>(a[g].at(f, slot, 0), a[g].row(), 1, L, channels, b.at(f, 0, block),
+                                     b.row(), c[g].at(f, slot, block), c[g].row());
+        }
+      }
     }
   }
 
@@ -435,11 +456,11 @@ template <class T> class fft_convolution {
   }
 
   void accumulate_bias(index_t f, index_t n) {
+    const halves dy = outputs();
     for (index_t block = 0; block < out_blocks_; ++block) {
       V sum = accumulated_ ? load<L>(db_.data() + block * L) : zero<T, L>();
       for (index_t g = 0; g < groups; ++g) {
-        const spectra dy = outputs(g);
-        for (index_t slot = 0; slot < slots(g, n); ++slot) sum += load<L>(dy.at(f, slot, block));
+        for (index_t slot = 0; slot < slots(g, n); ++slot) sum += load<L>(dy[g].at(f, slot, block));
       }
       store<L>(db_.data() + block * L, sum);
     }
@@ -495,7 +516,8 @@ template <class T> class fft_convolution {
   index_t in_flight_ = 0;     // images whose spectra the last forward call left in x_
   index_t tile_ = 0, in_blocks_ = 0, out_blocks_ = 0, half_ = 0;
   cutting down_{}, across_{};
-  spectra x_[groups], y_[groups], weights_, transposed_, dw_[groups];  // x_ and y_ by halves of the slots
+  halves x_, y_, dw_;  // y_ without memory, as x_ where nothing is trained: see inputs(), outputs()
+  spectra weights_, transposed_;
   std::vector<host_buffer<T>> memory_;
   host_buffer<T> bias_, db_;
 };
