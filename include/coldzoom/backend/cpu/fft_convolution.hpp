@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <coldzoom/backend/convolution_geometry.hpp>
 #include <coldzoom/backend/cpu/convolution_scratch.hpp>
 #include <coldzoom/backend/cpu/fft.hpp>
@@ -72,9 +71,9 @@ template <class T> class fft_convolution {
     weights_ = owned(layout(g.in_channels, out_blocks_));
     bias_ = host_buffer<T>(out_blocks_ * L);
     if (!train) return;
-    for (spectra& kept : x_) kept = owned(kept);  // from forward to backward
+    for (spectra& kept : x_.of) kept = owned(kept);  // from forward to backward
     transposed_ = owned(layout(g.out_channels, in_blocks_));
-    for (spectra& sum : dw_) sum = owned(layout(round_up(g.in_channels, rows), out_blocks_));
+    for (spectra& sum : dw_.of) sum = owned(layout(round_up(g.in_channels, rows), out_blocks_));
     db_ = host_buffer<T>(out_blocks_ * L);
   }
 
@@ -225,7 +224,11 @@ template <class T> class fft_convolution {
   };
 
   /// Spectra of the two halves of the slots.
-  using halves = std::array<spectra, groups>;
+  struct halves {
+    spectra of[groups];
+    spectra& operator[](index_t g) { return of[g]; }
+    const spectra& operator[](index_t g) const { return of[g]; }
+  };
 
   /// Positions first .. last - 1 of a tile, in one dimension, hold pixels first + origin .. last - 1 +
   /// origin.
@@ -300,8 +303,8 @@ template <class T> class fft_convolution {
     return arrays;
   }
   /// Where a slot's spectrum of a block of channels begins.
-  T* place(const halves& of, index_t slot, index_t block) const {
-    return of[slot / half_].at(0, slot % half_, block);
+  T* place(const halves& all, index_t slot, index_t block) const {
+    return all[slot / half_].at(0, slot % half_, block);
   }
 
   index_t tiles() const { return down_.count * across_.count; }
