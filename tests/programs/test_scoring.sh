@@ -52,7 +52,10 @@ header, pixels = data[:128], data[128:]
 def peak(times):
     n = b"%d" % (900 * times)
     line = header.replace(b"900", n).rstrip()
-    open("many.npy", "wb").write(line + b" " * (127 - len(line)) + b"\n" + pixels * times)
+    with open("many.npy", "wb") as file:  # in parts: this process's own memory counts until evaluate begins
+        file.write(line + b" " * (127 - len(line)) + b"\n")
+        for _ in range(times):
+            file.write(pixels)
     with subprocess.Popen([sys.argv[1], "--data", sys.argv[2], "--samples", "many.npy", "--json", "many.json",
                            "--threads", "1"], stdout=subprocess.DEVNULL) as child:
         _, status, usage = os.wait4(child.pid, 0)
@@ -60,9 +63,10 @@ def peak(times):
     assert status == 0
     return usage.ru_maxrss / 1024
 few, many = peak(6), peak(16)
-features = 9000 * 128 * 4 / 2**20  # and 27 MiB of pixels
-print(f"{few:.1f} MiB, {many:.1f} MiB with 9000 samples more; their features are {features:.1f} MiB")
-assert many - few < 1.5 * features + 4
+more = 9000 / 2**20
+features, pixels_too = more * 128 * 4, more * 784 * 4
+print(f"{few:.1f} MiB, {many:.1f} MiB with 9000 samples more, of {features:.1f} MiB of features and {pixels_too:.1f} of pixels")
+assert many - few < features + pixels_too / 2  # the allocator's pages come and go by some 10 MiB
 PY
 rm many.npy
 
