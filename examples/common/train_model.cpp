@@ -155,6 +155,28 @@ void train_model(const model_method& method, training_settings s) {
   });
 }
 
+double test_loss(const trained_model& model, const labelled_images& images, index_t draws, int threads) {
+  backend b(threads);
+  const shape image = model.network.image();
+  require(images.dims.with_n(1) == image, "--data", [&] {
+    return "the images are " + to_string(images.dims.with_n(1)) + ", the model is for " + to_string(image);
+  });
+  const dataset<backend, value_range> set(b, images.dims, images.pixels.data());
+  trainer_options options;
+  options.last_step = model.method.last_step;
+  const auto loss_of = [&](auto&& t) {
+    b.upload(model.parameters.data(), t.parameters().data(), t.parameters().size());
+    return t.test_loss(set, draws);
+  };
+  if (model.method.adds_noise()) {
+    return loss_of(trainer<backend, value_range, reconstructor, gaussian_noise, ddpm_schedule, predict_noise>(
+        b, model.network, gaussian_noise{}, noise_schedule(model.method), image, options));
+  }
+  using degradation = any_degradation<backend, value_range>;
+  return loss_of(trainer<backend, value_range, reconstructor, degradation, linear_schedule, predict_x0>(
+      b, model.network, degradation_of(model.method), linear_schedule(model.method.steps), image, options));
+}
+
 void train_zoom(const char* kind, const training_settings& s) {
   const int steps = s.steps == 0 ? find_kind("train", kind).steps : s.steps;
   train_model({kind, steps, steps, 0}, s);

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "common/method.hpp"
+#include "common/model.hpp"
 #include "common/run_settings.hpp"
 
 namespace programs {
@@ -23,5 +23,9 @@ void train_model(const model_method& method, training_settings s);
 
 /// The same for a zoom of this kind, in `s.steps` steps or in the original's.
 void train_zoom(const char* kind, const training_settings& s);
+
+/// trainer::test_loss of a trained model on the CPU, each image at `draws` steps.
+double test_loss(const trained_model& model, const coldzoom::labelled_images& images, coldzoom::index_t draws,
+                 int threads);
 
 }  // namespace programs

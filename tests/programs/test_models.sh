@@ -41,6 +41,22 @@ ok train_ddpm "${small[@]}" "${ddpm[@]}" "${cosine[@]}" --epochs 2 --threads 1 -
 same ddpm_cosine/model.safetensors again/model.safetensors
 same ddpm_cosine/samples-2.png again/samples-2.png
 
+echo "-- test_loss: of one draw the loss of training, of more another number"
+for kind in zoom_nearest ddpm_cosine; do
+  ok test_loss --model $kind/model.safetensors --data "$data" --limit 256 --draws 1 --json one.json
+  ok test_loss --model $kind/model.safetensors --data "$data" --limit 256 --draws 3 --threads 1 --json three.json
+  python3 - $kind/log.jsonl <<'PY' || fail "test_loss of $kind"
+import json, sys
+logged = [json.loads(line) for line in open(sys.argv[1])][-1]["test_loss"]
+one, three = json.load(open("one.json")), json.load(open("three.json"))
+assert (one["draws"], three["draws"], one["n"], three["n"]) == (1, 3, 256, 256), (one, three)
+assert abs(one["test_loss"] / logged - 1) < 1e-12, (one, logged)
+assert 0 < abs(three["test_loss"] / one["test_loss"] - 1) < 0.1, (one, three)
+PY
+done
+expect "--draws" test_loss --model zoom_nearest/model.safetensors --draws 0
+expect "missing.safetensors" test_loss --model missing.safetensors
+
 echo "-- samplers"
 # draw KIND OUT OPTIONS...
 draw() { ok sample --model "$1/model.safetensors" --data "$data" --count 5 --out "$2" "${@:3}"; }

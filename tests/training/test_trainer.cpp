@@ -181,6 +181,33 @@ BOOST_AUTO_TEST_CASE(test_loss_is_a_fixed_number) {
     BOOST_TEST(std::abs(loss(2, batch_size) - wanted) <= 100 * 0x1p-53 * wanted, "batches of " << batch_size);
 }
 
+BOOST_AUTO_TEST_CASE(steps_of_a_test_are_spread) {
+  for (const index_t last : {1, 24, 999}) {
+    for (const std::uint64_t first : {0u, 128u, 1u << 20}) {
+      const index_t n = 10 * last;
+      std::vector<int> times(static_cast<std::size_t>(last));
+      for (index_t i = 0; i < n; ++i)
+        ++times.at(static_cast<std::size_t>(cz::detail::spread_step{first}(i, last) - 1));
+      // A sequence of this kind is off by a logarithm of its length; drawn steps would be off by 10 and more.
+      BOOST_TEST(*std::min_element(times.begin(), times.end()) >= 8);
+      BOOST_TEST(*std::max_element(times.begin(), times.end()) <= 12);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(draws_of_a_test_go_on_where_the_last_one_ended) {
+  backend b(2);
+  zoom_trainer t = make_trainer(b);
+  const auto& pixels = embedded_digits().train.pixels;
+  std::vector<std::uint8_t> thrice;
+  for (int i = 0; i < 3; ++i) thrice.insert(thrice.end(), pixels.begin(), pixels.begin() + 100 * 784);
+  const cz::dataset<backend, cz::centred> repeated(b, image.with_n(300), thrice.data());
+  BOOST_TEST(std::abs(t.test_loss(digits(b, 100), 3) / t.test_loss(repeated) - 1) < 4 * 0x1p-24);
+  BOOST_TEST(t.test_loss(digits(b, 100), 3) != t.test_loss(digits(b, 100)));
+  BOOST_TEST(message_of([&] { t.test_loss(digits(b, 100), 0); }) ==
+             "test_loss: found 0 draws, wanted at least 1");
+}
+
 BOOST_AUTO_TEST_CASE(test_loss_by_definition) {
   // Of weights zero but for the last bias, 1/4: the network says 1/4 everywhere.
   backend b(1);

@@ -14,7 +14,6 @@ enum class stream : std::uint32_t {
   shuffle = 2,
   training_level = 3,
   training_degradation = 4,
-  test_level = 5,
   test_degradation = 6,
   latent = 7,
   sampling = 8,

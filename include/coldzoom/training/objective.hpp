@@ -19,16 +19,36 @@ struct predict_noise {
 
 namespace detail {
 
-/// Draws t ~ U{1 .. last_step}; time = t / T; level from the table. Index: [n].
-struct draw_steps {
+/// t ~ U{1 .. last_step}.
+struct drawn_step {
   key_sequence keys;
+
+  COLDZOOM_HD index_t operator()(index_t n, index_t last_step) const {
+    return 1 + random_below(keys[n], 0, last_step);
+  }
+};
+
+/// t spread over 1 .. last_step by multiples of the golden ratio (Weyl's sequence): in any run of images
+/// every step has its share, so that a mean is of all steps alike and what is left to chance is the images.
+struct spread_step {
+  std::uint64_t first;
+
+  COLDZOOM_HD index_t operator()(index_t n, index_t last_step) const {
+    const std::uint64_t turn = (first + static_cast<std::uint64_t>(n)) * 0x9E3779B97F4A7C15u;
+    return 1 + static_cast<index_t>(((turn >> 32) * static_cast<std::uint64_t>(last_step)) >> 32);
+  }
+};
+
+/// time = t / T; level from the table. Index: [n].
+template <class Step> struct set_steps {
+  Step step;
   index_t last_step, steps;
   const float* level_of;
   float* time;
   float* level;
 
   COLDZOOM_HD void operator()(index_t n) const {
-    const index_t t = 1 + random_below(keys[n], 0, last_step);
+    const index_t t = step(n, last_step);
     time[n] = static_cast<float>(t) / static_cast<float>(steps);
     level[n] = level_of[t];
   }
