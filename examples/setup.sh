@@ -27,7 +27,7 @@ quickstart=(
 tests=("${quickstart[@]}" libboost-test-dev python3:python3)
 benchmarks=("${quickstart[@]}" libbenchmark-dev python3-torch python3-torchvision)
 ci=("${tests[@]}" libbenchmark-dev clang:clang++ libclang-rt-dev clang-format:clang-format clang-tidy:clang-tidy
-  shellcheck:shellcheck)
+  shellcheck:shellcheck g++-aarch64-linux-gnu:aarch64-linux-gnu-g++ chromium:chromium)
 
 install=yes
 wanted=()

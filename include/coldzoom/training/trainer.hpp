@@ -98,8 +98,9 @@ class trainer : public training_state<B, R, Network, trainer_options> {
   }
 
   /// Mean loss of `best()` over all images, each at `draws` steps t with a draw of the degradation for each.
-  /// They depend on its place alone: the same in every epoch and run. The steps are spread evenly, so one
-  /// draw of 10,000 images is within about 1 % of the mean over all steps.
+  /// They depend on its place alone: the same in every epoch and run. The steps are spread evenly, so the
+  /// loss of a zoom model at one step for each of 10,000 digits was within 0.1 % of that at 16, of a noise
+  /// model 0.4 %.
   template <class Dataset> double test_loss(const Dataset& images, index_t draws = 1) {
     this->check_shape(images.dims());
     require(draws >= 1, "test_loss",
