@@ -53,12 +53,18 @@ template <class Zoom, class In, class Levels, class Out> struct zoom_image {
       const index_t width = target.w - begin < chunk ? target.w - begin : chunk;
       for (index_t x = 0; x < width; ++x) column[x] = zoom.interpolation.tap(begin + x, crop.w, target.w);
       for (index_t c = 0; c < target.c; ++c) {
+        const float* above = nullptr;  // the row of the crop that the last row of the target is made of
         for (index_t y = 0; y < target.h; ++y) {
           const axis_tap row = zoom.interpolation.tap(y, crop.h, target.h);
           const float* upper = &crop(c, row.first, 0);
           const float* lower = &crop(c, row.second, 0);
           float* to = &target(c, y, begin);
-          if (contiguous) {
+          const bool again = one_pixel<interpolation> && upper == above;  // of enlarged rows many are equal
+          above = upper;
+          if (again && contiguous) {
+            const float* from = &target(c, y - 1, begin);
+            for (index_t x = 0; x < width; ++x) to[x] = from[x];
+          } else if (contiguous) {
             resize_row<interpolation, true>(column, width, upper, lower, row.weight, 1, to, 1);
           } else {
             resize_row<interpolation, false>(column, width, upper, lower, row.weight, crop.stride_x, to,
