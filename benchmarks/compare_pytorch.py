@@ -56,10 +56,16 @@ def megabytes(pid, entry):
     raise KeyError(entry)
 
 
+def bind(cpus):
+    """This process, and those it starts, to the first CPUs that it may use."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cpus])
+
+
 class Ours:
     def __init__(self, program, data, threads):
         self.process = subprocess.Popen(
-            [program, data, str(threads)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [program, data, str(threads)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            preexec_fn=lambda: bind(threads)
         )
 
     def ask(self, command):
@@ -212,7 +218,7 @@ def timed(f, count):
 
 def start(program, threads, folder):
     """Both sides, this process being PyTorch's, on the same `threads` CPUs."""
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    bind(threads)
     pytorch = PyTorch(threads)
     data = Path(folder) / "data.safetensors"
     pytorch.networks.save_safetensors(data, pytorch.data())
@@ -246,33 +252,34 @@ def check(pytorch, ours, folder):
     return max((error, name) for name, error in pytorch.networks.errors(found, wanted))
 
 
-def compare(program, threads, rounds):
-    """Rows of the table, and versions and the largest error."""
+def compare(program, threads, fewest, rounds):
+    """Rows of the table, and versions and the largest error. Where `fewest` is less than `threads`, ours on so many is
+    timed as well."""
     with tempfile.TemporaryDirectory() as folder:
         pytorch, ours = start(program, threads, folder)
-        with ours:
+        with ours, Ours(program, Path(folder) / "data.safetensors", fewest) as slower:
             error, where = check(pytorch, ours, folder)
             if not error <= TOLERANCE:
                 sys.exit(f"compare_pytorch: {where} differs by {error:.1e} of its norm, more than {TOLERANCE:g}")
             print(f"results agree: largest difference {error:.1e} ({where})")
             print(f"{'task':17} {'threads':>7} {'cores':>6} {'ours, ms':>10} {'PyTorch, ms':>12} {'ratio':>7}   "
                   "lowest .. highest")
-            rows = [measure(pytorch, ours, task, threads, rounds) for task in TASKS]
+            rows = [measure(pytorch, ours, slower if fewest < threads else None, task, threads, rounds)
+                    for task in TASKS]
     import torchvision
 
     return rows, {"pytorch": pytorch.torch.__version__, "torchvision": torchvision.__version__, "error": float(error)}
 
 
-def measure(pytorch, ours, task, threads, rounds):
+def measure(pytorch, ours, slower, task, threads, rounds):
+    """The row of a task; `slower` is ours on fewer threads, if anything."""
     layout, way = pytorch.choose(task)
-
-    def count(milliseconds):
-        return max(1, math.ceil(1000 * LEAST_SECONDS / milliseconds))
-
     sides = [lambda times: ours.milliseconds(task, times), lambda times: 1000 * timed(way, times)]
+    if slower:
+        sides.append(lambda times: slower.milliseconds(task, times))
     for side in sides:
         side(1)
-    counts = [count(side(1)) for side in sides]
+    counts = {side: max(1, math.ceil(1000 * LEAST_SECONDS / side(1))) for side in sides}
 
     def time_on_cores(side):
         """Milliseconds, and the fewest cores that were seen around it."""
@@ -280,7 +287,7 @@ def measure(pytorch, ours, task, threads, rounds):
         before = ours.cores(threads)
         for _ in range(TRIES):
             side(1)  # wakes this side's own
-            found = side(counts[sides.index(side)])
+            found = side(counts[side])
             after = ours.cores(threads)
             best = max(best, (min(before, after), found))
             if best[0] >= OWN_CORE * threads:
@@ -291,22 +298,25 @@ def measure(pytorch, ours, task, threads, rounds):
     rows = []
     for number in range(rounds):
         found = {}
-        for side in sides if number % 2 == 0 else reversed(sides):  # each follows itself as often as the other
+        for side in sides if number % 2 == 0 else reversed(sides):  # each follows itself as often as another
             found[side] = time_on_cores(side)
         rows.append([found[side] for side in sides])
-    times = [(own, its) for (_, own), (_, its) in rows]
-    ratios = [its / own for own, its in times]
+    own, its, *more = ([milliseconds for _, milliseconds in side] for side in zip(*rows))
+    ratios = [b / a for a, b in zip(own, its)]
     row = {
         "task": task,
         "threads": threads,
         "cores": round(statistics.median(cores for both in rows for cores, _ in both), 2),
-        "ours_ms": statistics.median(own for own, _ in times),
-        "pytorch_ms": statistics.median(its for _, its in times),
+        "ours_ms": statistics.median(own),
+        "pytorch_ms": statistics.median(its),
         "ratio_median": statistics.median(ratios),
         "ratio_min": min(ratios),
         "ratio_max": max(ratios),
         "pytorch_layout": layout,
     }
+    if slower:
+        gains = [b / a for a, b in zip(own, more[0])]
+        row.update(scaling_median=statistics.median(gains), scaling_min=min(gains), scaling_max=max(gains))
     print(
         f"{task:17} {threads:7} {row['cores']:6.2f} {row['ours_ms']:10.3f} {row['pytorch_ms']:12.3f}"
         f" {row['ratio_median']:7.2f}   {row['ratio_min']:.2f} .. {row['ratio_max']:.2f}  {layout}",
@@ -373,13 +383,13 @@ def main():
     about["memory"] = in_new_process(measure_memory, program, counts[0])
     rows = []
     for threads in counts:
-        found, versions = in_new_process(compare, program, threads, options.rounds)
+        found, versions = in_new_process(compare, program, threads, counts[0], options.rounds)
         rows += found
         about.update(versions)
-    for task in TASKS:
-        own = {row["threads"]: row["ours_ms"] for row in rows if row["task"] == task}
-        for threads in counts[1:]:
-            print(f"{task}: {threads} threads are {own[counts[0]] / own[threads]:.2f} times as fast as {counts[0]}")
+    for row in rows:
+        if "scaling_median" in row:
+            print(f"{row['task']}: {row['threads']} threads are {row['scaling_median']:.2f} times as fast as {counts[0]} "
+                  f"({row['scaling_min']:.2f} .. {row['scaling_max']:.2f})")
     peak, before = about["memory"]["peak_mb"], about["memory"]["before_mb"]
     print(f"peak memory of training: ours {peak['ours']} MB ({before['ours']} before it), PyTorch {peak['pytorch']} MB "
           f"({before['pytorch']} before it)")
