@@ -48,17 +48,22 @@ done
 bash examples/setup.sh "${install[@]}" quickstart
 cmake -S . -B build/quickstart -G Ninja -DCOLDZOOM_BUILD_TESTS=OFF -DCOLDZOOM_BUILD_BENCHMARKS=OFF \
   --log-level=WARNING
-cmake --build build/quickstart --target train_zoom_nearest train_zoom_bilinear train_ddpm sample evaluate
+cmake --build build/quickstart --target train_zoom_nearest train_zoom_bilinear train_ddpm test_loss sample \
+  evaluate
 bin=build/quickstart/examples
 mkdir -p "$out"
 
-# train RUN PROGRAM OPTIONS...
+# train RUN PROGRAM OPTIONS...: the run, and the loss of its model.
 train() {
   local run=$out/$1 program=$2 resume=()
   shift 2
-  [ ! -e "$run/checkpoint-$epochs/model.safetensors" ] || return 0
-  if compgen -G "$run/checkpoint-*/state.safetensors" >/dev/null; then resume=(--resume); fi
-  "$bin/$program" --data "$data" --epochs "$epochs" --threads "$threads" --out "$run" "${resume[@]}" "$@"
+  if [ ! -e "$run/checkpoint-$epochs/model.safetensors" ]; then
+    if compgen -G "$run/checkpoint-*/state.safetensors" >/dev/null; then resume=(--resume); fi
+    "$bin/$program" --data "$data" --epochs "$epochs" --threads "$threads" --out "$run" "${resume[@]}" "$@"
+    rm -f "$run/test_loss.json"
+  fi
+  [ -e "$run/test_loss.json" ] ||
+    "$bin/test_loss" --model "$run/model.safetensors" --data "$data" --threads "$threads" --json "$run/test_loss.json"
 }
 
 score() { # NAME SAMPLES
@@ -121,7 +126,7 @@ from pathlib import Path
 
 out = Path(sys.argv[1])
 runs = [run for run in ("zoom_nearest", "zoom_nearest_seed1", "zoom_bilinear", "ddpm_linear", "ddpm_cosine")
-        if (out / run / "log.jsonl").exists()]
+        if (out / run / "test_loss.json").exists()]
 columns = ["samples", "calls", "s per 1,000", "Frechet", "at infinite n", "KID x 1000", "precision", "recall", "density",
            "coverage", "class KL", "unconfident", "copies"]
 
@@ -137,10 +142,11 @@ def row(name, calls, scores, seconds):
         cells[-1] = ""  # training images are copies of themselves
     print("| " + " | ".join(cells) + " |")
 
-print("| model | test loss after 1 epoch | after all | epochs |\n|---|---|---|---|")
+print("| model | epochs | test loss | steps of each image |\n|---|---|---|---|")
 for run in runs:
     log = [json.loads(line) for line in (out / run / "log.jsonl").read_text().splitlines()]
-    print(f"| {run} | {log[0]['test_loss']:.5f} | {log[-1]['test_loss']:.5f} | {log[-1]['epoch']} |")
+    found = json.loads((out / run / "test_loss.json").read_text())
+    print(f"| {run} | {log[-1]['epoch']} | {found['test_loss']:.5f} | {found['draws']} |")
 floor = json.loads((out / "floor.json").read_text())
 print(f"\nn = {floor['n']}; {floor['reference']}; {floor['features']}\n")
 print("| " + " | ".join(columns) + " |\n|" + "---|" * len(columns))

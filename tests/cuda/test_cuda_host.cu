@@ -6,7 +6,11 @@
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
 #include <coldzoom/backend/reference.hpp>
 #include <coldzoom/testing/transfer.hpp>
+#if __has_include(<cudnn.h>)
+#  include <coldzoom/backend/cuda/cudnn_backend.cuh>
+#endif
 
+#include "common/backend_table.hpp"
 #include "common/errors.hpp"
 
 namespace cz = coldzoom;
@@ -26,6 +30,13 @@ int devices() {
 boost::test_tools::assertion_result without_device(boost::unit_test::test_unit_id) { return devices() == 0; }
 
 }  // namespace
+
+BOOST_AUTO_TEST_CASE(docs_say_what_the_device_s_backends_do) {
+  backend_table::check<cz::cuda_backend<float>>("cuda_backend");
+#if __has_include(<cudnn.h>)
+  backend_table::check<cz::cudnn_backend<float>>("cudnn_backend");
+#endif
+}
 
 BOOST_AUTO_TEST_CASE(matrix_product_is_that_of_the_reference) {
   cz::reference_backend<float> b;

@@ -1,0 +1,84 @@
+// The table of docs/backends.md, made from what the layers ask of a backend.
+#pragma once
+
+#include <boost/test/unit_test.hpp>
+#include <coldzoom/backend/recording.hpp>
+#include <coldzoom/degradation/zoom.hpp>
+#include <coldzoom/interpolation/nearest.hpp>
+#include <coldzoom/nn/conv_block.hpp>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace backend_table {
+
+/// Rows of the table for a backend: the operation, and what runs it.
+///   own      the backend has this operation
+///   blocks   block kernels of backend/block
+///   generic  kernels that every backend runs
+///   no       the backend does not do this, and nothing depends on it
+template <class B> std::vector<std::pair<std::string, std::string>> rows() {
+  namespace cz = coldzoom;
+  using gelu = cz::generic::gelu_function;
+  constexpr bool blocks = cz::BlockBackend<B>;
+  const auto row = [](const char* operation, bool own, bool in_blocks, const char* otherwise = "generic") {
+    return std::pair<std::string, std::string>(operation, own ? "own" : in_blocks ? "blocks" : otherwise);
+  };
+  return {row("matrix product, sum, copies", cz::Backend<B>, false),
+          row("convolution", cz::detail::fast_convolution<B> || cz::detail::own_block_convolution<B>, blocks),
+          row("layer norm + GELU (+ time condition) after a convolution",
+              cz::detail::fused_normalisation<B, cz::layer_norm_pixels, cz::gelu>,
+              cz::detail::block_normalisation<B, cz::layer_norm_pixels, cz::gelu>),
+          row("group norm + SiLU (+ time condition) after a convolution",
+              cz::detail::fused_normalisation<B, cz::group_norm, cz::silu>,
+              cz::detail::block_normalisation<B, cz::group_norm, cz::silu>),
+          row("normalisation as a layer of its own", false, blocks),
+          row(
+              "GELU, SiLU as layers of their own",
+              requires(B & b, cz::real_t<B> * p) { b.template apply<gelu>(p, p, cz::index_t{1}); }, false),
+          row("squared error", false, blocks),
+          row("zoom", cz::detail::plain_batch<cz::zoom<cz::nearest>, B>, false),
+          row("sums that are read later", cz::SumsLater<B>, false, "no"),
+          row("recorded training steps and network calls", cz::Records<B>, false, "no")};
+}
+
+/// Cells of a Markdown line, without spaces around them.
+inline std::vector<std::string> cells(const std::string& line) {
+  std::vector<std::string> found;
+  for (std::size_t at = 1; at < line.size();) {
+    const std::size_t end = std::min(line.find('|', at), line.size());
+    const std::size_t first = std::min(line.find_first_not_of(' ', at), end);
+    const std::size_t last = line.find_last_not_of(' ', end - 1);
+    found.push_back(first < end ? line.substr(first, last - first + 1) : "");
+    at = end + 1;
+  }
+  return found;
+}
+
+/// Checks the column `name` of the table in docs/backends.md.
+template <class B> void check(const std::string& name) {
+  const std::string path = std::string(COLDZOOM_TESTS_DIR) + "/../docs/backends.md";
+  std::ifstream file(path);
+  BOOST_REQUIRE_MESSAGE(file, path << " cannot be read");
+  std::string line;
+  while (std::getline(file, line) && line.rfind("| operation | `", 0) != 0) {
+  }
+  const std::vector<std::string> titles = cells(line);
+  std::size_t column = 1;
+  while (column < titles.size() && titles[column] != "`" + name + "`") ++column;
+  BOOST_REQUIRE_MESSAGE(column < titles.size(), path << " has no column for " << name);
+  std::getline(file, line);
+  for (const auto& [operation, wanted] : rows<B>()) {
+    std::getline(file, line);
+    const std::vector<std::string> found = cells(line);
+    BOOST_REQUIRE_MESSAGE(found.size() > column && found[0] == operation,
+                          path << ": found '" << line << "', wanted the row of '" << operation << "'");
+    BOOST_TEST(found[column] == wanted, path << ": " << operation << " of " << name << ": found '"
+                                             << found[column] << "', wanted '" << wanted << "'");
+  }
+  std::getline(file, line);
+  BOOST_TEST(line.empty(), path << ": found the row '" << line << "', which the code does not know");
+}
+
+}  // namespace backend_table
