@@ -6,6 +6,8 @@
 #include <coldzoom/testing/transfer.hpp>
 #include <cstdio>
 
+#include "common/every_layer.hpp"
+
 namespace cz = coldzoom;
 using cz::index_t;
 using cz::testing::to_backend;
@@ -83,23 +85,14 @@ template <cz::Backend B> void check_networks(B& device) {
   const auto pictures = [](cz::shape in) {
     return [in] { return cz::testing::random_values(in.size(), 4, -0.5f, 0.5f); };
   };
-  const cz::shape small{3, 2, 9, 11}, original{40, 1, 28, 28}, even{2, 1, 8, 6};
+  const cz::shape small{3, 2, 9, 11}, original{40, 1, 28, 28};
   check_network<cz::mean_squared_error>(device, cz::reconstructor(small, {4, 5, 3}, 5), small,
                                         pictures(small));
   check_network<cz::mean_squared_error>(device, cz::reconstructor::original(original), original,
                                         pictures(original));
-  const cz::sequence u_net(
-      cz::conv2d::same(1, 5, 3), cz::gelu{},
-      cz::skip_concat(cz::sequence(cz::max_pool(2), cz::residual(cz::conv2d::same(5, 5, 3)), cz::silu{},
-                                   cz::upsample_nearest(2))),
-      cz::conv2d{10, 12, 3, 5, 1, 2, 1, 1}, cz::group_norm(3, 12), cz::conv2d::same(12, 4, 1),
-      cz::layer_norm_image(4, 8, 6), cz::conv2d::same(4, 1, 3));
-  check_network<cz::mean_squared_error>(device, u_net, even, pictures(even));
-
-  const cz::shape in{3, 1, 8, 6};
-  const cz::sequence classifier(cz::conv2d{1, 5, 3, 3, 1, 1, 2, 1}, cz::silu{}, cz::average_pool(2),
-                                cz::flatten{}, cz::linear{5 * 2 * 3, 10});
-  check_network<cz::softmax_cross_entropy>(device, classifier, in, [] {
+  check_network<cz::mean_squared_error>(device, small_u_net(), every_layer_image,
+                                        pictures(every_layer_image));
+  check_network<cz::softmax_cross_entropy>(device, small_classifier(), every_layer_image, [] {
     return std::vector<std::int32_t>{2, 0, 9};
   });
 }

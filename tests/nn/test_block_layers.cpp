@@ -2,12 +2,10 @@
 // bits whatever the order of the threads.
 #define BOOST_TEST_MODULE block_layers
 #include <boost/test/unit_test.hpp>
-#include <coldzoom/nn/combine.hpp>
-#include <coldzoom/nn/pooling.hpp>
 #include <coldzoom/nn/reconstructor.hpp>
-#include <coldzoom/nn/upsample.hpp>
 #include <coldzoom/testing/block_backend.hpp>
 
+#include "common/every_layer.hpp"
 #include "common/layer_laws.hpp"
 
 namespace cz = coldzoom;
@@ -114,16 +112,8 @@ BOOST_AUTO_TEST_CASE(blocks_of_convolution_normalisation_activation) {
 }
 
 BOOST_AUTO_TEST_CASE(networks_of_every_layer) {
-  const cz::sequence u_net(
-      cz::conv2d::same(1, 5, 3), cz::gelu{},
-      cz::skip_concat(cz::sequence(cz::max_pool(2), cz::residual(cz::conv2d::same(5, 5, 3)), cz::silu{},
-                                   cz::upsample_nearest(2))),
-      cz::conv2d{10, 12, 3, 5, 1, 2, 1, 1}, cz::group_norm(3, 12), cz::conv2d::same(12, 4, 1),
-      cz::layer_norm_image(4, 8, 6), cz::conv2d::same(4, 1, 3));
-  check_values(u_net, {3, 1, 8, 6});
-  const cz::sequence classifier(cz::conv2d{1, 5, 3, 3, 1, 1, 2, 1}, cz::silu{}, cz::average_pool(2),
-                                cz::flatten{}, cz::linear{5 * 2 * 3, 10});
-  check_values(classifier, {3, 1, 8, 6});
+  check_values(small_u_net(), every_layer_image);
+  check_values(small_classifier(), every_layer_image);
 }
 
 BOOST_AUTO_TEST_CASE(reconstructor) {

@@ -1,6 +1,7 @@
 /// Fully connected layer.
 #pragma once
 
+#include <coldzoom/backend/generic/elementwise.hpp>
 #include <coldzoom/nn/layer.hpp>
 
 namespace coldzoom::inline COLDZOOM_ISA {
@@ -38,19 +39,6 @@ template <class Real> struct add_matrix {
   Real* to;
 
   COLDZOOM_HD void operator()(index_t i) const { to[i] += from[i / cols * leading + i % cols]; }
-};
-
-/// db[i] += sum over n of dy[n][i]. Index: [i].
-template <class Real> struct add_column_sums {
-  const Real* dy;
-  index_t n, leading;
-  Real* db;
-
-  COLDZOOM_HD void operator()(index_t i) const {
-    Real total = 0;
-    for (index_t row = 0; row < n; ++row) total += dy[row * leading + i];
-    db[i] += total;
-  }
 };
 
 }  // namespace detail
@@ -110,7 +98,7 @@ struct linear {
            ws.in_leading, false);
     using add_kernel = detail::add_matrix<real_t<B>>;
     b.for_each_index(out * in, add_kernel{ws.product.data(), ws.in_leading, in, gradients}, 2);
-    using sum_kernel = detail::add_column_sums<real_t<B>>;
+    using sum_kernel = generic::add_rows<real_t<B>>;
     b.for_each_index(out, sum_kernel{dy.data, n, ws.out_leading, gradients + out * in}, n);
     if (!dx.data) return;
     b.gemm(false, n, ws.in_leading, out, dy.data, ws.out_leading, ws.padded.data(), ws.in_leading, dx.data,

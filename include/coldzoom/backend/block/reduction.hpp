@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <coldzoom/backend/block/block.hpp>
+#include <coldzoom/backend/generic/elementwise.hpp>
 
 namespace coldzoom::inline COLDZOOM_ISA::blocks {
 
@@ -51,19 +52,6 @@ template <class Real> struct chunk_sums {
   }
 };
 
-/// to[i] += sum over s of parts[s][i], in the order of s. Index: [i].
-template <class Real> struct add_parts {
-  const Real* parts;
-  index_t count, size;
-  Real* to;
-
-  COLDZOOM_HD void operator()(index_t i) const {
-    Real total = 0;
-    for (index_t s = 0; s < count; ++s) total += parts[s * size + i];
-    to[i] += total;
-  }
-};
-
 /// Threads for rows of `size` elements: whole warps, no more than there is work for.
 inline int threads_for(index_t size) {
   const index_t threads = (size + 31) / 32 * 32;
@@ -96,7 +84,7 @@ void sum_all(B& b, const Real* values, index_t count, double* scratch, double* r
 /// to[i] += sum over s < count of parts[s][i], i < size.
 template <BlockBackend B>
 void add_in_order(B& b, index_t count, index_t size, const real_t<B>* parts, real_t<B>* to) {
-  b.for_each_index(size, add_parts<real_t<B>>{parts, count, size, to}, count);
+  b.for_each_index(size, generic::add_rows<real_t<B>>{parts, count, size, to}, count);
 }
 
 }  // namespace coldzoom::inline COLDZOOM_ISA::blocks

@@ -100,6 +100,19 @@ template <class Real> struct add {
   COLDZOOM_HD void operator()(index_t i) const { y[i] += x[i]; }
 };
 
+/// to[i] += sum over r < count of rows[r][i], in the order of r; rows lie `leading` apart. Index: [i].
+template <class Real> struct add_rows {
+  const Real* rows;
+  index_t count, leading;
+  Real* to;
+
+  COLDZOOM_HD void operator()(index_t i) const {
+    Real total = 0;
+    for (index_t r = 0; r < count; ++r) total += rows[r * leading + i];
+    to[i] += total;
+  }
+};
+
 /// y[n, c, all pixels] += e[n, c]. Index: [n][block][pixel][lane] of y.
 template <class In, class Out> struct add_per_channel {
   In e;
