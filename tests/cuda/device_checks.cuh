@@ -6,6 +6,7 @@
 #include <coldzoom/testing/transfer.hpp>
 #include <cstdio>
 
+#include "common/convolution_problem.hpp"
 #include "common/every_layer.hpp"
 
 namespace cz = coldzoom;
@@ -14,17 +15,6 @@ using cz::testing::to_backend;
 using cz::testing::to_host;
 
 namespace {
-
-/// |a - b| / |b|, Euclidean.
-double relative_error(const std::vector<float>& a, const std::vector<float>& b) {
-  BOOST_REQUIRE(a.size() == b.size());
-  double difference = 0, size = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    difference += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2);
-    size += std::pow(static_cast<double>(b[i]), 2);
-  }
-  return std::sqrt(difference / size);
-}
 
 // Sums of some thousand floats run in other orders on the two sides, and exp and erfc differ in the last
 // bits.

@@ -223,6 +223,24 @@ BOOST_AUTO_TEST_CASE(networks) {
   check_networks(device);
 }
 
+BOOST_AUTO_TEST_CASE(convolutions) {
+  cuda device;
+  for (const cz::convolution_geometry& g :
+       {same_convolution(17, 33, 7, 7, 28, 28), same_convolution(5, 9, 3, 3, 15, 15),
+        same_convolution(40, 3, 3, 3, 7, 7), same_convolution(3, 4, 7, 7, 45, 30)}) {
+    const auto wanted = convolution_problem<double>{g}.wanted();
+    for (const auto algorithm : {cz::convolution_algorithm::direct, cz::convolution_algorithm::fft}) {
+      const convolution_problem<float> p{g};
+      const auto found = p.run(device, algorithm, p.images);
+      BOOST_TEST(relative_error(found.y, wanted.y) < 1e-6);
+      BOOST_TEST(relative_error(found.dx, wanted.dx) < 1e-6);
+      BOOST_TEST(relative_error(found.dw, wanted.dw) < 1e-6);
+      BOOST_TEST(relative_error(found.db, wanted.db) < 1e-6);
+      BOOST_TEST((p.run(device, algorithm, p.images) == found), "two runs differ");
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(products_in_tf32) {
   cuda exact, fast(0, cz::cuda_precision::tf32);
   const index_t n = 64;

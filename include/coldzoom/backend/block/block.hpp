@@ -61,6 +61,11 @@ inline constexpr int usual_threads = 256;
 /// Shared memory that every device gives a block without being asked, in bytes.
 inline constexpr index_t most_shared = index_t(48) * 1024;
 
+/// What a device can do in the time that it takes to move a byte between its memory and a multiprocessor, in
+/// multiply-adds: what the costs of the algorithms are compared by. Of the data sheets of an A100 (19.5
+/// Tflop/s, 2.0 TB/s: 4.9) and an H100 (67, 3.35: 10).
+inline constexpr double multiply_adds_a_byte = 8;
+
 /// Throws `error` for a launch that a device would refuse.
 template <class Kernel> void check_launch(int threads, index_t shared) {
   static_assert(std::is_trivially_copyable_v<Kernel>, "coldzoom: a kernel must be trivially copyable");

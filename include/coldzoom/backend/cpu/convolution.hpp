@@ -10,10 +10,6 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// Which algorithm carries a convolution. `automatic` takes the one with fewer multiplies by `cost`, a
-/// function of the shapes alone: a choice by the clock would change the bits from run to run.
-enum class convolution_algorithm { automatic, direct, fft };
-
 /// One convolution layer on the CPU: its weights in the form its algorithm wants, scratch memory, gradient
 /// sums. The members are those of direct_convolution and fft_convolution.
 ///

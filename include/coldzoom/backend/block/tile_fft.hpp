@@ -1,0 +1,293 @@
+/// Two-dimensional real Fourier transforms of small tiles, by blocks.
+#pragma once
+
+#include <coldzoom/backend/block/block.hpp>
+#include <coldzoom/backend/twiddles.hpp>
+
+namespace coldzoom::inline COLDZOOM_ISA::blocks {
+
+/// Spectra are arrays of these.
+template <class T> struct alignas(2 * sizeof(T)) complex {
+  using real = T;
+  T re, im;
+
+  friend COLDZOOM_HD constexpr complex operator+(const complex& a, const complex& b) {
+    return {a.re + b.re, a.im + b.im};
+  }
+  friend COLDZOOM_HD constexpr complex operator-(const complex& a, const complex& b) {
+    return {a.re - b.re, a.im - b.im};
+  }
+};
+
+/// z exp(-2 pi i k / 32) for a k that is known once loops are unrolled.
+template <class T> COLDZOOM_HD constexpr complex<T> rotate(const complex<T>& z, int k) {
+  const T c = static_cast<T>(detail::cosine_32(k)), s = static_cast<T>(detail::cosine_32(k - 8));
+  if (k == 0) return z;
+  if (k == 4) return {(z.re + z.im) * c, (z.im - z.re) * c};
+  if (k == 8) return {z.im, -z.re};
+  if (k == 12) return {(z.im - z.re) * s, -(z.re + z.im) * s};
+  return {z.re * c + z.im * s, z.im * c - z.re * s};
+}
+
+/// z[k] becomes the sum over j of z[j] exp(-2 pi i j k / N), N = 2, 4 .. 32: by halves, in registers.
+template <class T, int N> COLDZOOM_HD constexpr void fft(complex<T> (&z)[N]) {
+  if constexpr (N > 1) {
+    complex<T> even[N / 2], odd[N / 2];
+    COLDZOOM_UNROLL
+    for (int i = 0; i < N / 2; ++i) {
+      even[i] = z[2 * i];
+      odd[i] = z[2 * i + 1];
+    }
+    fft(even);
+    fft(odd);
+    COLDZOOM_UNROLL
+    for (int k = 0; k < N / 2; ++k) {
+      const complex<T> turned = rotate(odd[k], k * (32 / N));
+      z[k] = even[k] + turned;
+      z[k + N / 2] = even[k] - turned;
+    }
+  }
+}
+
+/// How one axis of a picture lies on tiles: points begin .. end - 1 of tile t hold positions first + t * step
+/// + point, or those of a kernel, turned about position `first` and around the tile. Other points are zero,
+/// as are positions outside the picture.
+struct tile_axis {
+  int size;  // of the picture
+  int tiles, step, first;
+  int begin, end;
+  int around;  // 0, or the points of a tile that a kernel lies on
+
+  /// -1 where there is none.
+  COLDZOOM_HD constexpr int position(int tile, int point) const {
+    if (point < begin || point >= end) return -1;
+    int at = first + tile * step + (around > 0 ? -point : point);
+    if (around > 0 && at < 0) at += around;
+    return at >= 0 && at < size ? at : -1;
+  }
+};
+
+/// Planes of pictures, plane (n, c) at n * image_stride + c * channel_stride, and the tiles they lie on.
+struct tiled_planes {
+  tile_axis rows, cols;
+  int channels;
+  index_t image_stride, channel_stride;
+
+  COLDZOOM_HD constexpr int tiles() const { return rows.tiles * cols.tiles; }
+  /// Where the pixel of a tile's point lies, beside the plane's first; -1 for none.
+  COLDZOOM_HD constexpr index_t pixel(int tile, int row, int col) const {
+    const int y = rows.position(tile / cols.tiles, row), x = cols.position(tile % cols.tiles, col);
+    return y < 0 || x < 0 ? -1 : static_cast<index_t>(y) * cols.size + x;
+  }
+};
+
+/// What both directions share. A real tile of N x N points, N = 8, 16 or 32, has N * N / 2 + 2 frequencies,
+/// numbered as those of the host's tile_fft: columns 1 .. N/2 - 1 of the transform (each N long), then rows 0
+/// .. N/2 of column 0, then rows 0 .. N/2 of column N/2. Frequency f of tile t of plane (n, c) is element
+/// [f][n][t][c] of the spectrum.
+///
+/// A block takes one tile of some channels. A thread transforms two rows as one complex row, in place, and
+/// then a column; the two real columns, 0 and N/2, are one complex column too. Block: [n][tile][channels].
+template <class Real, int N> struct tile_transform {
+  static_assert(N == 8 || N == 16 || N == 32);
+  using value = complex<Real>;
+  static constexpr int frequencies = N * N / 2 + 2, half = N / 2;
+  static constexpr int width = 1024 / (N * static_cast<int>(sizeof(Real)));  // channels of a block
+  static constexpr int most_threads = width * half;
+  // Rows of half + 1 numbers and planes an odd multiple of two from each other keep threads off each other's
+  // banks.
+  static constexpr int row_pitch = half + 1, plane_pitch = N * row_pitch + 2;
+  static constexpr index_t shared_bytes = index_t(width) * plane_pitch * static_cast<index_t>(sizeof(value));
+
+  tiled_planes planes;
+  index_t frequency_stride;  // numbers from one frequency to the next
+
+  COLDZOOM_HD int groups() const { return (planes.channels + width - 1) / width; }
+  index_t blocks(index_t images) const { return images * planes.tiles() * groups(); }
+
+ protected:
+  /// The tile of a block.
+  struct place {
+    index_t image;
+    int tile, first_channel;
+  };
+  COLDZOOM_HD place place_of(index_t block) const {
+    const int groups_here = groups(), tiles = planes.tiles();
+    const index_t plane = block / groups_here;
+    return {plane / tiles, static_cast<int>(plane % tiles), static_cast<int>(block % groups_here) * width};
+  }
+  COLDZOOM_HD bool holds(const place& at, int channel) const {
+    return at.first_channel + channel < planes.channels;
+  }
+  /// Frequency 0 of a channel of the block.
+  COLDZOOM_HD index_t spectrum_of(const place& at, int channel) const {
+    return (at.image * planes.tiles() + at.tile) * planes.channels + at.first_channel + channel;
+  }
+  COLDZOOM_HD index_t plane_of(const place& at, int channel) const {
+    return at.image * planes.image_stride + (at.first_channel + channel) * planes.channel_stride;
+  }
+  COLDZOOM_HD static value* row_of(value* tiles, int channel, int row) {
+    return tiles + channel * plane_pitch + row * row_pitch;
+  }
+  /// f(channel, point's row, point's column, its place in shared memory) for a thread's share of the points.
+  template <class F> COLDZOOM_HD void for_each_point(const place& at, value* tiles, int thread, F&& f) const {
+    for (int i = thread; i < width * N * N; i += most_threads) {
+      const int channel = i / (N * N), row = i / N % N, col = i % N;
+      if (!holds(at, channel)) return;
+      f(channel, row, col, reinterpret_cast<Real*>(row_of(tiles, channel, row)) + col);
+    }
+  }
+};
+
+/// spectrum = transform of the tiles of `from`.
+template <class Real, int N> struct analyse_tiles : tile_transform<Real, N> {
+  using base = tile_transform<Real, N>;
+  using base::half, base::width, base::row_of;
+  using typename base::value;
+
+  const Real* from;
+  value* spectrum;
+
+  template <Block K> COLDZOOM_HD void operator()(K& block) const {
+    const auto at = this->place_of(block.index());
+    value* tiles = block.template shared<value>(width * base::plane_pitch);
+    block.for_each_thread([&](int thread) {
+      this->for_each_point(at, tiles, thread, [&](int channel, int row, int col, Real* to) {
+        const index_t pixel = this->planes.pixel(at.tile, row, col);
+        *to = pixel < 0 ? Real(0) : from[this->plane_of(at, channel) + pixel];
+      });
+    });
+    block.for_each_thread([&](int thread) {
+      const int channel = thread % width, row = thread / width;
+      if (this->holds(at, channel)) transform_rows(row_of(tiles, channel, row));
+    });
+    block.for_each_thread([&](int thread) {
+      const int channel = thread % width, col = thread / width;
+      if (!this->holds(at, channel)) return;
+      value z[N];
+      const value* column = row_of(tiles, channel, 0) + col;
+      COLDZOOM_UNROLL
+      for (int row = 0; row < N; ++row) z[row] = column[row * base::row_pitch];
+      fft(z);
+      store_column(z, col, spectrum + this->spectrum_of(at, channel));
+    });
+  }
+
+ private:
+  /// Two rows of N pixels, half the tile from each other, become two of frequencies 0 and N/2 (both real, as
+  /// one number), 1, 2 .. N/2 - 1.
+  COLDZOOM_HD static void transform_rows(value* upper) {
+    value* lower = upper + half * base::row_pitch;
+    const Real *a = reinterpret_cast<const Real*>(upper), *b = reinterpret_cast<const Real*>(lower);
+    value z[N];
+    COLDZOOM_UNROLL
+    for (int j = 0; j < N; ++j) z[j] = {a[j], b[j]};
+    fft(z);
+    upper[0] = {z[0].re, z[half].re};
+    lower[0] = {z[0].im, z[half].im};
+    COLDZOOM_UNROLL
+    for (int k = 1; k < half; ++k) separate(z[k], z[N - k], upper[k], lower[k]);
+  }
+  COLDZOOM_HD void store_column(const value (&z)[N], int col, value* to) const {
+    const index_t stride = this->frequency_stride;
+    if (col > 0) {
+      COLDZOOM_UNROLL
+      for (int k = 0; k < N; ++k) to[((col - 1) * N + k) * stride] = z[k];
+    } else {
+      COLDZOOM_UNROLL
+      for (int k = 0; k <= half; ++k) {
+        separate(z[k], z[(N - k) % N], to[((half - 1) * N + k) * stride],
+                 to[(half * N - half + 1 + k) * stride]);
+      }
+    }
+  }
+  /// Transforms of two real sequences, of which `p` and `q` are frequencies k and N - k as one complex.
+  COLDZOOM_HD static void separate(const value& p, const value& q, value& first, value& second) {
+    first = {(p.re + q.re) / 2, (p.im - q.im) / 2};
+    second = {(p.im + q.im) / 2, (q.re - p.re) / 2};
+  }
+};
+
+/// to = inverse transform of the spectrum + bias, or with `add` to += that. Several tiles may not hold the
+/// same pixel.
+template <class Real, int N> struct synthesise_tiles : tile_transform<Real, N> {
+  using base = tile_transform<Real, N>;
+  using base::half, base::width, base::row_of;
+  using typename base::value;
+
+  const value* spectrum;
+  const Real* bias;  // of each channel, or null
+  bool add;
+  Real* to;
+
+  template <Block K> COLDZOOM_HD void operator()(K& block) const {
+    const auto at = this->place_of(block.index());
+    value* tiles = block.template shared<value>(width * base::plane_pitch);
+    block.for_each_thread([&](int thread) {
+      const int channel = thread % width, col = thread / width;
+      if (!this->holds(at, channel)) return;
+      value z[N];
+      load_column(spectrum + this->spectrum_of(at, channel), col, z);
+      fft(z);
+      value* column = row_of(tiles, channel, 0) + col;
+      COLDZOOM_UNROLL
+      for (int row = 0; row < N; ++row) column[row * base::row_pitch] = {z[row].im, z[row].re};
+    });
+    block.for_each_thread([&](int thread) {
+      const int channel = thread % width, row = thread / width;
+      if (this->holds(at, channel)) invert_rows(row_of(tiles, channel, row));
+    });
+    block.for_each_thread([&](int thread) {
+      this->for_each_point(at, tiles, thread, [&](int channel, int row, int col, const Real* found) {
+        const index_t pixel = this->planes.pixel(at.tile, row, col);
+        if (pixel < 0) return;
+        Real* const y = to + this->plane_of(at, channel) + pixel;
+        *y = (add ? *y : Real(0)) + *found / (N * N) + (bias ? bias[at.first_channel + channel] : Real(0));
+      });
+    });
+  }
+
+ private:
+  // An inverse transform is the forward one with real and imaginary parts exchanged on both sides: what is
+  // loaded here is exchanged.
+  COLDZOOM_HD void load_column(const value* from, int col, value (&z)[N]) const {
+    const index_t stride = this->frequency_stride;
+    if (col > 0) {
+      COLDZOOM_UNROLL
+      for (int k = 0; k < N; ++k) {
+        const value found = from[((col - 1) * N + k) * stride];
+        z[k] = {found.im, found.re};
+      }
+    } else {
+      COLDZOOM_UNROLL
+      for (int k = 0; k <= half; ++k) {
+        join(from[((half - 1) * N + k) * stride], from[(half * N - half + 1 + k) * stride], z[k],
+             z[(N - k) % N], k % half != 0);
+      }
+    }
+  }
+  /// The way back of transform_rows, N * N times too large with that of the columns.
+  COLDZOOM_HD static void invert_rows(value* upper) {
+    value* lower = upper + half * base::row_pitch;
+    value z[N];
+    z[0] = {lower[0].re, upper[0].re};
+    z[half] = {lower[0].im, upper[0].im};
+    COLDZOOM_UNROLL
+    for (int k = 1; k < half; ++k) join(upper[k], lower[k], z[k], z[N - k], true);
+    fft(z);
+    Real *a = reinterpret_cast<Real*>(upper), *b = reinterpret_cast<Real*>(lower);
+    COLDZOOM_UNROLL
+    for (int j = 0; j < N; ++j) {
+      a[j] = z[j].im;
+      b[j] = z[j].re;
+    }
+  }
+  /// Frequency k of two real sequences becomes frequencies k and, with `both`, N - k of one complex,
+  /// exchanged.
+  COLDZOOM_HD static void join(const value& first, const value& second, value& p, value& q, bool both) {
+    if (both) q = {second.re - first.im, first.re + second.im};
+    p = {first.im + second.re, first.re - second.im};
+  }
+};
+
+}  // namespace coldzoom::inline COLDZOOM_ISA::blocks
