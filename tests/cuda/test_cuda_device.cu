@@ -7,6 +7,7 @@
 #include <coldzoom/testing/degradation_laws.hpp>
 #include <coldzoom/testing/latent_laws.hpp>
 #include <numeric>
+#include <tuple>
 
 #include "common/errors.hpp"
 #include "cuda/device_checks.cuh"
@@ -31,6 +32,21 @@ struct block_probe {
     for (int phase = 0; phase < 2; ++phase) block.for_each_thread([&](int t) { mine[t] += row[t]; });
     const float total = cz::blocks::sum(block, shared, [&](int t) { return row[t]; });
     block.for_each_thread([&](int t) { out[block.index() * block.threads() + t] = mine[t] + total; });
+  }
+};
+
+/// Number i of the stream `key` in each of its forms.
+struct random_probe {
+  cz::sample_key key;
+  std::uint32_t* words;
+  float* uniforms;
+  float* normals;
+
+  COLDZOOM_HD void operator()(index_t i) const {
+    const auto at = static_cast<std::uint64_t>(i);
+    words[i] = cz::random_word(key, at);
+    uniforms[i] = cz::random_uniform(key, at);
+    normals[i] = cz::random_normal(key, at);
   }
 };
 
@@ -160,6 +176,30 @@ BOOST_AUTO_TEST_CASE(blocks) {
     BOOST_TEST(relative_error(to_host<float>(device, out.data(), count), wanted) < 1e-6);
   }
   BOOST_CHECK_THROW(device.for_each_block(1, 257, 0, block_probe{}), cz::error);
+}
+
+BOOST_AUTO_TEST_CASE(random_numbers) {
+  const index_t count = 1 << 20;
+  const auto draw = [&](auto b) {
+    auto words = b.template allocate<std::uint32_t>(count);
+    auto uniforms = b.template allocate<float>(count), normals = b.template allocate<float>(count);
+    b.for_each_index(
+        count,
+        random_probe{
+            {3, cz::stream::user, std::uint64_t(1) << 40}, words.data(), uniforms.data(), normals.data()});
+    return std::tuple(to_host<std::uint32_t>(b, words.data(), count),
+                      to_host<float>(b, uniforms.data(), count), to_host<float>(b, normals.data(), count));
+  };
+  const auto [words, uniforms, normals] = draw(cuda());
+  const auto [words_wanted, uniforms_wanted, normals_wanted] = draw(reference());
+  BOOST_TEST((words == words_wanted));
+  BOOST_TEST((uniforms == uniforms_wanted));
+  index_t far = 0;
+  for (std::size_t i = 0; i < normals.size(); ++i) {
+    const float size = std::abs(normals_wanted[i]), ulp = std::nextafter(size, INFINITY) - size;
+    far += !(std::abs(normals[i] - normals_wanted[i]) <= 2 * ulp);
+  }
+  BOOST_TEST(far == 0);
 }
 
 BOOST_AUTO_TEST_CASE(buffers_outlive_their_backend) {
