@@ -1,6 +1,7 @@
 // The paths that layers take on a device, on the host: finite differences, the generic versions, and the same
 // bits whatever the order of the threads.
 #define BOOST_TEST_MODULE block_layers
+#include <array>
 #include <boost/test/unit_test.hpp>
 #include <coldzoom/nn/reconstructor.hpp>
 #include <coldzoom/testing/block_backend.hpp>
@@ -111,6 +112,63 @@ BOOST_AUTO_TEST_CASE(blocks_of_convolution_normalisation_activation) {
       {2, 1, 3, 3});
 }
 
+namespace {
+
+/// Norms of single planes between convolutions: they run in the sweeps between spectra. `points`: of the
+/// tiles that each convolution should work on, 0 for a direct one.
+struct spectral_chain {
+  using first_block = cz::conv_block<cz::layer_norm_pixels, cz::gelu, cz::time_condition>;
+  using plain_block = cz::conv_block<cz::layer_norm_pixels, cz::silu>;
+  using network = cz::sequence<first_block, plain_block, cz::conv2d>;
+
+  static network make(index_t side, std::array<index_t, 4> channels, std::array<index_t, 3> kernels) {
+    const cz::layer_norm_pixels norm(side, side);
+    return network{
+        first_block{cz::conv2d::same(channels[0], channels[1], kernels[0]), norm,
+                    cz::time_condition(channels[1], 4, 5)},
+        plain_block{cz::conv2d::same(channels[1], channels[2], kernels[1]), norm},
+        cz::conv2d::same(channels[2], channels[3], kernels[2]),
+    };
+  }
+  static void check_points(const network& chain, cz::shape in, std::array<int, 3> points) {
+    device<float> b;
+    auto ws = chain.make_workspace(b, in, cz::pass::train);
+    const auto of = [](auto& convolution) {
+      auto* spectral = convolution.convolution.spectral();
+      return spectral ? spectral->shared_points() : 0;
+    };
+    BOOST_TEST(of(std::get<0>(ws.children).conv) == points[0]);
+    BOOST_TEST(of(std::get<1>(ws.children).conv) == points[1]);
+    BOOST_TEST(of(std::get<2>(ws.children)) == points[2]);
+  }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(spectra_are_handed_on) {
+  const auto check = [](index_t side, std::array<index_t, 4> channels, std::array<index_t, 3> kernels,
+                        std::array<int, 3> points) {
+    const auto chain = spectral_chain::make(side, channels, kernels);
+    const cz::shape in{3, channels[0], side, side};
+    spectral_chain::check_points(chain, in, points);
+    check_values(chain, in);
+    // In double, where rounding hides nothing.
+    using network = spectral_chain::network;
+    const passes found = layer_probe<device<double>, network>(device<double>(1), chain, in).run();
+    const passes wanted =
+        layer_probe<cz::reference_backend<double>, network>(cz::reference_backend<double>(), chain, in).run();
+    BOOST_TEST(relative_error(found.y, wanted.y) < 1e-12);
+    BOOST_TEST(relative_error(found.dx, wanted.dx) < 1e-12);
+    BOOST_TEST(relative_error(found.gradients, wanted.gradients) < 1e-12);
+  };
+  check(6, {16, 16, 16, 16}, {5, 5, 5}, {8, 8, 8});
+  check(6, {1, 19, 21, 1}, {5, 5, 3}, {0, 8, 0});  // between direct ones
+  check(13, {20, 33, 17, 20}, {5, 7, 5}, {16, 16, 16});
+  check(14, {32, 32, 32, 32}, {5, 7, 5}, {16, 32, 16});  // tiles of other sizes
+  check(28, {1, 16, 32, 16}, {7, 7, 7}, {0, 32, 32});    // as in the reconstructor
+  check(30, {16, 16, 16, 16}, {7, 7, 7}, {0, 0, 0});     // more than a tile
+}
+
 BOOST_AUTO_TEST_CASE(networks_of_every_layer) {
   check_values(small_u_net(), every_layer_image);
   check_values(small_classifier(), every_layer_image);
@@ -119,5 +177,8 @@ BOOST_AUTO_TEST_CASE(networks_of_every_layer) {
 BOOST_AUTO_TEST_CASE(reconstructor) {
   const cz::shape in{5, 1, 13, 12};
   // Short times: the highest frequency is 1834, and the rounding of a large angle is no fault of a backend.
-  check_values(cz::reconstructor(in, {16, 20, 7}, 5), in, {0, 0x1p-14, 0x1p-13, 0x1p-12, 0x1p-11});
+  const values times{0, 0x1p-14, 0x1p-13, 0x1p-12, 0x1p-11};
+  check_values(cz::reconstructor(in, {16, 20, 7}, 5), in, times);
+  const cz::shape original{2, 1, 28, 28};  // spectra go from the outer chain into the inner and on within it
+  check_values(cz::reconstructor::original(original), original, {times[1], times[4]});
 }

@@ -17,6 +17,10 @@ concept own_block_convolution = requires(B& b, const convolution_geometry& g) {
   { b.make_block_convolution(g, index_t{1}, true) } -> std::same_as<typename B::block_convolution>;
 };
 
+/// Whether convolutions are those of block kernels, which take and give spectra.
+template <class B>
+concept hands_spectra = BlockBackend<B> && !own_block_convolution<B>;
+
 /// The convolution of a backend of blocks, whole batches at a time: its own, or that of block kernels.
 template <BlockBackend B>
 auto make_block_convolution(B& b, const convolution_geometry& g, index_t capacity, bool train) {
@@ -98,7 +102,7 @@ struct conv2d {
 
   template <Backend B>
   void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>&,
-               activation<B> y, workspace<B>& ws, image_callback<real_t<B>> next = {}) const {
+               activation<B> y, workspace<B>& ws, [[maybe_unused]] input_receiver_t<B> next = {}) const {
     if constexpr (detail::fast_convolution<B>) {
       ws.convolution.forward(b.pool(), x.dims.n, x.data, y.data, next);
     } else if constexpr (BlockBackend<B>) {
@@ -112,9 +116,11 @@ struct conv2d {
   template <Backend B>
   void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>&,
                 activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws,
-                image_callback<real_t<B>> next = {}) const {
+                [[maybe_unused]] gradient_receiver_t<B> next = {}) const {
     if constexpr (detail::fast_convolution<B>) {
       backward_with(b, x, dy, dx, ws, {}, next);
+    } else if constexpr (detail::hands_spectra<B>) {
+      ws.convolution.backward(b, x.dims.n, x.data, dy.data, dx.data, gradients, bias(gradients), next);
     } else if constexpr (BlockBackend<B>) {
       ws.convolution.backward(b, x.dims.n, x.data, dy.data, dx.data, gradients, bias(gradients));
     } else {
@@ -135,10 +141,18 @@ struct conv2d {
       ws.convolution.add_gradients(b.pool(), gradients, bias(gradients));
   }
 
-  // Images one by one, see layer.hpp.
+  // Handing over, see layer.hpp.
   template <class B> static constexpr bool hands_output = detail::fast_convolution<B>;
-  template <class B> static constexpr bool hands_gradient = detail::fast_convolution<B>;
-  template <Backend B> image_callback<real_t<B>> input_receiver(workspace<B>& ws) const {
+  template <class B>
+  static constexpr bool hands_gradient = detail::fast_convolution<B> || detail::hands_spectra<B>;
+  template <Backend B> bool may_hand_gradient([[maybe_unused]] workspace<B>& ws) const {
+    if constexpr (detail::hands_spectra<B>) return ws.convolution.spectral() != nullptr;
+    return hands_gradient<B>;
+  }
+  template <Backend B> input_receiver_t<B> input_receiver([[maybe_unused]] workspace<B>& ws) const {
+    if constexpr (detail::hands_spectra<B>) {
+      if (auto* spectral = ws.convolution.spectral()) return spectral->input();
+    }
     if constexpr (detail::fast_convolution<B>) {
       if (ws.convolution.takes_images()) {
         constexpr auto take = [](const conv2d&, workspace<B>& to, index_t image, real_t<B>* x) {
@@ -149,7 +163,7 @@ struct conv2d {
     }
     return {};
   }
-  template <Backend B> image_callback<real_t<B>> gradient_receiver(workspace<B>& ws) const {
+  template <Backend B> gradient_receiver_t<B> gradient_receiver([[maybe_unused]] workspace<B>& ws) const {
     if constexpr (detail::fast_convolution<B>) {
       if (ws.convolution.takes_images()) {
         constexpr auto take = [](const conv2d&, workspace<B>& to, index_t image, real_t<B>* dy) {

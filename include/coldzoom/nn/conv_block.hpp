@@ -18,12 +18,16 @@ concept block_normalisation =
     BlockBackend<B> && std::derived_from<Norm, normalisation_base<Norm>> && requires {
   typename Activation::function;
 };
+template <class B, class Norm, class Activation>
+concept spectral_normalisation =
+    block_normalisation<B, Norm, Activation> && hands_spectra<B> && std::same_as<Norm, layer_norm_pixels>;
 }  // namespace detail
 
 /// y = activation(norm(conv(x))) + condition(side), the condition giving one number per channel.
 /// The same as the layers one after another; where the backend has a fast convolution and a fused
 /// `normalisation`, they run in the convolution's own tasks, while the image is in the cache. A backend of
-/// blocks takes norm, activation and condition in one sweep.
+/// blocks takes norm, activation and condition in one sweep; a norm of single planes, in the sweep that
+/// transforms them between this convolution and its neighbours.
 template <class Norm, class Activation, class Condition = no_condition> struct conv_block {
   conv2d conv;
   Norm norm;
@@ -33,6 +37,7 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
   template <class B>
   using fused_norm = typename B::template normalisation<Norm::affine, typename Activation::function>;
   template <class B> static constexpr bool in_blocks = detail::block_normalisation<B, Norm, Activation>;
+  template <class B> static constexpr bool spectral = detail::spectral_normalisation<B, Norm, Activation>;
   static constexpr bool conditioned = !std::is_same_v<Condition, no_condition>;
 
   shape output_shape(shape in) const { return norm.output_shape(conv.output_shape(in)); }
@@ -55,12 +60,22 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
     typename Condition::template workspace<B> network;
     activation_buffer<B> e;
   };
+  template <Backend B> struct spectral_workspace {};
+  template <Backend B>
+    requires spectral<B>
+  struct spectral_workspace<B> {
+    bool train = false;
+    const real_t<B>* affine = nullptr;
+    buffer_t<B> parts, scratch;  // of the gradient of the affine
+    index_t rows = 0;            // of the parts
+  };
   template <Backend B> struct generic_workspace {
     conv2d::workspace<B> conv;
     typename Norm::template workspace<B> norm;
     typename Activation::template workspace<B> act;
     activation_buffer<B> convolved, normalised;
     condition_workspace<B> condition;
+    [[no_unique_address]] spectral_workspace<B> spectral;
   };
   /// Each image has a place of its own for statistics and for the gradients of the affine, which `finish`
   /// adds up in the order of the places, so that no result depends on the threads.
@@ -99,10 +114,22 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
                 b.template allocate<real_t<B>>(slots * 2 * n.affine_size()),
                 {}};
       } else {
-        return {
-            conv.make_workspace(b, in, mode), norm.make_workspace(b, out, mode), {}, {b, out}, {b, out}, {}};
+        return {conv.make_workspace(b, in, mode),
+                norm.make_workspace(b, out, mode),
+                {},
+                {b, out},
+                {b, out},
+                {},
+                {}};
       }
     }();
+    if constexpr (spectral<B>) {
+      if (mode == pass::train) {
+        const index_t rows = blocks::plane_parts<real_t<B>>(in.n, out.c), columns = 2 * out.pixels();
+        ws.spectral = {true, nullptr, b.template allocate<real_t<B>>(rows * columns),
+                       b.template allocate<real_t<B>>(blocks::sum_columns_scratch(rows, columns))};
+      }
+    }
     if constexpr (conditioned) {
       ws.condition = {condition.make_workspace(b, in.n, mode), {b, {in.n, out.c, 1, 1}}};
     }
@@ -120,12 +147,13 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
       ws.norm.gamma = ws.affine.data();
       ws.norm.beta = ws.affine.data() + size;
     }
+    if constexpr (spectral<B>) ws.spectral.affine = norm_part(parameters);
     if constexpr (conditioned) condition.prepare(b, condition_part(parameters), ws.condition.network);
   }
 
   template <Backend B>
   void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
-               activation<B> y, workspace<B>& ws, image_callback<real_t<B>> next = {}) const {
+               activation<B> y, workspace<B>& ws, input_receiver_t<B> next = {}) const {
     const index_t n = x.dims.n;
     activation<B> e;
     if constexpr (conditioned) {
@@ -145,6 +173,9 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
       };
       conv.forward(b, parameters, x, side, y, ws.conv, finish);
     } else {
+      if constexpr (spectral<B>) {
+        if (forward_planes(b, parameters, x, side, e, y, ws, next)) return;
+      }
       conv.forward(b, parameters, x, side, ws.convolved.view(n), ws.conv);
       if constexpr (in_blocks<B>) {
         norm.template forward_with<typename Activation::function>(b, norm_part(parameters),
@@ -162,7 +193,7 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
   template <Backend B>
   void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
                 activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws,
-                image_callback<real_t<B>> next = {}) const {
+                gradient_receiver_t<B> next = {}) const {
     const index_t n = x.dims.n;
     activation<B> de;
     if constexpr (conditioned) de = ws.condition.e.view(n);
@@ -170,11 +201,15 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
       const auto begin = [&](index_t image, real_t<B>* d) { backward_image<B>(ws, image, d); };
       conv.backward_with(b, x, dy, dx, ws.conv, begin, next);
     } else if constexpr (in_blocks<B>) {
-      if constexpr (conditioned) blocks::sum_rows(b, n * dy.dims.c, dy.dims.pixels(), dy.data, de.data);
-      norm.template backward_with<typename Activation::function>(
-          b, norm_part(parameters), ws.convolved.view(n), dy, ws.normalised.view(n), norm_part(gradients),
-          ws.norm);
-      conv.backward(b, parameters, x, side, ws.normalised.view(n), dx, gradients, ws.conv);
+      bool done = false;
+      if constexpr (spectral<B>) done = backward_planes(b, parameters, x, side, dy, dx, gradients, ws, next);
+      if (!done) {
+        if constexpr (conditioned) blocks::sum_rows(b, n * dy.dims.c, dy.dims.pixels(), dy.data, de.data);
+        norm.template backward_with<typename Activation::function>(
+            b, norm_part(parameters), ws.convolved.view(n), dy, ws.normalised.view(n), norm_part(gradients),
+            ws.norm);
+        conv.backward(b, parameters, x, side, ws.normalised.view(n), dx, gradients, ws.conv, next);
+      }
     } else {
       if constexpr (conditioned) {
         b.for_each_index(n * dy.dims.c, generic::sum_per_channel<activation<B>, activation<B>>{dy, de},
@@ -206,26 +241,109 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
     if constexpr (conditioned) condition.finish(b, condition_part(gradients), ws.condition.network);
   }
 
-  // Images one by one, see layer.hpp.
-  template <class B> static constexpr bool hands_output = fused<B>;
-  template <class B> static constexpr bool hands_gradient = fused<B>;
-  template <Backend B> image_callback<real_t<B>> input_receiver(workspace<B>& ws) const {
+  // Handing over, see layer.hpp.
+  template <class B> static constexpr bool hands_output = fused<B> || spectral<B>;
+  template <class B>
+  static constexpr bool hands_gradient = fused<B> || (in_blocks<B> && detail::hands_spectra<B>);
+  template <Backend B> bool may_hand_gradient(workspace<B>& ws) const {
+    return hands_gradient<B> && conv.may_hand_gradient<B>(ws.conv);
+  }
+  template <Backend B> input_receiver_t<B> input_receiver(workspace<B>& ws) const {
     return conv.input_receiver<B>(ws.conv);
   }
-  template <Backend B> image_callback<real_t<B>> gradient_receiver(workspace<B>& ws) const {
+  template <Backend B> gradient_receiver_t<B> gradient_receiver([[maybe_unused]] workspace<B>& ws) const {
     if constexpr (fused<B>) {
       if (ws.conv.convolution.takes_images()) {
         constexpr auto take = [](const conv_block&, workspace<B>& to, index_t image, real_t<B>* dy) {
           backward_image<B>(to, image, dy);
           to.conv.convolution.take_gradient(image, dy);
         };
-        return image_callback<real_t<B>>::template bind<take>(*this, ws);
+        return gradient_receiver_t<B>::template bind<take>(*this, ws);
       }
+    } else if constexpr (spectral<B>) {
+      constexpr auto take = [](const conv_block& layer, workspace<B>& to, index_t images,
+                               blocks::handed_gradient<B>* dy) {
+        layer.undo_planes(*dy->backend, to, images, dy->planes);
+      };
+      return gradient_receiver_t<B>::template bind<take>(*this, ws);
     }
     return {};
   }
 
  private:
+  // Norm, activation and condition in the sweep between two convolutions: where this or the next one works on
+  // spectra that lie on one tile.
+
+  static blocks::tiled_planes planes(shape s) { return blocks::whole_planes(s.c, s.h, s.w); }
+  /// False where neither does.
+  template <BlockBackend B>
+  bool forward_planes(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
+                      const_activation<B> e, activation<B> y, workspace<B>& ws,
+                      const input_receiver_t<B>& next) const {
+    auto* fft = ws.conv.convolution.spectral();
+    if (!fft && !next) return false;
+    const index_t n = x.dims.n;
+    const blocks::planes_at<real_t<B>> to = next ? next : blocks::planes_at<real_t<B>>{y.data};
+    const activation<B> convolved = ws.convolved.view(n);
+    blocks::normalise_planes<typename Activation::function, real_t<B>> work{{},
+                                                                            static_cast<real_t<B>>(norm.eps),
+                                                                            ws.spectral.affine,
+                                                                            e.data,
+                                                                            nullptr,
+                                                                            ws.norm.mean.data(),
+                                                                            ws.norm.rstd.data()};
+    if (fft && (!next || next.points == fft->shared_points())) {
+      if (ws.spectral.train) work.x = convolved.data;
+      fft->forward(b, n, x.data, to, work);
+    } else {
+      conv.forward(b, parameters, x, side, convolved, ws.conv);
+      blocks::pass(b, planes(convolved.dims), n, {convolved.data}, to, work);
+    }
+    return true;
+  }
+  /// dy, in memory or a spectrum, becomes the gradient of the convolution's output, where that wants it.
+  template <BlockBackend B>
+  void undo_planes(B& b, workspace<B>& ws, index_t n, const blocks::planes_at<real_t<B>>& dy) const {
+    auto* fft = ws.conv.convolution.spectral();
+    const bool at_once = fft && (!dy.spectrum || dy.points == fft->shared_points());
+    const blocks::planes_at<real_t<B>> to =
+        at_once ? fft->gradient() : blocks::planes_at<real_t<B>>{ws.normalised.view(n).data};
+    real_t<B>* condition_gradient = nullptr;
+    if constexpr (conditioned) condition_gradient = ws.condition.e.view(n).data;
+    const activation<B> convolved = ws.convolved.view(n);
+    blocks::pass(
+        b, planes(convolved.dims), n, dy, to,
+        blocks::normalise_planes_back<typename Activation::function, real_t<B>>{{},
+                                                                                ws.spectral.affine,
+                                                                                convolved.data,
+                                                                                ws.norm.mean.data(),
+                                                                                ws.norm.rstd.data(),
+                                                                                condition_gradient,
+                                                                                ws.spectral.parts.data()});
+    ws.spectral.rows =
+        blocks::plane_blocks<real_t<B>>(dy.spectrum ? dy.points : to.points, n, convolved.dims.c);
+    if (fft && !at_once) fft->take_gradient(b, n, to.memory);
+  }
+  /// False where this convolution takes no spectra and dy lies in memory.
+  template <BlockBackend B>
+  bool backward_planes(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
+                       activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws,
+                       const gradient_receiver_t<B>& next) const {
+    auto* fft = ws.conv.convolution.spectral();
+    if (!fft && dy.data) return false;
+    const index_t n = x.dims.n;
+    if (dy.data) undo_planes(b, ws, n, {dy.data});
+    blocks::sum_columns(b, ws.spectral.rows, 2 * norm.affine_size(), ws.spectral.parts.data(),
+                        ws.spectral.scratch.data(), norm_part(gradients));
+    if (fft) {
+      // The norm takes the mean of every plane away, so the gradient of the bias is zero.
+      fft->backward(b, n, nullptr, dx.data, gradients, next);
+    } else {
+      conv.backward(b, parameters, x, side, ws.normalised.view(n), dx, gradients, ws.conv);
+    }
+    return true;
+  }
+
   /// dy of one image becomes the gradient of the convolution's output.
   template <Backend B> static void backward_image(workspace<B>& ws, index_t image, real_t<B>* dy) {
     const index_t size = ws.norm.affine_size();

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <coldzoom/backend/backend.hpp>
+#include <coldzoom/backend/block/handing.hpp>
 #include <coldzoom/backend/image_callback.hpp>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/core/random.hpp>
@@ -45,6 +46,23 @@ struct parameter_info {
 };
 using parameter_list = std::vector<parameter_info>;
 
+namespace detail {
+template <class B> struct receivers {
+  using input = image_callback<real_t<B>>;
+  using gradient = image_callback<real_t<B>>;
+};
+template <BlockBackend B> struct receivers<B> {
+  using input = blocks::planes_at<real_t<B>>;
+  using gradient = blocks::gradient_callback<B>;
+};
+}  // namespace detail
+
+/// What a layer hands its output to, image by image, in place of memory; on a backend of blocks, where the
+/// spectrum of all images goes. Empty by default.
+template <Backend B> using input_receiver_t = typename detail::receivers<B>::input;
+/// The same for its gradient; on a backend of blocks a call for all images.
+template <Backend B> using gradient_receiver_t = typename detail::receivers<B>::gradient;
+
 /// A layer `L` on backend `B`. All parameters of a network lie in one flat array; a layer sees its own part.
 ///
 /// - `output_shape(in)`: throws `error` where the input does not fit;
@@ -57,14 +75,16 @@ using parameter_list = std::vector<parameter_info>;
 ///   in ws); dx.data may be null; dy may be overwritten;
 /// - `finish(b, gradients, ws)`: adds what backward has summed in ws since the last `finish`.
 ///
-/// Neighbours in a chain may pass images on one by one, in the tasks of the pool and while the image is in
-/// the cache; nothing of the activation between them is then kept in memory. Optional members for that:
-/// - `hands_output<B>` = true, and `forward(..., ws, next)`: next(image, y of it) for every complete image;
-///   y.data may be null;
-/// - `input_receiver(ws)`: what the layer before calls as `next`, empty where the layer cannot. `forward`
-/// then
+/// Neighbours in a chain may pass on what they make, without memory for the activation between them: image by
+/// image, in the tasks of the pool and while the image is in the cache; on a backend of blocks as a spectrum,
+/// all images in one kernel. Optional members for that:
+/// - `hands_output<B>` = true, and `forward(..., ws, next)`: next(image, y of it) for every complete image,
+/// or
+///   the spectrum of y to `next`; y.data may be null;
+/// - `input_receiver(ws)`: what the layer before gets as `next`, empty where the layer cannot. `forward` then
 ///   comes with x.data null, and so does `backward`;
-/// - `hands_gradient<B>` = true, and `backward(..., ws, next)`: next(image, dx of it), dx.data null;
+/// - `hands_gradient<B>` = true, and `backward(..., ws, next)`: next(image, dx of it), or next(images, the
+///   spectrum of dx), dx.data null; `may_hand_gradient(ws)` = false where it cannot after all;
 /// - `gradient_receiver(ws)`: likewise; `backward` then comes with dy.data null.
 ///
 /// A layer is const throughout, so one network may predict on several threads, each with a workspace of its
@@ -95,14 +115,19 @@ template <class L, class B> consteval bool hands_gradient() {
   if constexpr (requires { L::template hands_gradient<B>; }) return L::template hands_gradient<B>;
   return false;
 }
+template <Backend B, class L, class Workspace> bool may_hand_gradient(const L& layer, Workspace& ws) {
+  if constexpr (requires { layer.template may_hand_gradient<B>(ws); })
+    return layer.template may_hand_gradient<B>(ws);
+  return hands_gradient<L, B>();
+}
 template <Backend B, class L, class Workspace>
-image_callback<real_t<B>> input_receiver(const L& layer, Workspace& ws) {
+input_receiver_t<B> input_receiver(const L& layer, Workspace& ws) {
   if constexpr (requires { layer.template input_receiver<B>(ws); })
     return layer.template input_receiver<B>(ws);
   return {};
 }
 template <Backend B, class L, class Workspace>
-image_callback<real_t<B>> gradient_receiver(const L& layer, Workspace& ws) {
+gradient_receiver_t<B> gradient_receiver(const L& layer, Workspace& ws) {
   if constexpr (requires { layer.template gradient_receiver<B>(ws); })
     return layer.template gradient_receiver<B>(ws);
   return {};

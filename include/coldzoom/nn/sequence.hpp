@@ -75,9 +75,10 @@ template <class Layers> struct chain {
     std::vector<activation_buffer<B>> between;  // train: one after each layer but the last; else two in turn
     std::array<activation_buffer<B>, 2> gradient;  // train: two in turn
     std::vector<shape> shapes;                     // input of each layer, then the output
-    // The receivers of each layer that its neighbour hands its images to, one by one; empty where it does
+    // The receivers of each layer that its neighbour hands its output and gradient to; empty where it does
     // not, and an activation lies in memory between them.
-    std::vector<image_callback<real_t<B>>> input, output;
+    std::vector<input_receiver_t<B>> input;
+    std::vector<gradient_receiver_t<B>> output;
     bool keep_all = false;  // whether `between` holds one entry for each layer
   };
 
@@ -131,7 +132,7 @@ template <class Layers> struct chain {
 
   template <Backend B>
   void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
-               activation<B> y, workspace<B>& ws, image_callback<real_t<B>> next = {}) const {
+               activation<B> y, workspace<B>& ws, input_receiver_t<B> next = {}) const {
     const std::size_t last = ws.shapes.size() - 2;
     connect(ws);
     const_activation<B> input = x;
@@ -151,7 +152,7 @@ template <class Layers> struct chain {
   template <Backend B>
   void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
                 activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws,
-                image_callback<real_t<B>> next = {}) const {
+                gradient_receiver_t<B> next = {}) const {
     const index_t n = x.dims.n;
     index_t offset = parameter_count();
     activation<B> from_above = dy;
@@ -173,16 +174,23 @@ template <class Layers> struct chain {
     });
   }
 
-  // Images one by one, see layer.hpp: a chain takes them where its first or last layer does.
+  // Handing over, see layer.hpp: a chain does what its first or last layer does.
   template <class B>
   static constexpr bool hands_output = detail::hands_output<typename ends_of<Layers>::last, B>();
   template <class B>
   static constexpr bool hands_gradient = detail::hands_gradient<typename ends_of<Layers>::first, B>();
-  template <Backend B> image_callback<real_t<B>> input_receiver(workspace<B>& ws) const {
+  template <Backend B> bool may_hand_gradient(workspace<B>& ws) const {
+    bool may = false;
+    detail::visit(layers, ws.children, [&](const auto& layer, auto& child, std::size_t i) {
+      if (i == 0) may = detail::may_hand_gradient<B>(layer, child);
+    });
+    return may;
+  }
+  template <Backend B> input_receiver_t<B> input_receiver(workspace<B>& ws) const {
     connect(ws);
     return ws.input.front();
   }
-  template <Backend B> image_callback<real_t<B>> gradient_receiver(workspace<B>& ws) const {
+  template <Backend B> gradient_receiver_t<B> gradient_receiver(workspace<B>& ws) const {
     connect(ws);
     return ws.output.back();
   }
@@ -203,13 +211,13 @@ template <class Layers> struct chain {
     ws.output.resize(ws.shapes.size() - 1);
     bool hands = true;
     detail::visit(layers, ws.children, [&](const auto& layer, auto& child, std::size_t i) {
-      ws.input[i] = hands ? detail::input_receiver<B>(layer, child) : image_callback<real_t<B>>{};
+      ws.input[i] = hands ? detail::input_receiver<B>(layer, child) : input_receiver_t<B>{};
       hands = detail::hands_output<std::remove_cvref_t<decltype(layer)>, B>();
     });
     hands = true;
     detail::visit_reverse(layers, ws.children, [&](const auto& layer, auto& child, std::size_t i) {
-      ws.output[i] = hands ? detail::gradient_receiver<B>(layer, child) : image_callback<real_t<B>>{};
-      hands = detail::hands_gradient<std::remove_cvref_t<decltype(layer)>, B>();
+      ws.output[i] = hands ? detail::gradient_receiver<B>(layer, child) : gradient_receiver_t<B>{};
+      hands = detail::may_hand_gradient<B>(layer, child);
     });
   }
   // Output of layer i; null where it is handed over.

@@ -99,6 +99,13 @@ template <class T> struct sum_pair {
   }
 };
 
+/// values[0] + values[1] + .. + values[count - 1].
+template <class T> COLDZOOM_HD T sum_in_order(const T* values, int count) {
+  T total = 0;
+  for (int i = 0; i < count; ++i) total += values[i];
+  return total;
+}
+
 /// The sum of value(thread) over the threads, in every thread. `shared` has room for one T a thread. The
 /// order is a tree of eights that depends on the number of threads alone.
 template <class T, Block K, class Value> COLDZOOM_HD T sum(K& block, T* shared, const Value& value) {

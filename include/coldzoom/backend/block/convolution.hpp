@@ -35,9 +35,20 @@ template <BlockBackend B> class convolution {
   void forward(B& b, index_t images, const real* x, real* y) {
     std::visit([&](auto& c) { c.forward(b, images, x, y); }, held_);
   }
-  /// dx unless null; adds to dw and db. After `forward` for the same images.
-  void backward(B& b, index_t images, const real* x, const real* dy, real* dx, real* dw, real* db) {
-    std::visit([&](auto& c) { c.backward(b, images, x, dy, dx, dw); }, held_);
+  /// The algorithm, where it takes and gives spectra that lie on one tile; else null.
+  fft_convolution<B>* spectral() {
+    auto* fft = std::get_if<fft_convolution<B>>(&held_);
+    return fft && fft->shared_points() > 0 ? fft : nullptr;
+  }
+  /// dx unless null, or next(images, where its spectrum is) if there is one, which only spectral() may be
+  /// given; adds to dw and db. After `forward` for the same images.
+  void backward(B& b, index_t images, const real* x, const real* dy, real* dx, real* dw, real* db,
+                gradient_callback<B> next = {}) {
+    if (auto* fft = std::get_if<fft_convolution<B>>(&held_)) {
+      fft->backward(b, images, dy, dx, dw, next);
+    } else {
+      std::get<direct_convolution<B>>(held_).backward(b, images, x, dy, dx, dw);
+    }
     sum_rows(b, images * g_.out_channels, g_.out_h() * g_.out_w(), dy, bias_parts_.data());
     add_in_order(b, images, g_.out_channels, bias_parts_.data(), db);
   }

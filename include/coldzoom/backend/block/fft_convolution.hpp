@@ -2,10 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <coldzoom/backend/block/plane_pass.hpp>
 #include <coldzoom/backend/block/spectral_product.hpp>
 #include <coldzoom/backend/convolution_geometry.hpp>
 #include <limits>
-#include <type_traits>
 
 namespace coldzoom::inline COLDZOOM_ISA::blocks {
 
@@ -63,24 +63,43 @@ template <BlockBackend B> class fft_convolution {
     analyse(b, kernels_, g_.in_channels, weights, weights_);
   }
 
-  /// y = convolution(x) + bias, both dense.
-  void forward(B& b, index_t images, const real* x, real* y) {
-    analyse(b, x_, images, x, inputs_);
+  /// Points of the tiles, where a picture fits on one; else 0: then nobody hands spectra over.
+  int shared_points() const { return x_.tiles() == 1 ? points_ : 0; }
+  /// Where a layer before puts the spectrum of its output, before `forward` with null for x.
+  planes_at<real> input() { return at(inputs_); }
+  /// Where the layer itself puts the spectrum of dy, before `backward` with null for dy.
+  planes_at<real> gradient() { return at(outputs_); }
+
+  /// y = work(convolution(x) + bias).
+  template <class Work>
+  void forward(B& b, index_t images, const real* x, const planes_at<real>& y, const Work& work) {
+    if (x) analyse(b, x_, images, x, inputs_);
     multiply<adjoint::none>(b, images * x_.tiles(), g_.out_channels, g_.in_channels, inputs_, weights_,
                             outputs_);
-    synthesise(b, y_, images, outputs_, bias_, false, y);
+    pass(b, y_, images, at(outputs_), y, work, bias_);
   }
+  /// y = convolution(x) + bias, both dense.
+  void forward(B& b, index_t images, const real* x, real* y) { forward(b, images, x, {y}, untouched{}); }
 
-  /// dx unless null; adds to dw. After `forward` for the same images.
-  void backward(B& b, index_t images, const real*, const real* dy, real* dx, real* dw) {
+  /// Transforms dy from memory, before `backward` with null for it.
+  void take_gradient(B& b, index_t images, const real* dy) { analyse(b, y_, images, dy, outputs_); }
+
+  /// dx unless null, or next(images, where its spectrum is) if there is one; adds to dw. After `forward` for
+  /// the same images.
+  void backward(B& b, index_t images, const real* dy, real* dx, real* dw, gradient_callback<B> next = {}) {
     const index_t rows = images * x_.tiles(), in = g_.in_channels, out = g_.out_channels;
-    analyse(b, y_, images, dy, outputs_);
+    if (dy) take_gradient(b, images, dy);
     multiply<adjoint::left>(b, in, out, rows, inputs_, outputs_, dw_);
-    synthesise(b, kernels_, in, dw_, nullptr, true, dw);
-    if (!dx) return;
+    pass(b, kernels_, in, at(dw_), {dw}, untouched{}, nullptr, true);
+    if (!dx && !next) return;
     if (x_.tiles() > 1) analyse(b, dy_, images, dy, outputs_);
     multiply<adjoint::right>(b, rows, in, out, outputs_, weights_, inputs_);
-    synthesise(b, dx_, images, inputs_, nullptr, false, dx);
+    if (next) {
+      handed_gradient<B> handed{&b, at(inputs_)};
+      next(images, &handed);
+    } else {
+      pass(b, dx_, images, at(inputs_), {dx}, untouched{});
+    }
   }
 
  private:
@@ -122,33 +141,12 @@ template <BlockBackend B> class fft_convolution {
     return best;
   }
 
-  /// f(std::integral_constant<int, points of a tile>).
-  template <class F> void with_tile(F&& f) const {
-    if (points_ == 32) {
-      f(std::integral_constant<int, 32>{});
-    } else if (points_ == 16) {
-      f(std::integral_constant<int, 16>{});
-    } else {
-      f(std::integral_constant<int, 8>{});
-    }
-  }
   using spectrum = typename B::template buffer<value>;
   index_t stride(const spectrum& of) const { return of.size() / frequencies(points_); }
 
+  planes_at<real> at(spectrum& s) const { return {nullptr, s.data(), stride(s), points_}; }
   void analyse(B& b, const tiled_planes& planes, index_t images, const real* from, spectrum& to) const {
-    with_tile([&](auto points) {
-      using kernel = analyse_tiles<real, points.value>;
-      const kernel k{{planes, stride(to)}, from, to.data()};
-      b.for_each_block(k.blocks(images), kernel::most_threads, kernel::shared_bytes, k);
-    });
-  }
-  void synthesise(B& b, const tiled_planes& planes, index_t images, const spectrum& from, const real* bias,
-                  bool add, real* to) const {
-    with_tile([&](auto points) {
-      using kernel = synthesise_tiles<real, points.value>;
-      const kernel k{{planes, stride(from)}, from.data(), bias, add, to};
-      b.for_each_block(k.blocks(images), kernel::most_threads, kernel::shared_bytes, k);
-    });
+    pass(b, planes, images, {const_cast<real*>(from)}, at(to), untouched{});
   }
   /// c, m x n, = op(a) op(b), op(a) being m x k.
   template <adjoint Adjoint>

@@ -103,44 +103,24 @@ template <class Function, class Real> struct normalise_backward {
   }
 };
 
-/// An affine of `columns` elements for rows of that length (shapes `pixels` and `image`):
-/// parts[split] = [sum of du * x_hat, sum of du] over rows split * rows_a_block .. of [rows][columns].
-/// Block: [split][32 columns].
-template <class Real> struct affine_columns {
-  static constexpr int most_threads = usual_threads;
-  static constexpr int width = 32, most_rows = 128;
-  index_t rows, columns, group_size;
+/// The terms of the gradient of an affine of `columns` elements for rows of that length (shapes `pixels` and
+/// `image`): du * x_hat and du, for column_sums over [rows][columns].
+template <class Real> struct affine_terms {
+  using real = Real;
+  using value = sum_pair<Real>;
+  index_t columns, group_size;
   const Real* x;
   const Real* du;
   const Real* mean;
   const Real* rstd;
-  Real* parts;
 
-  static index_t splits(index_t rows) { return (rows + most_rows - 1) / most_rows; }
-  COLDZOOM_HD index_t tiles() const { return (columns + width - 1) / width; }
-
-  template <Block K> COLDZOOM_HD void operator()(K& block) const {
-    const index_t split = block.index() / tiles(), start = block.index() % tiles() * width;
-    const index_t first = split * most_rows, end = first + most_rows < rows ? first + most_rows : rows;
-    const int lines = block.threads() / width;
-    auto* shared = block.template shared<sum_pair<Real>>(block.threads());
-    block.for_each_thread([&](int thread) {
-      const index_t k = start + thread % width;
-      sum_pair<Real> total{0, 0};
-      for (index_t row = first + thread / width; row < end && k < columns; row += lines) {
-        const index_t at = row * columns + k, group = group_of(row, k);
-        total += {du[at] * (x[at] - mean[group]) * rstd[group], du[at]};
-      }
-      shared[thread] = total;
-    });
-    block.for_each_thread([&](int thread) {
-      const index_t k = start + thread;
-      if (thread >= width || k >= columns) return;
-      sum_pair<Real> total{0, 0};
-      for (int line = 0; line < lines; ++line) total += shared[line * width + thread];
-      parts[2 * split * columns + k] = total.first;
-      parts[(2 * split + 1) * columns + k] = total.second;
-    });
+  COLDZOOM_HD value operator()(index_t row, index_t k) const {
+    const index_t at = row * columns + k, group = group_of(row, k);
+    return {du[at] * (x[at] - mean[group]) * rstd[group], du[at]};
+  }
+  COLDZOOM_HD static void store(Real* parts, index_t split, index_t columns, index_t k, const value& sum) {
+    parts[2 * split * columns + k] = sum.first;
+    parts[(2 * split + 1) * columns + k] = sum.second;
   }
 
  private:
@@ -189,7 +169,7 @@ inline index_t affine_rows(const generic::normalisation_geometry& g, index_t ima
 template <class Real> index_t affine_scratch(const generic::normalisation_geometry& g, index_t images) {
   const bool channels = g.affine == generic::normalisation_geometry::affine_shape::channels;
   const index_t rows = affine_rows(g, images);
-  return 2 * g.affine_size() * (channels ? rows : affine_columns<Real>::splits(rows));
+  return 2 * g.affine_size() * (channels ? rows : column_sums<affine_terms<Real>>::splits(rows));
 }
 
 /// y = Function(normalised x) + addend for `images` images, dense. `affine` is weight and then bias.
@@ -223,9 +203,10 @@ void normalise_back(B& b, const generic::normalisation_geometry& g, index_t imag
     b.for_each_block(images * g.channels, pixel_threads, pixel_threads * pair + 16,
                      affine_channels<real>{g, x, dy, mean, rstd, scratch});
   } else {
-    const affine_columns<real> kernel{rows, size, group_size, x, dy, mean, rstd, scratch};
-    parts = kernel.splits(rows);
-    b.for_each_block(parts * kernel.tiles(), usual_threads, usual_threads * pair, kernel);
+    using sums = column_sums<affine_terms<real>>;
+    const sums kernel{rows, size, {size, group_size, x, dy, mean, rstd}, scratch};
+    parts = sums::splits(rows);
+    b.for_each_block(kernel.blocks(), sums::most_threads, sums::shared_bytes(), kernel);
   }
   add_in_order(b, parts, 2 * size, scratch, gradients);
 }

@@ -52,6 +52,44 @@ template <class Real> struct chunk_sums {
   }
 };
 
+/// parts[split] = sum of terms(row, column) over rows split * most_rows .. , for every column; Terms names
+/// the type of a term, `value`, and `store(parts, split, columns, column, sum)`. Block: [split][32 columns].
+template <class Terms> struct column_sums {
+  static constexpr int most_threads = usual_threads;
+  static constexpr int width = 32, most_rows = 128;
+  using value = typename Terms::value;
+
+  index_t rows, columns;
+  Terms terms;
+  typename Terms::real* parts;
+
+  static index_t splits(index_t rows) { return (rows + most_rows - 1) / most_rows; }
+  static constexpr index_t shared_bytes() { return most_threads * static_cast<index_t>(sizeof(value)); }
+  COLDZOOM_HD index_t tiles() const { return (columns + width - 1) / width; }
+  index_t blocks() const { return splits(rows) * tiles(); }
+
+  template <Block K> COLDZOOM_HD void operator()(K& block) const {
+    const index_t split = block.index() / tiles(), start = block.index() % tiles() * width;
+    const index_t first = split * most_rows, end = first + most_rows < rows ? first + most_rows : rows;
+    const int lines = block.threads() / width;
+    value* shared = block.template shared<value>(block.threads());
+    block.for_each_thread([&](int thread) {
+      const index_t column = start + thread % width;
+      value total{};
+      for (index_t row = first + thread / width; row < end && column < columns; row += lines)
+        total += terms(row, column);
+      shared[thread] = total;
+    });
+    block.for_each_thread([&](int thread) {
+      const index_t column = start + thread;
+      if (thread >= width || column >= columns) return;
+      value total{};
+      for (int line = 0; line < lines; ++line) total += shared[line * width + thread];
+      Terms::store(parts, split, columns, column, total);
+    });
+  }
+};
+
 /// Threads for rows of `size` elements: whole warps, no more than there is work for.
 inline int threads_for(index_t size) {
   const index_t threads = (size + 31) / 32 * 32;
@@ -81,10 +119,37 @@ void sum_all(B& b, const Real* values, index_t count, double* scratch, double* r
   if (chunks > 1) sum_all<double>(b, scratch, chunks, scratch + chunks, result);
 }
 
+/// The elements of a dense matrix, for column_sums.
+template <class Real> struct matrix_elements {
+  using real = Real;
+  using value = Real;
+  index_t columns;
+  const Real* values;
+
+  COLDZOOM_HD Real operator()(index_t row, index_t column) const { return values[row * columns + column]; }
+  COLDZOOM_HD static void store(Real* parts, index_t split, index_t columns, index_t column, Real sum) {
+    parts[split * columns + column] = sum;
+  }
+};
+
 /// to[i] += sum over s < count of parts[s][i], i < size.
 template <BlockBackend B>
 void add_in_order(B& b, index_t count, index_t size, const real_t<B>* parts, real_t<B>* to) {
   b.for_each_index(size, generic::add_rows<real_t<B>>{parts, count, size, to}, count);
+}
+
+/// Elements of scratch memory that `sum_columns` wants.
+inline index_t sum_columns_scratch(index_t rows, index_t columns) {
+  return column_sums<matrix_elements<float>>::splits(rows) * columns;
+}
+/// to[column] += sum of the column of `values`, [rows][columns].
+template <BlockBackend B>
+void sum_columns(B& b, index_t rows, index_t columns, const real_t<B>* values, real_t<B>* scratch,
+                 real_t<B>* to) {
+  using kernel = column_sums<matrix_elements<real_t<B>>>;
+  const kernel k{rows, columns, {columns, values}, scratch};
+  b.for_each_block(k.blocks(), kernel::most_threads, kernel::shared_bytes(), k);
+  add_in_order(b, kernel::splits(rows), columns, scratch, to);
 }
 
 }  // namespace coldzoom::inline COLDZOOM_ISA::blocks

@@ -1,23 +1,10 @@
 /// Two-dimensional real Fourier transforms of small tiles, by blocks.
 #pragma once
 
-#include <coldzoom/backend/block/block.hpp>
+#include <coldzoom/backend/block/handing.hpp>
 #include <coldzoom/backend/twiddles.hpp>
 
 namespace coldzoom::inline COLDZOOM_ISA::blocks {
-
-/// Spectra are arrays of these.
-template <class T> struct alignas(2 * sizeof(T)) complex {
-  using real = T;
-  T re, im;
-
-  friend COLDZOOM_HD constexpr complex operator+(const complex& a, const complex& b) {
-    return {a.re + b.re, a.im + b.im};
-  }
-  friend COLDZOOM_HD constexpr complex operator-(const complex& a, const complex& b) {
-    return {a.re - b.re, a.im - b.im};
-  }
-};
 
 /// z exp(-2 pi i k / 32) for a k that is known once loops are unrolled.
 template <class T> COLDZOOM_HD constexpr complex<T> rotate(const complex<T>& z, int k) {
@@ -81,103 +68,127 @@ struct tiled_planes {
   }
 };
 
-/// What both directions share. A real tile of N x N points, N = 8, 16 or 32, has N * N / 2 + 2 frequencies,
-/// numbered as those of the host's tile_fft: columns 1 .. N/2 - 1 of the transform (each N long), then rows 0
-/// .. N/2 of column 0, then rows 0 .. N/2 of column N/2. Frequency f of tile t of plane (n, c) is element
-/// [f][n][t][c] of the spectrum.
+/// The steps of a kernel that works on tiles of N x N points, N = 8, 16 or 32: those between memory, the
+/// points in shared memory and their spectra. A real tile has N * N / 2 + 2 frequencies, numbered as those of
+/// the host's tile_fft: columns 1 .. N/2 - 1 of the transform (each N long), then rows 0 .. N/2 of column 0,
+/// then rows 0
+/// .. N/2 of column N/2. Frequency f of tile t of plane (n, c) is element [f][n][t][c] of the spectrum.
 ///
 /// A block takes one tile of some channels. A thread transforms two rows as one complex row, in place, and
 /// then a column; the two real columns, 0 and N/2, are one complex column too. Block: [n][tile][channels].
-template <class Real, int N> struct tile_transform {
+template <class Real, int N> struct tile_block {
   static_assert(N == 8 || N == 16 || N == 32);
   using value = complex<Real>;
-  static constexpr int frequencies = N * N / 2 + 2, half = N / 2;
+  static constexpr int points = N, half = N / 2;
   static constexpr int width = 1024 / (N * static_cast<int>(sizeof(Real)));  // channels of a block
   static constexpr int most_threads = width * half;
-  // Rows of half + 1 numbers and planes an odd multiple of two from each other keep threads off each other's
-  // banks.
-  static constexpr int row_pitch = half + 1, plane_pitch = N * row_pitch + 2;
-  static constexpr index_t shared_bytes = index_t(width) * plane_pitch * static_cast<index_t>(sizeof(value));
 
   tiled_planes planes;
-  index_t frequency_stride;  // numbers from one frequency to the next
 
   COLDZOOM_HD int groups() const { return (planes.channels + width - 1) / width; }
   index_t blocks(index_t images) const { return images * planes.tiles() * groups(); }
 
- protected:
-  /// The tile of a block.
-  struct place {
+  /// What a block has in hand: a tile of up to `width` channels.
+  struct tile {
     index_t image;
-    int tile, first_channel;
-  };
-  COLDZOOM_HD place place_of(index_t block) const {
-    const int groups_here = groups(), tiles = planes.tiles();
-    const index_t plane = block / groups_here;
-    return {plane / tiles, static_cast<int>(plane % tiles), static_cast<int>(block % groups_here) * width};
-  }
-  COLDZOOM_HD bool holds(const place& at, int channel) const {
-    return at.first_channel + channel < planes.channels;
-  }
-  /// Frequency 0 of a channel of the block.
-  COLDZOOM_HD index_t spectrum_of(const place& at, int channel) const {
-    return (at.image * planes.tiles() + at.tile) * planes.channels + at.first_channel + channel;
-  }
-  COLDZOOM_HD index_t plane_of(const place& at, int channel) const {
-    return at.image * planes.image_stride + (at.first_channel + channel) * planes.channel_stride;
-  }
-  COLDZOOM_HD static value* row_of(value* tiles, int channel, int row) {
-    return tiles + channel * plane_pitch + row * row_pitch;
-  }
-  /// f(channel, point's row, point's column, its place in shared memory) for a thread's share of the points.
-  template <class F> COLDZOOM_HD void for_each_point(const place& at, value* tiles, int thread, F&& f) const {
-    for (int i = thread; i < width * N * N; i += most_threads) {
-      const int channel = i / (N * N), row = i / N % N, col = i % N;
-      if (!holds(at, channel)) return;
-      f(channel, row, col, reinterpret_cast<Real*>(row_of(tiles, channel, row)) + col);
+    int number, first_channel, channels;
+    value* rows;  // in shared memory
+
+    COLDZOOM_HD value* row(int channel, int row) const {
+      return rows + channel * plane_pitch + row * row_pitch;
     }
+    COLDZOOM_HD Real& at(int channel, int row, int col) const {
+      return reinterpret_cast<Real*>(this->row(channel, row))[col];
+    }
+  };
+  static constexpr index_t tile_bytes() {
+    return index_t(width) * plane_pitch * static_cast<index_t>(sizeof(value));
   }
-};
+  template <Block K> COLDZOOM_HD tile make_tile(K& block) const {
+    const int tiles = planes.tiles(), group = static_cast<int>(block.index() % groups());
+    const index_t plane = block.index() / groups();
+    const int rest = planes.channels - group * width;
+    return {plane / tiles, static_cast<int>(plane % tiles), group * width, rest < width ? rest : width,
+            block.template shared<value>(index_t(width) * plane_pitch)};
+  }
+  /// The first pixel of a channel in hand.
+  COLDZOOM_HD index_t plane_of(const tile& t, int channel) const {
+    return t.image * planes.image_stride + (t.first_channel + channel) * planes.channel_stride;
+  }
 
-/// spectrum = transform of the tiles of `from`.
-template <class Real, int N> struct analyse_tiles : tile_transform<Real, N> {
-  using base = tile_transform<Real, N>;
-  using base::half, base::width, base::row_of;
-  using typename base::value;
-
-  const Real* from;
-  value* spectrum;
-
-  template <Block K> COLDZOOM_HD void operator()(K& block) const {
-    const auto at = this->place_of(block.index());
-    value* tiles = block.template shared<value>(width * base::plane_pitch);
-    block.for_each_thread([&](int thread) {
-      this->for_each_point(at, tiles, thread, [&](int channel, int row, int col, Real* to) {
-        const index_t pixel = this->planes.pixel(at.tile, row, col);
-        *to = pixel < 0 ? Real(0) : from[this->plane_of(at, channel) + pixel];
-      });
+  /// Points from memory.
+  template <Block K> COLDZOOM_HD void load(K& block, const tile& t, const Real* from) const {
+    for_each_point(block, t, [&](int channel, index_t pixel, Real& point) {
+      point = pixel < 0 ? Real(0) : from[plane_of(t, channel) + pixel];
     });
+  }
+  /// Points to memory; with `add` they are added to what is there.
+  template <Block K> COLDZOOM_HD void store(K& block, const tile& t, Real* to, bool add) const {
+    for_each_point(block, t, [&](int channel, index_t pixel, const Real& point) {
+      if (pixel < 0) return;
+      Real& y = to[plane_of(t, channel) + pixel];
+      y = add ? y + point : point;
+    });
+  }
+  /// spectrum = transform of the points, which are lost. `stride`: from one frequency to the next.
+  template <Block K>
+  COLDZOOM_HD void analyse(K& block, const tile& t, value* spectrum, index_t stride) const {
     block.for_each_thread([&](int thread) {
-      const int channel = thread % width, row = thread / width;
-      if (this->holds(at, channel)) transform_rows(row_of(tiles, channel, row));
+      if (thread % width < t.channels) transform_rows(t.row(thread % width, thread / width));
     });
     block.for_each_thread([&](int thread) {
       const int channel = thread % width, col = thread / width;
-      if (!this->holds(at, channel)) return;
+      if (channel >= t.channels) return;
       value z[N];
-      const value* column = row_of(tiles, channel, 0) + col;
+      const value* column = t.row(channel, 0) + col;
       COLDZOOM_UNROLL
-      for (int row = 0; row < N; ++row) z[row] = column[row * base::row_pitch];
+      for (int row = 0; row < N; ++row) z[row] = column[row * row_pitch];
       fft(z);
-      store_column(z, col, spectrum + this->spectrum_of(at, channel));
+      store_column(z, col, spectrum + spectrum_of(t, channel), stride);
+    });
+  }
+  /// Points = inverse transform of the spectrum + bias (of each channel, or null).
+  template <Block K>
+  COLDZOOM_HD void synthesise(K& block, const tile& t, const value* spectrum, index_t stride,
+                              const Real* bias) const {
+    block.for_each_thread([&](int thread) {
+      const int channel = thread % width, col = thread / width;
+      if (channel >= t.channels) return;
+      value z[N];
+      load_column(spectrum + spectrum_of(t, channel), stride, col, z);
+      fft(z);
+      value* column = t.row(channel, 0) + col;
+      COLDZOOM_UNROLL
+      for (int row = 0; row < N; ++row) column[row * row_pitch] = {z[row].im, z[row].re};
+    });
+    block.for_each_thread([&](int thread) {
+      const int channel = thread % width;
+      if (channel < t.channels)
+        invert_rows(t.row(channel, thread / width), bias ? bias[t.first_channel + channel] : Real(0));
     });
   }
 
  private:
+  // Rows of half + 1 numbers and planes an odd multiple of two from each other keep threads off each other's
+  // banks.
+  static constexpr int row_pitch = half + 1, plane_pitch = N * row_pitch + 2;
+
+  COLDZOOM_HD index_t spectrum_of(const tile& t, int channel) const {
+    return (t.image * planes.tiles() + t.number) * planes.channels + t.first_channel + channel;
+  }
+  /// A phase: f(channel, pixel or -1, point) for every point.
+  template <Block K, class F> COLDZOOM_HD void for_each_point(K& block, const tile& t, const F& f) const {
+    block.for_each_thread([&](int thread) {
+      for (int i = thread; i < t.channels * N * N; i += most_threads) {
+        const int channel = i / (N * N), row = i / N % N, col = i % N;
+        f(channel, planes.pixel(t.number, row, col), t.at(channel, row, col));
+      }
+    });
+  }
   /// Two rows of N pixels, half the tile from each other, become two of frequencies 0 and N/2 (both real, as
   /// one number), 1, 2 .. N/2 - 1.
   COLDZOOM_HD static void transform_rows(value* upper) {
-    value* lower = upper + half * base::row_pitch;
+    value* lower = upper + half * row_pitch;
     const Real *a = reinterpret_cast<const Real*>(upper), *b = reinterpret_cast<const Real*>(lower);
     value z[N];
     COLDZOOM_UNROLL
@@ -188,8 +199,7 @@ template <class Real, int N> struct analyse_tiles : tile_transform<Real, N> {
     COLDZOOM_UNROLL
     for (int k = 1; k < half; ++k) separate(z[k], z[N - k], upper[k], lower[k]);
   }
-  COLDZOOM_HD void store_column(const value (&z)[N], int col, value* to) const {
-    const index_t stride = this->frequency_stride;
+  COLDZOOM_HD static void store_column(const value (&z)[N], int col, value* to, index_t stride) {
     if (col > 0) {
       COLDZOOM_UNROLL
       for (int k = 0; k < N; ++k) to[((col - 1) * N + k) * stride] = z[k];
@@ -206,52 +216,9 @@ template <class Real, int N> struct analyse_tiles : tile_transform<Real, N> {
     first = {(p.re + q.re) / 2, (p.im - q.im) / 2};
     second = {(p.im + q.im) / 2, (q.re - p.re) / 2};
   }
-};
-
-/// to = inverse transform of the spectrum + bias, or with `add` to += that. Several tiles may not hold the
-/// same pixel.
-template <class Real, int N> struct synthesise_tiles : tile_transform<Real, N> {
-  using base = tile_transform<Real, N>;
-  using base::half, base::width, base::row_of;
-  using typename base::value;
-
-  const value* spectrum;
-  const Real* bias;  // of each channel, or null
-  bool add;
-  Real* to;
-
-  template <Block K> COLDZOOM_HD void operator()(K& block) const {
-    const auto at = this->place_of(block.index());
-    value* tiles = block.template shared<value>(width * base::plane_pitch);
-    block.for_each_thread([&](int thread) {
-      const int channel = thread % width, col = thread / width;
-      if (!this->holds(at, channel)) return;
-      value z[N];
-      load_column(spectrum + this->spectrum_of(at, channel), col, z);
-      fft(z);
-      value* column = row_of(tiles, channel, 0) + col;
-      COLDZOOM_UNROLL
-      for (int row = 0; row < N; ++row) column[row * base::row_pitch] = {z[row].im, z[row].re};
-    });
-    block.for_each_thread([&](int thread) {
-      const int channel = thread % width, row = thread / width;
-      if (this->holds(at, channel)) invert_rows(row_of(tiles, channel, row));
-    });
-    block.for_each_thread([&](int thread) {
-      this->for_each_point(at, tiles, thread, [&](int channel, int row, int col, const Real* found) {
-        const index_t pixel = this->planes.pixel(at.tile, row, col);
-        if (pixel < 0) return;
-        Real* const y = to + this->plane_of(at, channel) + pixel;
-        *y = (add ? *y : Real(0)) + *found / (N * N) + (bias ? bias[at.first_channel + channel] : Real(0));
-      });
-    });
-  }
-
- private:
   // An inverse transform is the forward one with real and imaginary parts exchanged on both sides: what is
   // loaded here is exchanged.
-  COLDZOOM_HD void load_column(const value* from, int col, value (&z)[N]) const {
-    const index_t stride = this->frequency_stride;
+  COLDZOOM_HD static void load_column(const value* from, index_t stride, int col, value (&z)[N]) {
     if (col > 0) {
       COLDZOOM_UNROLL
       for (int k = 0; k < N; ++k) {
@@ -266,9 +233,9 @@ template <class Real, int N> struct synthesise_tiles : tile_transform<Real, N> {
       }
     }
   }
-  /// The way back of transform_rows, N * N times too large with that of the columns.
-  COLDZOOM_HD static void invert_rows(value* upper) {
-    value* lower = upper + half * base::row_pitch;
+  /// The way back of transform_rows, divided by the points of a tile, and + bias.
+  COLDZOOM_HD static void invert_rows(value* upper, Real bias) {
+    value* lower = upper + half * row_pitch;
     value z[N];
     z[0] = {lower[0].re, upper[0].re};
     z[half] = {lower[0].im, upper[0].im};
@@ -278,8 +245,8 @@ template <class Real, int N> struct synthesise_tiles : tile_transform<Real, N> {
     Real *a = reinterpret_cast<Real*>(upper), *b = reinterpret_cast<Real*>(lower);
     COLDZOOM_UNROLL
     for (int j = 0; j < N; ++j) {
-      a[j] = z[j].im;
-      b[j] = z[j].re;
+      a[j] = z[j].im / (N * N) + bias;
+      b[j] = z[j].re / (N * N) + bias;
     }
   }
   /// Frequency k of two real sequences becomes frequencies k and, with `both`, N - k of one complex,
