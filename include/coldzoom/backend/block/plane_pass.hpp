@@ -101,6 +101,8 @@ template <class Function, class Real> struct normalise_planes {
     Real* sums = block.template shared<Real>(Pass::width * points);
     Real* squares = block.template shared<Real>(Pass::width * points);
     auto centres = block.template local<pack<Real, turns>>();
+    // By itself: a branch in the loops below would let compilers round them otherwise for prediction.
+    if (x) pass.store(block, t, x, false);
     // A thread takes one column of every channel number thread / points + a multiple of `lines`.
     const auto for_each_channel = [&](const auto& step) {
       block.for_each_thread([&](int thread) {
@@ -122,7 +124,6 @@ template <class Function, class Real> struct normalise_planes {
       for (int row = 0; row < h && col < w; ++row) {
         const Real value = t.at(channel, row, col);
         total += (value - centre) * (value - centre);
-        if (x) x[pass.plane_of(t, channel) + row * w + col] = value;
       }
       squares[channel * points + col] = total;
     });
