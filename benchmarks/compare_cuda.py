@@ -324,17 +324,22 @@ class PyTorchSide:
     def way(self, task):
         return str(self.ways[task])
 
+    def prepare(self, task, images):
+        self.pytorch.use(self.precision)  # before anything is compiled
+        if self.made_for != (task, images):
+            self.release()
+            self.repetition = self.pytorch.repetition(task, images, self.ways[task])
+            self.made_for = task, images
+
     def milliseconds(self, task, images, count):
         try:
-            if self.made_for != (task, images):
-                self.release()
-                self.repetition = self.pytorch.repetition(task, images, self.ways[task])
-                self.made_for = task, images
-            self.pytorch.use(self.precision)
+            self.prepare(task, images)
             return self.pytorch.device.milliseconds(self.repetition, count)
-        except self.pytorch.torch.cuda.OutOfMemoryError:
+        except RuntimeError as error:  # PyTorch's own, or a compiler's around it
+            if "out of memory" not in str(error):
+                raise
             self.release()
-            raise OutOfMemory from None
+            raise OutOfMemory("the device is out of memory") from None
 
     def choose(self, task, modes, reference, report):
         """Tries every way, and keeps the fastest of those that compute what they should."""
@@ -343,12 +348,10 @@ class PyTorchSide:
             for layout in layouts_of(mode, found):
                 self.ways[task] = way = Way(self.precision, mode, layout)
                 row = {"task": task, "batch": BATCH, "side": self.name, "precision": self.precision, "way": str(way)}
-                self.release()
-                self.pytorch.release()
+                release([self], self.pytorch)
                 try:
-                    self.pytorch.use(self.precision)
-                    results = self.pytorch.repetition(task, BATCH, way).results()
-                    row["error"] = reference.verify(results, self.precision)
+                    self.prepare(task, BATCH)
+                    row["error"] = reference.verify(self.repetition.results(), self.precision)
                     row["ms"] = found[way] = briefly(self, task, BATCH)
                 except Mismatch as mismatch:
                     row["failed"] = str(mismatch)
@@ -386,9 +389,9 @@ class OurSide:
         try:
             return self.process.milliseconds(task, images, count)
         except OurError as error:
-            if "out of memory" in str(error):
-                raise OutOfMemory from None
-            raise
+            if "out of memory" not in str(error):
+                raise
+            raise OutOfMemory(str(error)) from None
 
     def check(self, reference, folder, networks):
         """The largest error. Stops the program where it is too large."""
@@ -422,15 +425,20 @@ def briefly(side, task, images):
     return min(time(count) for _ in range(2))
 
 
+def release(sides, pytorch):
+    """Before other work is compiled: what sides have made is in the way of it."""
+    for side in sides:
+        side.release()
+    pytorch.release()
+
+
 def search(sides, task, largest, pytorch, report):
     """The batch size at which each side makes most images a second, among powers of two."""
     rates = {side: {} for side in sides}
     full = set()
     images = BATCH
     while images <= largest:
-        for side in sides:
-            side.release()
-        pytorch.release()
+        release(sides, pytorch)
         for side in sides:
             try:
                 if side not in full:
@@ -446,9 +454,7 @@ def search(sides, task, largest, pytorch, report):
 
 def measure(batches, task, rounds, pytorch):
     """Milliseconds of each round for each side; `batches` are its batch sizes."""
-    for side in batches:
-        side.release()
-    pytorch.release()
+    release(batches, pytorch)
     sides = [partial(side.milliseconds, task, images) for side, images in batches.items()]
     counts = {side: warm_up(side) for side in sides}
 
@@ -573,7 +579,12 @@ def run(programs, tasks, precisions, modes, largest, rounds, path):
         import torch
     except ImportError as missing:
         fail(f"{sys.executable} cannot import PyTorch ({missing}); PYTHON names another Python")
-    compare(CudaDevice(torch), programs or built_programs(), tasks, precisions, modes, largest, rounds, path)
+    device = CudaDevice(torch)
+    for program in programs or []:
+        if not os.access(program, os.X_OK):
+            fail(f"{program} is no program that can be run; build it as docs/benchmarks.md says")
+    programs = [program.resolve() for program in programs or built_programs()]
+    compare(device, programs, tasks, precisions, modes, largest, rounds, path)
 
 
 def compare(device, programs, tasks, precisions, modes, largest, rounds, path):
@@ -611,6 +622,7 @@ def compare(device, programs, tasks, precisions, modes, largest, rounds, path):
         sides = ours + [PyTorchSide(pytorch, precision) for precision in precisions]
         for task in tasks:
             work = Work(pytorch, task)
+            release(sides, pytorch)
             for side in sides[len(ours):]:
                 side.choose(task, modes, reference, report)
             print(f"{'task':10} {'batch':>5} {'side':13} {'':8} {'ms':>9} {'lowest .. highest':>22} {'images/s':>11} "
