@@ -607,6 +607,8 @@ def compare(device, programs, tasks, precisions, modes, largest, rounds, path):
             if side.about["device"] != device.name:
                 fail(f"{side.name} runs on {side.about['device']}, PyTorch on {device.name}")
         about["programs"] = [side.about for side in ours]
+        if ours:  # they may come from elsewhere, and the scripts lie in no repository
+            about["commit"] = ", ".join(sorted({side.about["commit"] for side in ours}))
 
         ceilings, about["ceilings_seen"] = find_ceilings(pytorch, ours)
         about["ceilings"] = ceilings
