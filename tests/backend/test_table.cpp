@@ -1,3 +1,4 @@
+// The table of docs/backends.md says what the backends of the host do.
 #define BOOST_TEST_MODULE table
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
 #include <coldzoom/backend/reference.hpp>

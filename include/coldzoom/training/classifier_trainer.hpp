@@ -44,8 +44,9 @@ class classifier_trainer : public training_state<B, R, Network, classifier_optio
 
   /// One pass over the data in the order of `epoch` (any number, the same number gives the same order), with
   /// one label 0 .. classes - 1 an image in host memory. `rate` is a LearningRate. Calls
-  /// progress(batch_progress) after each batch. Returns the means over the batches. Throws `error` where the
-  /// data do not fill one batch, for labels that do not fit, and at the first loss that is not finite.
+  /// progress(batch_progress) after each batch; on a backend that sums without waiting, after the start of
+  /// the next one. Returns the means over the batches. Throws `error` where the data do not fill one batch,
+  /// for labels that do not fit, and at the first loss that is not finite.
   template <class Dataset, LearningRate Rate, class Progress>
   classification_score train_epoch(const Dataset& images, const std::vector<std::uint8_t>& labels,
                                    index_t epoch, const Rate& rate, Progress&& progress) {
@@ -53,19 +54,20 @@ class classifier_trainer : public training_state<B, R, Network, classifier_optio
     const index_t count = this->start_epoch(images.size(), epoch), size = options_.batch_size;
     const double scale = 1.0 / static_cast<double>(size);
     classification_score total;
-    for (index_t batch = 0; batch < count; ++batch) {
-      const auto place = static_cast<std::uint64_t>(epoch * images.size() + batch * size);
-      load(images, labels, this->order_of(batch), size);
-      augment_(*b_, image_batch<R, const float, space>(view(clean_, size)),
-               key_sequence{options_.seed, stream::augmentation, place}, view(augmented_, size));
-      this->find_gradients([&] { find_losses(augmented_, size, scale, pass::train); });
-      const classification_score score = score_of(size, scale);
-      state::check_loss(score.loss, epoch, batch, count);
-      this->update(rate);
-      total.loss += score.loss / static_cast<double>(count);
-      total.accuracy += score.accuracy / static_cast<double>(count);
-      progress(batch_progress{batch + 1, count, score.loss});
-    }
+    this->update_for_each(
+        count, epoch, std::array<const float*, 2>{loss_.data(), correct_.data()}, rate,
+        [&](index_t batch) {
+          const auto place = static_cast<std::uint64_t>(epoch * images.size() + batch * size);
+          load(images, labels, this->order_of(batch), size);
+          augment_(*b_, image_batch<R, const float, space>(view(clean_, size)),
+                   key_sequence{options_.seed, stream::augmentation, place}, view(augmented_, size));
+          this->find_gradients([&] { find_losses(augmented_, size, scale, pass::train); });
+        },
+        [&](index_t batch, const std::array<double, 2>& sums) {
+          total.loss += sums[0] / static_cast<double>(count);
+          total.accuracy += scale * sums[1] / static_cast<double>(count);
+          progress(batch_progress{batch + 1, count, sums[0]});
+        });
     return total;
   }
 
@@ -81,9 +83,8 @@ class classifier_trainer : public training_state<B, R, Network, classifier_optio
       const index_t n = std::min(options_.batch_size, images.size() - first);
       load(images, labels, order.data() + first, n);
       find_losses(clean_, n, scale, pass::predict);
-      const classification_score score = score_of(n, scale);
-      total.loss += score.loss;
-      total.accuracy += score.accuracy;
+      total.loss += b_->sum(loss_.data(), n);
+      total.accuracy += scale * b_->sum(correct_.data(), n);
     }
     return total;
   }
@@ -130,9 +131,6 @@ class classifier_trainer : public training_state<B, R, Network, classifier_optio
       softmax_cross_entropy{}(*b_, y, labels, scale, dy, vector_view<float, space>{loss_.data() + first, m});
       mark_correct(*b_, y, labels, vector_view<float, space>{correct_.data() + first, m});
     });
-  }
-  classification_score score_of(index_t n, double scale) {
-    return {b_->sum(loss_.data(), n), scale * b_->sum(correct_.data(), n)};
   }
 
   Augment augment_;

@@ -1,13 +1,11 @@
 /// Trains a network to undo a degradation.
 #pragma once
 
-#include <coldzoom/backend/recording.hpp>
 #include <coldzoom/degradation/degradation.hpp>
 #include <coldzoom/nn/loss.hpp>
 #include <coldzoom/schedule/schedule.hpp>
 #include <coldzoom/training/objective.hpp>
 #include <coldzoom/training/training_state.hpp>
-#include <tuple>
 #include <utility>
 
 namespace coldzoom::inline COLDZOOM_ISA {
@@ -63,37 +61,19 @@ class trainer : public training_state<B, R, Network, trainer_options> {
     const index_t count = this->start_epoch(images.size(), epoch), size = options_.batch_size;
     const double scale = mean_squared_error{}.scale(image_.with_n(size));
     double total = 0;
-    const auto report = [&](index_t batch, double loss) {
-      total += loss;
-      progress(batch_progress{batch + 1, count, loss});
-    };
-    [[maybe_unused]] pending_loss before{};
-    [[maybe_unused]] const auto check_and_report = [&](index_t batch, auto& sum) {
-      const double loss = sum.get();
-      state::check_loss(loss, epoch, batch, count);
-      report(batch, loss);
-    };
-    for (index_t batch = 0; batch < count; ++batch) {
-      const auto place = static_cast<std::uint64_t>(epoch * images.size() + batch * size);
-      this->gather(images, this->order_of(batch), size, x0_);
-      draw(detail::drawn_step{{options_.seed, stream::training_level, place}},
-           {options_.seed, stream::training_degradation, place}, size);
-      step_(*b_, {parameters_.data(), size, scale},
-            [&] { this->find_gradients([&] { find_losses(size, scale, pass::train); }); });
-      active_ = parameters_.data();
-      if constexpr (SumsLater<B>) {  // the device goes on while the loss of the batch before is read
-        pending_loss loss = b_->sum_later(loss_.data(), size);
-        this->update(rate);
-        if (batch > 0) check_and_report(batch - 1, before);
-        before = std::move(loss);
-      } else {
-        const double loss = b_->sum(loss_.data(), size);
-        state::check_loss(loss, epoch, batch, count);
-        this->update(rate);
-        report(batch, loss);
-      }
-    }
-    if constexpr (SumsLater<B>) check_and_report(count - 1, before);
+    this->update_for_each(
+        count, epoch, std::array<const float*, 1>{loss_.data()}, rate,
+        [&](index_t batch) {
+          const auto place = static_cast<std::uint64_t>(epoch * images.size() + batch * size);
+          this->gather(images, this->order_of(batch), size, x0_);
+          draw(detail::drawn_step{{options_.seed, stream::training_level, place}},
+               {options_.seed, stream::training_degradation, place}, size);
+          this->find_gradients([&] { find_losses(size, scale, pass::train); });
+        },
+        [&](index_t batch, const std::array<double, 1>& sums) {
+          total += sums[0];
+          progress(batch_progress{batch + 1, count, sums[0]});
+        });
     return total / static_cast<double>(count);
   }
 
@@ -126,16 +106,10 @@ class trainer : public training_state<B, R, Network, trainer_options> {
   const D& degradation() const { return degradation_; }
 
  private:
-  using state::b_, state::network_, state::image_, state::options_, state::parameters_, state::loss_,
-      state::active_, state::batch_memory, state::view;
+  using state::b_, state::network_, state::image_, state::options_, state::loss_, state::batch_memory,
+      state::view;
   using typename state::space;
   static constexpr bool predicts_noise = std::same_as<Target, predict_noise>;
-
-  template <class T> struct sum_of { using type = double; };
-  template <SumsLater T> struct sum_of<T> {
-    using type = decltype(std::declval<T&>().sum_later(nullptr, index_t{0}));
-  };
-  using pending_loss = typename sum_of<B>::type;
 
   static trainer_options checked(trainer_options options, const S& schedule) {
     if (options.last_step == 0) options.last_step = schedule.steps();
@@ -178,7 +152,6 @@ class trainer : public training_state<B, R, Network, trainer_options> {
   D degradation_;
   S schedule_;
   buffer_t<B> x0_, x_t_, noise_, time_, level_, level_of_;
-  recording<B, std::tuple<const float*, index_t, double>> step_;
 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

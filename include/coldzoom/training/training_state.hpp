@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <coldzoom/backend/recording.hpp>
 #include <coldzoom/data/dataset.hpp>
 #include <coldzoom/nn/predictor.hpp>
 #include <coldzoom/optim/adam.hpp>
@@ -131,25 +133,55 @@ template <Backend B, ValueRange R, class Network, class Options> class training_
       network_.backward(*b_, active_, x_.view(m), own, dy, {}, gradients_.data(), workspace_);
     }
   }
-  /// The gradients of what passes() runs, by the parameters as they are.
+  /// The gradients of what passes() runs, by the parameters as they are. Calls differ by nothing but the
+  /// values in the backend's memory, so that a backend that records replays them.
   template <class Passes> void find_gradients(const Passes& passes) {
-    prepare(parameters_);
-    b_->for_each_index(gradients_.size(), generic::fill<float>{0.0f, gradients_.data()});
-    passes();
-    network_.finish(*b_, gradients_.data(), workspace_);
-  }
-
-  static void check_loss(double loss, index_t epoch, index_t batch, index_t count) {
-    require(std::isfinite(loss), "train_epoch", [&] {
-      return "the loss is not finite in epoch " + std::to_string(epoch) + ", batch " +
-             std::to_string(batch + 1) + " of " + std::to_string(count) +
-             "; look for bad pixels in the data, or lower the learning rate";
+    step_(*b_, parameters_.data(), [&] {
+      prepare(parameters_);
+      b_->for_each_index(gradients_.size(), generic::fill<float>{0.0f, gradients_.data()});
+      passes();
+      network_.finish(*b_, gradients_.data(), workspace_);
     });
+    active_ = parameters_.data();  // where it is replayed too
   }
 
-  template <class Rate> void update(const Rate& rate) {
-    optimizer_.step(*b_, gradients_.data(), parameters_.data(), rate(optimizer_.steps()));
-    if (average_) average_->update(*b_, parameters_.data(), optimizer_.steps());
+  /// The updates of an epoch of `count` batches. step(batch) finds the gradients and leaves a value an image
+  /// in each of `values`, the losses first; report(batch, sums) is told their sums after the update. A
+  /// backend that sums later goes on while they are read: there the report follows the start of the next
+  /// batch. Throws `error` at the first loss that is not finite.
+  template <std::size_t N, class Rate, class Step, class Report>
+  void update_for_each(index_t count, index_t epoch, const std::array<const float*, N>& values,
+                       const Rate& rate, const Step& step, const Report& report) {
+    const auto check_loss = [&](index_t batch, double loss) {
+      require(std::isfinite(loss), "train_epoch", [&] {
+        return "the loss is not finite in epoch " + std::to_string(epoch) + ", batch " +
+               std::to_string(batch + 1) + " of " + std::to_string(count) +
+               "; look for bad pixels in the data, or lower the learning rate";
+      });
+    };
+    std::array<double, N> sums{};
+    [[maybe_unused]] std::array<pending_sum, N> before{};
+    [[maybe_unused]] const auto read_and_report = [&](index_t batch, auto& pending) {
+      for (std::size_t i = 0; i < N; ++i) sums[i] = pending[i].get();
+      check_loss(batch, sums[0]);
+      report(batch, sums);
+    };
+    for (index_t batch = 0; batch < count; ++batch) {
+      step(batch);
+      if constexpr (SumsLater<B>) {
+        std::array<pending_sum, N> pending;
+        for (std::size_t i = 0; i < N; ++i) pending[i] = b_->sum_later(values[i], options_.batch_size);
+        update(rate);
+        if (batch > 0) read_and_report(batch - 1, before);
+        before = std::move(pending);
+      } else {
+        for (std::size_t i = 0; i < N; ++i) sums[i] = b_->sum(values[i], options_.batch_size);
+        check_loss(batch, sums[0]);
+        update(rate);
+        report(batch, sums);
+      }
+    }
+    if constexpr (SumsLater<B>) read_and_report(count - 1, before);
   }
 
   image_batch<R, float, space> view(buffer_t<B>& memory, index_t n) const {
@@ -176,12 +208,25 @@ template <Backend B, ValueRange R, class Network, class Options> class training_
   const float* active_ = nullptr;  // the parameters that the workspace is prepared for
 
  private:
+  template <class T> struct sum_of { using type = double; };
+  template <SumsLater T> struct sum_of<T> {
+    using type = decltype(std::declval<T&>().sum_later(nullptr, index_t{0}));
+  };
+  using pending_sum = typename sum_of<B>::type;
+
+  template <class Rate> void update(const Rate& rate) {
+    optimizer_.step(*b_, gradients_.data(), parameters_.data(), rate(optimizer_.steps()));
+    if (average_) average_->update(*b_, parameters_.data(), optimizer_.steps());
+  }
+
   static Options checked(const char* where, Options options) {
     require(options.batch_size >= 1, where, [&] {
       return "the batch size is " + std::to_string(options.batch_size) + "; it must be at least 1";
     });
     return options;
   }
+
+  recording<B, const float*> step_;
 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA
