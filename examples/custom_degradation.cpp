@@ -1,6 +1,7 @@
 /// A degradation of one's own: trains a small network to undo it and shows what comes back.
 #include <algorithm>
 #include <cmath>
+#include <coldzoom/backend/transfer.hpp>
 #include <coldzoom/coldzoom.hpp>
 #include <coldzoom/data/mnist.hpp>
 #include <coldzoom/io/png.hpp>
@@ -8,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "common/engine.hpp"
+#include "common/on_backend.hpp"
 #include "common/program.hpp"
 
 namespace {
@@ -26,65 +27,83 @@ struct vignette {  // darkens towards the corners as the level grows
 static_assert(coldzoom::PixelDegradation<vignette>);
 // [readme: end]
 
+void show(const coldzoom::batch_progress& p) {
+  if (p.batch % 10 == 0) std::printf("batch %d, loss %.5f\n", static_cast<int>(p.batch), p.loss);
+}
+
+// [readme: own program]
+template <class B> auto train(B& b, const coldzoom::labelled_images& digits) {
+  const coldzoom::dataset<B, coldzoom::unit> images(b, digits.dims, digits.pixels.data());
+  const coldzoom::shape image = digits.dims.with_n(1);
+  const coldzoom::reconstructor network(image, {8, 8}, 5);
+  coldzoom::trainer<B, coldzoom::unit, coldzoom::reconstructor, vignette, coldzoom::linear_schedule> trainer(
+      b, network, vignette{}, coldzoom::linear_schedule(10), image, {.batch_size = 64});
+  trainer.train_epoch(images, 1, coldzoom::constant_rate{2e-3}, show);
+  return trainer;
+}
+// [readme: end]
+
+/// Root of the mean square.
+double distance(const std::vector<float>& a, const std::vector<float>& b) {
+  double total = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double difference = static_cast<double>(a[i]) - static_cast<double>(b[i]);
+    total += difference * difference;
+  }
+  return std::sqrt(total / static_cast<double>(a.size()));
+}
+
 struct settings {
   std::string folder = COLDZOOM_EMBEDDED_DATA, picture;
+  programs::backend_choice on;
 };
 
-void run(const settings& s) {
-  const auto& [folder, picture] = s;
+template <class B> void run_on(B& b, const settings& s) {
   using coldzoom::index_t;
-  const auto show = [](const coldzoom::batch_progress& p) {
-    if (p.batch % 10 == 0) std::printf("batch %d, loss %.5f\n", static_cast<int>(p.batch), p.loss);
-  };
+  const coldzoom::split_pair digits = coldzoom::load_mnist_folder(s.folder);
+  auto trainer = train(b, digits.train);
 
-  // [readme: own program]
-  using backend = coldzoom::cpu_backend<float>;
-  backend b;
-  const auto digits = coldzoom::load_mnist_folder(folder);
-  const coldzoom::dataset<backend, coldzoom::unit> images(b, digits.train.dims, digits.train.pixels.data());
-  const coldzoom::shape image = digits.train.dims.with_n(1);
-  const coldzoom::reconstructor network(image, {8, 8}, 5);
-  coldzoom::trainer<backend, coldzoom::unit, coldzoom::reconstructor, vignette, coldzoom::linear_schedule>
-      trainer(b, network, vignette{}, coldzoom::linear_schedule(10), image, {.batch_size = 64});
-  trainer.train_epoch(images, 1, coldzoom::constant_rate{2e-3}, show);
-  // [readme: end]
-
-  // Rows of the picture: originals, fully degraded, restored by the sampler.
-  const index_t count = std::min<index_t>(12, digits.test.dims.n);
-  const coldzoom::shape dims = image.with_n(count);
-  std::vector<float> memory(static_cast<std::size_t>(3 * dims.size()));
-  const coldzoom::tensor_view<float> rows(memory.data(), image.with_n(3 * count));
-  using batch = coldzoom::image_batch<coldzoom::unit, float>;
-  const batch original(rows.images(0, count)), degraded(rows.images(count, count)),
-      restored(rows.images(2 * count, count));
-  for (index_t i = 0; i < dims.size(); ++i)
-    original.data[i] = coldzoom::from_byte<coldzoom::unit>(digits.test.pixels[static_cast<std::size_t>(i)]);
-
-  const std::vector<float> levels(static_cast<std::size_t>(count), trainer.schedule().level(10));
-  const coldzoom::image_batch<coldzoom::unit, const float> x0 = original;
-  coldzoom::degrade(b, trainer.degradation(), x0, {levels.data(), count}, {}, degraded);
-  b.copy(degraded.data, restored.data, dims.size());
-  const std::vector<float> weights(trainer.best().data(), trainer.best().data() + trainer.best().size());
-  coldzoom::predictor<backend, coldzoom::reconstructor> predict(b, network, image, weights);
+  // Test images in the backend's memory: fully degraded, then restored by the sampler.
+  const coldzoom::shape image = trainer.image();
+  const index_t count = std::min<index_t>(12, digits.test.dims.n), size = count * image.image();
+  std::vector<float> original;
+  for (index_t i = 0; i < size; ++i)
+    original.push_back(coldzoom::from_byte<coldzoom::unit>(digits.test.pixels[static_cast<std::size_t>(i)]));
+  const auto x0 = coldzoom::to_backend(b, original);
+  auto x = b.template allocate<float>(size);
+  using space = typename B::space;
+  const coldzoom::image_batch<coldzoom::unit, float, space> images(
+      coldzoom::tensor_view<float, space>(x.data(), image.with_n(count)));
+  const auto levels = coldzoom::to_backend(b, std::vector<float>(count, trainer.schedule().level(10)));
+  coldzoom::degrade(b, trainer.degradation(),
+                    coldzoom::image_batch<coldzoom::unit, const float, space>(
+                        coldzoom::tensor_view<const float, space>(x0.data(), images.dims)),
+                    {levels.data(), count}, {}, images);
+  const std::vector<float> degraded = coldzoom::to_host(b, x);
+  coldzoom::predictor<B, coldzoom::reconstructor> predict(b, trainer.network(), image,
+                                                          coldzoom::to_host(b, trainer.best()));
   // Algorithm 2: the vignette moves nothing, so the errors of the reconstruction cancel.
-  coldzoom::tacos_sampler{}(b, predict, trainer.degradation(), trainer.schedule(), 10, {}, restored);
+  coldzoom::tacos_sampler{}(b, predict, trainer.degradation(), trainer.schedule(), 10, {}, images);
+  const std::vector<float> restored = coldzoom::to_host(b, x);
 
-  const auto distance = [&](const batch& other) {  // root mean square
-    double total = 0;
-    for (index_t i = 0; i < dims.size(); ++i) {
-      const double difference = static_cast<double>(other.data[i]) - static_cast<double>(original.data[i]);
-      total += difference * difference;
-    }
-    return std::sqrt(total / static_cast<double>(dims.size()));
-  };
-  std::printf("distance to the originals: degraded %.4f, restored %.4f\n", distance(degraded),
-              distance(restored));
-  if (!picture.empty()) coldzoom::save_png(picture, coldzoom::image_grid(rows, count, 2));
+  std::printf("distance to the originals: degraded %.4f, restored %.4f\n", distance(degraded, original),
+              distance(restored, original));
+  if (s.picture.empty()) return;
+  std::vector<float> rows = original;
+  for (const std::vector<float>* row : {&degraded, &restored})
+    rows.insert(rows.end(), row->begin(), row->end());
+  const coldzoom::tensor_view<const float> view(rows.data(), image.with_n(3 * count));
+  coldzoom::save_png(s.picture, coldzoom::image_grid(view, count, 2));
+}
+
+void run(const settings& s) {
+  programs::on_backend(s.on, [&](auto& b, auto&) { run_on(b, s); });
 }
 
 void add_options(programs::options& o, settings& s) {
   o.add("--data", s.folder, "folder with the four files of MNIST");
   o.add("--picture", s.picture, "PNG file for originals, degraded and restored images; none by default");
+  programs::add_backend(o, s.on);
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ struct settings {
   std::string samples, data = "embedded", classifier, json;
   bool print_json = false, smoke = false;
   index_t count = 0;
-  int threads = 0;
+  programs::backend_choice on;
 };
 
 void print(const nlohmann::ordered_json& scores) {
@@ -42,9 +42,8 @@ void print(const nlohmann::ordered_json& scores) {
   }
 }
 
-void evaluate(const settings& s) {
+void evaluate(programs::any_backend& b, const settings& s) {
   using namespace programs;
-  backend b(s.threads);
   const classifier_model model = load_classifier(s.classifier);
   const split_pair data = load_data(s.data);
   const index_t count = s.smoke ? scorer::fewest : s.count;
@@ -73,7 +72,7 @@ void add_options(programs::options& o, settings& s) {
   o.add("--json", s.json, "print one JSON object, or write it to this file").optional_value(s.print_json);
   o.add("--count", s.count, "score the first N samples, 0 for all").at_least_0();
   programs::add_classifier(o, s.classifier);
-  programs::add_threads(o, s.threads);
+  programs::add_backend(o, s.on);
   o.add_flag("--smoke", s.smoke, "score as few samples as can be: shows that everything works, in seconds");
 }
 
@@ -86,5 +85,5 @@ int main(int argc, char** argv) {
       "KID), how real and how varied they are (precision, recall, density, coverage), which digits they "
       "show, "
       "and whether they repeat each other or the training images.",
-      add_options, evaluate);
+      add_options, programs::with_backend(evaluate));
 }

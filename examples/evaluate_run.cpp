@@ -11,7 +11,6 @@
 #include "common/plot.hpp"
 #include "common/program.hpp"
 #include "common/run_folder.hpp"
-#include "common/sampling.hpp"
 #include "common/scores.hpp"
 
 namespace {
@@ -22,7 +21,8 @@ using nlohmann::ordered_json;
 struct settings {
   std::string run, data, latent, latent_file, classifier, png;
   programs::sampling_options sampling;
-  int every = 1, threads = 0;
+  programs::backend_choice on;
+  int every = 1;
   bool smoke = false;
 };
 
@@ -134,23 +134,21 @@ void draw(const std::string& path, const std::string& run, const std::map<int, o
       2, 1200, 1200);
 }
 
-void evaluate_run(settings s) {
+void evaluate_run(programs::any_backend& b, settings s) {
   using namespace programs;
   if (s.smoke) s.sampling.count = scorer::fewest;
   require(s.sampling.count >= scorer::fewest, "--count", [&] {
     return "found " + std::to_string(s.sampling.count) + ", wanted at least " +
            std::to_string(scorer::fewest) + " samples to score";
   });
-  backend b(s.threads);
   const std::vector<int> epochs = epochs_of(s.run, s.every);
   const trained_model first = load_model(model_file(s.run, epochs.front()), "");
   const shape image = first.network.image();
-  const std::string data_name = !s.data.empty() ? s.data : !first.data.empty() ? first.data : "embedded";
   s.sampling.sampler = fitting_sampler(first.method, s.sampling);
   const int calls = s.sampling.calls == 0 ? first.method.steps : s.sampling.calls;
   sampling_steps(first.method.steps, calls);  // checks
 
-  const split_pair data = load_data(data_name);
+  const auto& [data_name, data] = load_data_for(first, s.data);
   const classifier_model classifier = load_classifier(s.classifier);
   require(image == classifier.network.image(), s.run.c_str(), [&] {
     return "the model draws " + to_string(image) + ", the classifier wants " +
@@ -174,7 +172,6 @@ void evaluate_run(settings s) {
       static_cast<index_t>(epochs.size()), static_cast<index_t>(missing), s.sampling.count,
       latents.policy.c_str(), s.sampling.sampler.c_str(), calls);
   if (missing > 0) {
-    const draw_latents draw_from = drawing_of(b, latents);
     scorer score(b, classifier, data_name, data);
     for (const int epoch : epochs) {
       if (log.has(epoch)) continue;
@@ -184,9 +181,8 @@ void evaluate_run(settings s) {
       require(model.method.kind == first.method.kind && model.network.image() == image, file.c_str(), [&] {
         return "found a " + model.method.kind + " model, the run began with " + first.method.kind;
       });
-      any_network<backend> network = network_of(b, model);
       const image_set samples{image.with_n(s.sampling.count),
-                              to_unit(draw_samples(b, network, model, draw_from, s.sampling))};
+                              to_unit(b.run(model)->draw(latents, s.sampling))};
       const ordered_json scores = score.score(file, source_of(samples));
       log.add(epoch, scores);
       std::printf("epoch %d: Frechet distance %.3f, KID %.5f, precision %.3f, recall %.3f, class KL %.4f\n",
@@ -217,7 +213,7 @@ void add_options(programs::options& o, settings& s) {
   programs::add_sampling_options(o, s.sampling);
   programs::add_classifier(o, s.classifier);
   o.add("--png", s.png, "picture of the scores over the epochs; RUN/metrics.png if absent");
-  programs::add_threads(o, s.threads);
+  programs::add_backend(o, s.on);
   o.add_flag("--smoke", s.smoke, "as few samples as can be scored: shows that everything works, in seconds");
 }
 
@@ -228,5 +224,5 @@ int main(int argc, char** argv) {
                                  "Draws samples from each checkpoint of a run and scores them: "
                                  "RUN/metrics.jsonl, one line an epoch, and a picture. Epochs "
                                  "that are in the file already are not scored again.",
-                                 add_options, evaluate_run);
+                                 add_options, programs::with_backend(evaluate_run));
 }

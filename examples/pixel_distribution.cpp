@@ -7,8 +7,8 @@
 #include <coldzoom/core/file.hpp>
 #include <cstdio>
 
+#include "common/any_backend.hpp"
 #include "common/data.hpp"
-#include "common/latents.hpp"
 #include "common/plot.hpp"
 #include "common/program.hpp"
 #include "common/progress.hpp"
@@ -20,7 +20,8 @@ using programs::host_images;
 
 struct settings {
   std::string data = "embedded", kind = "zoom_nearest", latent, csv, png, latent_file;
-  int step = 0, threads = 0;
+  programs::backend_choice on;
+  int step = 0;
   index_t count = 0, limit = 0;
   std::uint64_t seed = 0;
   bool smoke = false;
@@ -77,20 +78,14 @@ class pixel_statistics {
   double pairs_ = 0, first_ = 0, second_ = 0, first_squares_ = 0, second_squares_ = 0, products_ = 0;
 };
 
-pixel_statistics draw_statistics(backend& b, const programs::latent_source& source, index_t count,
-                                 std::uint64_t seed, pixel_statistics statistics) {
-  constexpr index_t batch = 1024;
-  const programs::draw_latents draw = programs::drawing_of(b, source);
-  std::vector<float> memory(static_cast<std::size_t>(source.image.with_n(batch).size()));
+pixel_statistics draw_statistics(programs::any_backend& b, const programs::latent_source& source,
+                                 index_t count, std::uint64_t seed, pixel_statistics statistics) {
   programs::progress_bar bar("drawing", static_cast<double>(count), "latents");
-  for (index_t first = 0; first < count; first += batch) {
+  b.for_each_latent(source, count, seed, [&](index_t first, host_images z) {
     programs::stop_if_requested();
-    const host_images z(
-        tensor_view<float>(memory.data(), source.image.with_n(std::min(batch, count - first))));
-    draw(b, {seed, stream::latent, static_cast<std::uint64_t>(first)}, z);
     statistics.add(z);
     bar.update(static_cast<double>(first + z.dims.n));
-  }
+  });
   return statistics;
 }
 
@@ -137,10 +132,9 @@ void write_picture(const std::string& path, const std::string& what, const std::
       1300, 480);
 }
 
-void compare(settings s) {
+void compare(programs::any_backend& b, settings s) {
   using namespace programs;
   if (s.smoke) s.limit = s.limit > 0 ? std::min<index_t>(s.limit, 500) : 500;
-  backend b(s.threads);
   const model_kind& kind = find_kind("--kind", s.kind);
   model_method method{s.kind, kind.steps, kind.last_step, kind.beta_max};
   const std::string policy = s.latent.empty() ? default_latent(s.kind) : s.latent;
@@ -160,11 +154,11 @@ void compare(settings s) {
               high = method.adds_noise() ? 4 : value_range::high;
   const index_t apart = std::max<index_t>(1, image.w / (policy == "gaussian" ? image.w : source.window().w));
   pixel_statistics of_data(low, high, apart);
-  for_each_degraded(b, images, method, step, {s.seed, stream::user, 0},
-                    [&](index_t, host_images, host_images z) {
-                      stop_if_requested();
-                      of_data.add(z);
-                    });
+  b.for_each_degraded(images, method, step, {s.seed, stream::user, 0},
+                      [&](index_t, host_images, host_images z) {
+                        stop_if_requested();
+                        of_data.add(z);
+                      });
   const index_t count = s.count == 0 ? images.dims.n : s.count;
   const pixel_statistics of_latents =
       draw_statistics(b, source, count, s.seed, pixel_statistics(low, high, apart));
@@ -190,7 +184,7 @@ void add_options(programs::options& o, settings& s) {
   o.add("--count", s.count, "how many latents to draw, 0 for as many as there are images").at_least_0();
   programs::add_limit(o, s.limit, "training images");
   programs::add_seed(o, s.seed, "of noise and latents");
-  programs::add_threads(o, s.threads);
+  programs::add_backend(o, s.on);
   o.add("--csv", s.csv, "both histograms as a table");
   o.add("--png", s.png, "both histograms as a picture, .png or .svg (needs gnuplot)");
   o.add("--latent-file", s.latent_file, "where to put the latents, for sample --latent-file");
@@ -204,5 +198,5 @@ int main(int argc, char** argv) {
       argc, argv, "pixel_distribution",
       "Compares the pixels of degraded images with those of latents drawn to stand "
       "for them.",
-      add_options, compare);
+      add_options, programs::with_backend(compare));
 }

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <cstdio>
 
+#include "common/any_backend.hpp"
 #include "common/data.hpp"
 #include "common/plot.hpp"
 #include "common/program.hpp"
-#include "common/sampling.hpp"
 
 namespace {
 
@@ -17,7 +17,8 @@ using programs::host_images;
 struct settings {
   std::string model, kind, data, latent_file, out = "out/reconstruction", format = "png";
   std::vector<int> at;
-  int every = 0, threads = 0;
+  programs::backend_choice on;
+  int every = 0;
   index_t images = 8, first = 0;
   programs::sampling_options sampling;
 };
@@ -46,8 +47,8 @@ class table_rows {
 };
 
 /// x0_hat of what the network answers to z = D(x0, t).
-void reconstruct(any_network<backend>& network, const programs::model_method& method, int t, host_images z,
-                 host_images x0_hat) {
+void reconstruct(programs::model_predictor& network, const programs::model_method& method, int t,
+                 host_images z, host_images x0_hat) {
   network(z, static_cast<float>(t) / static_cast<float>(method.steps), x0_hat);
   if (!method.adds_noise()) return;
   const ddpm_schedule schedule = programs::noise_schedule(method);
@@ -70,25 +71,25 @@ double root_mean_square(host_images a, host_images b) {
 }
 
 /// Originals, then degraded and reconstructed ones at each step, with their distance to the originals.
-void plot_reconstructions(backend& b, any_network<backend>& network, const programs::trained_model& model,
-                          const labelled_images& images, const std::vector<int>& at,
-                          const std::string& path) {
+void plot_reconstructions(programs::any_backend& b, programs::model_predictor& network,
+                          const programs::trained_model& model, const labelled_images& images,
+                          const std::vector<int>& at, const std::string& path) {
   table_rows rows(model.network.image());
   std::vector<float> memory(static_cast<std::size_t>(images.dims.size()));
   const host_images x0_hat(tensor_view<float>(memory.data(), images.dims));
   for (const int t : at) {
-    programs::for_each_degraded(b, images, model.method, t, {0, stream::user, 0},
-                                [&](index_t, host_images x0, host_images z) {
-                                  if (t == at.front()) rows.add("original", x0.data, x0.dims.n);
-                                  reconstruct(network, model.method, t, z, x0_hat);
-                                  const double distance = root_mean_square(x0, x0_hat);
-                                  char label[64];
-                                  rows.add("degraded, t = " + std::to_string(t), z.data, z.dims.n);
-                                  std::snprintf(label, sizeof label, "restored, RMSE %.3f", distance);
-                                  rows.add(label, x0_hat.data, x0_hat.dims.n);
-                                  std::printf("t = %4d: degraded RMSE %.4f, restored RMSE %.4f\n", t,
-                                              root_mean_square(x0, z), distance);
-                                });
+    b.for_each_degraded(images, model.method, t, {0, stream::user, 0},
+                        [&](index_t, host_images x0, host_images z) {
+                          if (t == at.front()) rows.add("original", x0.data, x0.dims.n);
+                          reconstruct(network, model.method, t, z, x0_hat);
+                          const double distance = root_mean_square(x0, x0_hat);
+                          char label[64];
+                          rows.add("degraded, t = " + std::to_string(t), z.data, z.dims.n);
+                          std::snprintf(label, sizeof label, "restored, RMSE %.3f", distance);
+                          rows.add(label, x0_hat.data, x0_hat.dims.n);
+                          std::printf("t = %4d: degraded RMSE %.4f, restored RMSE %.4f\n", t,
+                                      root_mean_square(x0, z), distance);
+                        });
   }
   std::vector<std::string> digits;
   for (index_t n = 0; n < images.dims.n; ++n)
@@ -98,8 +99,8 @@ void plot_reconstructions(backend& b, any_network<backend>& network, const progr
 
 /// The states of the first samples and what the network makes of them, before every k-th step, and the
 /// samples.
-void plot_sampling(backend& b, any_network<backend>& network, const programs::trained_model& model,
-                   const programs::draw_latents& draw, const settings& s, int calls,
+void plot_sampling(programs::model_predictor& network, const programs::trained_model& model,
+                   const programs::latent_source& latents, const settings& s, int calls,
                    const std::string& path) {
   const shape image = model.network.image();
   const index_t size = image.image();
@@ -109,8 +110,8 @@ void plot_sampling(backend& b, any_network<backend>& network, const programs::tr
   std::vector<std::vector<float>> states, guesses;  // by column
   int call = 0;
   const int every = s.every > 0 ? s.every : std::max(1, (calls + 11) / 12);
-  const std::vector<float> samples = programs::draw_samples(
-      b, network, model, draw, options, [&](index_t, int t, host_images state, host_images x0_hat) {
+  const std::vector<float> samples =
+      network.draw(latents, options, [&](index_t, int t, host_images state, host_images x0_hat) {
         if (call++ % every != 0) return;
         columns.push_back(std::to_string(t));
         states.emplace_back(state.data, state.data + state.dims.size());
@@ -132,9 +133,8 @@ void plot_sampling(backend& b, any_network<backend>& network, const programs::tr
   rows.save(path, columns, "", "step t");
 }
 
-void plot(const settings& s) {
+void plot(programs::any_backend& b, const settings& s) {
   using namespace programs;
-  backend b(s.threads);
   const trained_model model = load_model(s.model, s.kind);
   const int steps = model.method.steps;
   const shape image = model.network.image();
@@ -150,24 +150,19 @@ void plot(const settings& s) {
   const std::string sampler = fitting_sampler(model.method, s.sampling);
   const int calls = s.sampling.calls == 0 ? steps : s.sampling.calls;
   sampling_steps(steps, calls);  // checks
-  const std::string data = !s.data.empty() ? s.data : !model.data.empty() ? model.data : "embedded";
-  const split_pair sets = load_data(data);
-  require(sets.test.dims.with_n(1) == image, data.c_str(), [&] {
-    return "the images are " + to_string(sets.test.dims.with_n(1)) + ", the model is for " + to_string(image);
-  });
-  require(s.first + s.images <= sets.test.dims.n, "--first", [&] {
-    return "found " + std::to_string(s.first) + ", wanted at most " +
-           std::to_string(sets.test.dims.n - s.images) + ": there are " + std::to_string(sets.test.dims.n) +
-           " test images";
+  const labelled_images test = load_data_for(model, s.data).images.test;
+  require(s.first + s.images <= test.dims.n, "--first", [&] {
+    return "found " + std::to_string(s.first) + ", wanted at most " + std::to_string(test.dims.n - s.images) +
+           ": there are " + std::to_string(test.dims.n) + " test images";
   });
   make_folder(s.out);
 
   const std::string reconstructions = s.out + "/reconstruction." + s.format,
                     states = s.out + "/sampling." + s.format;
-  any_network<backend> network = network_of(b, model);
-  plot_reconstructions(b, network, model, images_from(sets.test, s.first, s.images), at, reconstructions);
+  const std::unique_ptr<model_predictor> network = b.run(model);
+  plot_reconstructions(b, *network, model, images_from(test, s.first, s.images), at, reconstructions);
   const latent_source latents = find_latents(b, {"", s.latent_file, s.data}, model);
-  plot_sampling(b, network, model, drawing_of(b, latents), s, calls, states);
+  plot_sampling(*network, model, latents, s, calls, states);
   std::printf("%s\n%s (%s sampler, %s latents)\n", reconstructions.c_str(), states.c_str(), sampler.c_str(),
               latents.policy.c_str());
 }
@@ -184,7 +179,7 @@ void add_options(programs::options& o, settings& s) {
   o.add("--first", s.first, "the first test image").at_least_0();
   o.add("--latent-file", s.latent_file, "latents to sample from, as for sample");
   programs::add_sampling_options(o, s.sampling);
-  programs::add_threads(o, s.threads);
+  programs::add_backend(o, s.on);
   o.add("--out", s.out, "folder for reconstruction.png and sampling.png");
   o.add("--format", s.format, "png or svg").one_of({"png", "svg"});
 }
@@ -194,5 +189,5 @@ void add_options(programs::options& o, settings& s) {
 int main(int argc, char** argv) {
   return programs::run<settings>(argc, argv, "plot_reconstruction",
                                  "Draws images that a model reconstructs, and the states of its sampling.",
-                                 add_options, plot);
+                                 add_options, programs::with_backend(plot));
 }

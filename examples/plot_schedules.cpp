@@ -5,8 +5,8 @@
 #include <coldzoom/core/file.hpp>
 #include <cstdio>
 
+#include "common/any_backend.hpp"
 #include "common/data.hpp"
-#include "common/method.hpp"
 #include "common/plot.hpp"
 #include "common/program.hpp"
 
@@ -18,7 +18,8 @@ using programs::model_method;
 
 struct settings {
   std::string data = "embedded", out = "out/schedules", format = "png";
-  int steps = 1000, columns = 9, threads = 0;
+  int steps = 1000, columns = 9;
+  programs::backend_choice on;
   index_t images = 3, first = 0;
 };
 
@@ -77,7 +78,7 @@ void write_csv(const std::string& path, const std::vector<shown_method>& methods
 }
 
 /// A row an image and method: D(x0, t) for t spread evenly over 0 .. T.
-void plot_progressions(backend& b, const std::string& path, const labelled_images& images,
+void plot_progressions(programs::any_backend& b, const std::string& path, const labelled_images& images,
                        const std::vector<shown_method>& methods, int columns) {
   const shape dims = images.dims;
   programs::image_table table{"", "share of the steps, t / T", {}, {}, dims.h, dims.w, {}};
@@ -93,25 +94,25 @@ void plot_progressions(backend& b, const std::string& path, const labelled_image
     for (int i = 0; i < columns; ++i) {
       const model_method& method = methods[m].method;
       const int t = static_cast<int>(std::lround(static_cast<double>(i) * method.steps / (columns - 1)));
-      programs::for_each_degraded(
-          b, images, method, t, {0, stream::user, 0}, [&](index_t first, host_images x0, host_images z) {
-            // Noise schedules add a little at step 0 already; the first column is the image itself.
-            const host_images shown = t == 0 ? x0 : z;
-            const std::vector<float> pixels(shown.data, shown.data + shown.dims.size());
-            const std::vector<float> unit = programs::to_unit(pixels);
-            for (index_t n = 0; n < shown.dims.n; ++n) {
-              const index_t row = static_cast<index_t>(m) * dims.n + first + n;
-              std::copy_n(unit.begin() + n * dims.image(), dims.image(),
-                          table.pixels.begin() + (row * columns + i) * dims.image());
-            }
-          });
+      b.for_each_degraded(images, method, t, {0, stream::user, 0},
+                          [&](index_t first, host_images x0, host_images z) {
+                            // Noise schedules add a little at step 0 already; the first column is the image
+                            // itself.
+                            const host_images shown = t == 0 ? x0 : z;
+                            const std::vector<float> pixels(shown.data, shown.data + shown.dims.size());
+                            const std::vector<float> unit = programs::to_unit(pixels);
+                            for (index_t n = 0; n < shown.dims.n; ++n) {
+                              const index_t row = static_cast<index_t>(m) * dims.n + first + n;
+                              std::copy_n(unit.begin() + n * dims.image(), dims.image(),
+                                          table.pixels.begin() + (row * columns + i) * dims.image());
+                            }
+                          });
     }
   }
   programs::save_image_table(path, table);
 }
 
-void plot(const settings& s) {
-  backend b(s.threads);
+void plot(programs::any_backend& b, const settings& s) {
   labelled_images images = programs::load_data(s.data).test;
   require(s.first + s.images <= images.dims.n, "--first", [&] {
     return "found " + std::to_string(s.first) + ", wanted at most " +
@@ -144,7 +145,7 @@ void add_options(programs::options& o, settings& s) {
   o.add("--images", s.images, "how many test images").range(1, 20);
   o.add("--first", s.first, "the first of them").at_least_0();
   o.add("--columns", s.columns, "steps shown of each").range(2, 30);
-  programs::add_threads(o, s.threads);
+  programs::add_backend(o, s.on);
 }
 
 }  // namespace
@@ -152,5 +153,5 @@ void add_options(programs::options& o, settings& s) {
 int main(int argc, char** argv) {
   return programs::run<settings>(argc, argv, "plot_schedules",
                                  "Draws noise schedules, and every degradation on the same images.",
-                                 add_options, plot);
+                                 add_options, programs::with_backend(plot));
 }

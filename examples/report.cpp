@@ -10,12 +10,12 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "common/any_backend.hpp"
 #include "common/confidence.hpp"
 #include "common/html.hpp"
 #include "common/program.hpp"
 #include "common/run_log.hpp"
 #include "common/safetensors.hpp"
-#include "common/sampling.hpp"
 
 namespace {
 
@@ -32,7 +32,7 @@ struct settings {
   double threshold = 0.9;
   index_t count = 500, grid = 50;
   std::uint64_t seed = 0;
-  int threads = 0;
+  programs::backend_choice on;
 };
 
 /// Scores and where they stand.
@@ -156,22 +156,20 @@ void require_one_data_set(const std::vector<run_report>& runs) {
 // ---- samples
 
 /// As the training programs draw their grids: in all steps, or by DDIM in at most 50.
-programs::image_set draw(backend& b, run_report& run, const settings& s) {
+programs::image_set draw(programs::any_backend& b, run_report& run, const settings& s) {
   const programs::trained_model& model = run.model;
   programs::sampling_options options = programs::grid_sampling(model.method, s.count, s.seed);
   const std::string kept = run.folder + "/latents.safetensors";
   const programs::latent_source latents =
       programs::find_latents(b, {"", file_exists(kept) ? kept : "", ""}, model);
   const shape image = model.network.image();
-  any_network<backend> network = programs::network_of(b, model);
   run.samples_from = "drawn with " + programs::fitting_sampler(model.method, options) + " in " +
                      std::to_string(options.calls == 0 ? model.method.steps : options.calls) +
                      " network calls from " + latents.policy + " latents";
-  return {image.with_n(s.count), programs::to_unit(programs::draw_samples(
-                                     b, network, model, programs::drawing_of(b, latents), options))};
+  return {image.with_n(s.count), programs::to_unit(b.run(model)->draw(latents, options))};
 }
 
-void sort_samples(backend& b, const programs::classifier_model& classifier, run_report& run,
+void sort_samples(programs::any_backend& b, const programs::classifier_model& classifier, run_report& run,
                   const std::string& file, const settings& s) {
   const shape image = run.model.network.image();
   require(image == classifier.network.image(), run.folder.c_str(), [&] {
@@ -180,7 +178,8 @@ void sort_samples(backend& b, const programs::classifier_model& classifier, run_
   });
   if (!file.empty()) run.samples_from = "from " + file;
   const programs::image_set samples = file.empty() ? draw(b, run, s) : programs::load_samples(file, image);
-  const std::vector<programs::judgement> judgements = programs::judge(b, classifier, samples.view());
+  const std::vector<programs::judgement> judgements =
+      programs::judge(b.host(), *b.run(classifier), samples.view());
   for (const programs::judgement& j : judgements) {
     run.class_share[static_cast<std::size_t>(j.digit)] += 1 / static_cast<double>(judgements.size());
   }
@@ -633,7 +632,7 @@ void require_one_each(const char* option, std::size_t found, std::size_t runs) {
   });
 }
 
-void report(const settings& s) {
+void report(programs::any_backend& b, const settings& s) {
   require(s.runs.size() <= most_runs, "--runs", [&] {
     return "found " + std::to_string(s.runs.size()) + " runs, wanted at most " + std::to_string(most_runs);
   });
@@ -650,7 +649,6 @@ void report(const settings& s) {
   require_one_data_set(runs);
   require_used(floors, runs);
 
-  backend b(s.threads);
   const programs::classifier_model classifier = programs::load_classifier(s.classifier);
   for (std::size_t i = 0; i < runs.size(); ++i) {
     sort_samples(b, classifier, runs[i], s.samples.empty() ? "" : s.samples[i], s);
@@ -678,7 +676,7 @@ void add_options(programs::options& o, settings& s) {
   o.add("--threshold", s.threshold, "samples of this confidence or more are good").from_0_to_1();
   programs::add_classifier(o, s.classifier);
   programs::add_seed(o, s.seed, "of the samples drawn");
-  programs::add_threads(o, s.threads);
+  programs::add_backend(o, s.on);
 }
 
 }  // namespace
@@ -688,5 +686,5 @@ int main(int argc, char** argv) {
       argc, argv, "report",
       "Makes one web page that compares training runs: numbers, losses, scores by epoch, "
       "classes, good and bad samples, settings. It needs no network and prints on A4.",
-      add_options, report);
+      add_options, programs::with_backend(report));
 }

@@ -5,11 +5,10 @@
 #include <coldzoom/io/png.hpp>
 #include <cstdio>
 
+#include "common/any_backend.hpp"
 #include "common/data.hpp"
 #include "common/image_set.hpp"
-#include "common/on_backend.hpp"
 #include "common/program.hpp"
-#include "common/sampling_on.hpp"
 
 namespace {
 
@@ -17,9 +16,9 @@ using namespace coldzoom;
 using programs::host_images;
 
 struct settings {
-  std::string model, kind, data, latent, latent_file, out = "samples.npy", png, steps_png, backend = "cpu";
+  std::string model, kind, data, latent, latent_file, out = "samples.npy", png, steps_png;
   programs::sampling_options sampling;
-  int threads = 0;
+  programs::backend_choice on;
 };
 
 /// The states of the first samples on their way from the latent to the digit: a row a sample, then the
@@ -63,15 +62,14 @@ class progression {
   std::vector<std::vector<float>> states_;
 };
 
-template <class B> void sample_on(B& b, backend& host, const settings& s) {
+void sample(programs::any_backend& b, const settings& s) {
   using namespace programs;
   const trained_model model = load_model(s.model, s.kind);
   const shape image = model.network.image();
   const int calls = s.sampling.calls == 0 ? model.method.steps : s.sampling.calls;
   sampling_steps(model.method.steps, calls);  // checks
   const std::string sampler = fitting_sampler(model.method, s.sampling);
-  const latent_source latents = find_latents(host, {s.latent, s.latent_file, s.data}, model);
-  const draw_latents_on<B> draw = drawing_of(b, latents);
+  const latent_source latents = find_latents(b, {s.latent, s.latent_file, s.data}, model);
   std::printf("%s from %s, %s latents%s, %s sampler, %d network calls\n", model.method.kind.c_str(),
               s.model.c_str(), latents.policy.c_str(),
               latents.policy == "gaussian"
@@ -79,14 +77,14 @@ template <class B> void sample_on(B& b, backend& host, const settings& s) {
                   : (" from " + (s.latent_file.empty() ? latents.data : s.latent_file)).c_str(),
               sampler.c_str(), calls);
 
-  any_network<B> network = network_of(b, model);
+  const std::unique_ptr<model_predictor> network = b.run(model);
   progression steps(image, s.sampling.count, calls, 12);
   sampling_options sampling = s.sampling;
   sampling.sampler = sampler;
   const auto start = std::chrono::steady_clock::now();
   const std::vector<float> samples =
-      draw_samples(b, network, model, draw, sampling,
-                   [&](index_t first, int, host_images state, host_images) { steps.record(first, state); });
+      network->draw(latents, sampling,
+                    [&](index_t first, int, host_images state, host_images) { steps.record(first, state); });
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const image_set unit{image.with_n(s.sampling.count), to_unit(samples)};
   save_samples(s.out, unit);
@@ -99,10 +97,6 @@ template <class B> void sample_on(B& b, backend& host, const settings& s) {
     save_png(s.steps_png, steps.draw(samples));
     std::printf("progression: %s\n", s.steps_png.c_str());
   }
-}
-
-void sample(const settings& s) {
-  programs::on_backend(s.backend, s.threads, [&](auto& b, backend& host) { sample_on(b, host, s); });
 }
 
 void add_options(programs::options& o, settings& s) {
@@ -121,8 +115,7 @@ void add_options(programs::options& o, settings& s) {
   o.add("--latent-file", s.latent_file,
         "latents of pixel_distribution or of a training run, instead of --data");
   programs::add_sampling_options(o, s.sampling);
-  programs::add_threads(o, s.threads);
-  programs::add_backend(o, s.backend);
+  programs::add_backend(o, s.on);
   o.add("--out", s.out, "N x H x W float32 in [0, 1] (N x C x H x W for C > 1)");
   o.add("--png", s.png, "grid of the samples (400 at most)");
   o.add("--steps-png", s.steps_png, "the way from latent to sample, for the first 8");
@@ -134,5 +127,5 @@ int main(int argc, char** argv) {
   return programs::run<settings>(
       argc, argv, "sample",
       "Draws images from a trained model, from latent to digit in T network calls or fewer.", add_options,
-      sample);
+      programs::with_backend(sample));
 }

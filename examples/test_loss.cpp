@@ -15,15 +15,15 @@ using namespace coldzoom;
 struct settings {
   std::string model, kind, data, json;
   index_t draws = 16, limit = 0;
-  int threads = 0;
+  programs::backend_choice on;
 };
 
 void measure(const settings& s) {
   using namespace programs;
   const trained_model model = load_model(s.model, s.kind);
-  const std::string data = !s.data.empty() ? s.data : !model.data.empty() ? model.data : "embedded";
-  const labelled_images images = first_images(load_data(data).test, s.limit);
-  const double loss = test_loss(model, images, s.draws, s.threads);
+  const auto& [data, sets] = load_data_for(model, s.data);
+  const labelled_images images = first_images(sets.test, s.limit);
+  const double loss = test_loss(model, images, s.draws, s.on);
   const nlohmann::ordered_json found{
       {"model", s.model}, {"data", data}, {"n", images.dims.n}, {"draws", s.draws}, {"test_loss", loss}};
   if (!s.json.empty()) write_file_atomically(s.json, found.dump(2) + "\n");
@@ -40,7 +40,7 @@ void add_options(programs::options& o, settings& s) {
   o.add("--draws", s.draws, "steps for each image; 1 is the test loss of the training programs")
       .range(1, 1000);
   programs::add_limit(o, s.limit);
-  programs::add_threads(o, s.threads);
+  programs::add_backend(o, s.on);
   o.add("--json", s.json, "file for the loss and what it is of");
 }
 

@@ -18,7 +18,6 @@ using namespace coldzoom;
 
 struct settings : programs::run_settings {
   index_t shift = 2;
-  std::string backend = "cpu";
 
   settings() {
     out = "out/classifier";
@@ -99,12 +98,11 @@ template <class B> void train_on(B& b, const settings& s) {
 
 void train(settings s) {
   programs::apply_smoke(s);
-  programs::on_backend(s.backend, s.threads, [&](auto& b, backend&) { train_on(b, s); });
+  programs::on_backend(s.on, [&](auto& b, backend&) { train_on(b, s); });
 }
 
 void add_options(programs::options& o, settings& s) {
   programs::add_run_options(o, s);
-  programs::add_backend(o, s.backend);
   o.add("--shift", s.shift, "training images are moved by up to so many pixels").range(0, 14);
 }
 

@@ -8,7 +8,7 @@
 
 namespace cz = coldzoom;
 
-#include "common/engine.hpp"
+#include "common/on_backend.hpp"
 #include "common/program.hpp"
 
 namespace {
@@ -17,6 +17,7 @@ struct options {
   std::string data = COLDZOOM_EMBEDDED_DATA;
   cz::index_t limit = 2000;
   cz::index_t batch = 64;
+  programs::backend_choice on;
 };
 
 /// The first `limit` images as an array N x C x H x W in [-0.5, 0.5]. Your own array would come from a file,
@@ -30,10 +31,8 @@ xt::xtensor<float, 4> to_array(const cz::labelled_images& set, cz::index_t limit
   return xt::cast<float>(bytes) / 255.0f - 0.5f;
 }
 
-void run(const options& o) {
-  using backend = cz::cpu_backend<float>;
-  using images = cz::dataset<backend, cz::centred, float>;
-  backend b;
+template <class B> void run_on(B& b, const options& o) {
+  using images = cz::dataset<B, cz::centred, float>;
 
   const cz::split_pair sets = cz::load_mnist_folder(o.data);
   xt::xtensor<float, 4> train_array = to_array(sets.train, o.limit),
@@ -45,7 +44,7 @@ void run(const options& o) {
   const cz::shape image = train.dims();
   const cz::reconstructor network(image, {8, 8}, 5);
   const cz::zoom<cz::bilinear> zoom{.last_step = 23};
-  cz::trainer<backend, cz::centred, cz::reconstructor, cz::zoom<cz::bilinear>, cz::linear_schedule> trainer(
+  cz::trainer<B, cz::centred, cz::reconstructor, cz::zoom<cz::bilinear>, cz::linear_schedule> trainer(
       b, network, zoom, cz::linear_schedule(zoom.last_step), image, {.batch_size = o.batch});
 
   std::printf("%lld images of %lld x %lld, %lld parameters\n", static_cast<long long>(train.size()),
@@ -61,10 +60,15 @@ void run(const options& o) {
   std::printf("test loss after one epoch  %.4f\n", trainer.test_loss(test));
 }
 
+void run(const options& o) {
+  programs::on_backend(o.on, [&](auto& b, auto&) { run_on(b, o); });
+}
+
 void add_options(programs::options& app, options& o) {
   app.add("--data", o.data, "folder with the four files of MNIST");
   app.add("--limit", o.limit, "number of training images").above_0();
   app.add("--batch", o.batch, "images in a batch").above_0();
+  programs::add_backend(app, o.on);
 }
 
 }  // namespace

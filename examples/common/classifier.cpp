@@ -60,41 +60,6 @@ classifier_model load_classifier(const std::string& path) {
           number("train_images", 1000000000), std::atof(metadata("test_accuracy").c_str())};
 }
 
-struct classifier_predictor::networks {
-  networks(backend& b, const classifier_model& model)
-      : trunk(b, model.network.trunk(), model.network.image(), part(model, 0, trunk_size(model))),
-        head(b, model.network.head(), {1, digit_classifier::features, 1, 1},
-             part(model, trunk_size(model), model.network.parameter_count())) {}
-
-  static coldzoom::index_t trunk_size(const classifier_model& model) {
-    return model.network.trunk().parameter_count();
-  }
-  static std::vector<float> part(const classifier_model& model, coldzoom::index_t first,
-                                 coldzoom::index_t last) {
-    return {model.parameters.begin() + first, model.parameters.begin() + last};
-  }
-
-  coldzoom::predictor<backend, classifier_trunk> trunk;
-  coldzoom::predictor<backend, coldzoom::linear> head;
-};
-
-classifier_predictor::classifier_predictor(backend& b, const classifier_model& model)
-    : held_(std::make_unique<networks>(b, model)) {}
-classifier_predictor::~classifier_predictor() = default;
-
-void classifier_predictor::operator()(backend&, coldzoom::image_batch<classifier_range, const float> images,
-                                      coldzoom::tensor_view<float> out) {
-  held_->trunk(images, coldzoom::side_inputs<backend>{}, out);
-}
-
-std::vector<float> classifier_predictor::logits(const float* features, coldzoom::index_t n) {
-  std::vector<float> out(static_cast<std::size_t>(n * digit_classifier::classes));
-  held_->head(coldzoom::tensor_view<const float>(features, {n, digit_classifier::features, 1, 1}),
-              coldzoom::side_inputs<backend>{},
-              coldzoom::tensor_view<float>(out.data(), {n, digit_classifier::classes, 1, 1}));
-  return out;
-}
-
 coldzoom::feature_set classifier_predictor::probabilities(const coldzoom::feature_set& features) {
   const std::vector<float> rows = logits(features.values.data(), features.n);
   return coldzoom::softmax(coldzoom::feature_view{rows.data(), features.n, digit_classifier::classes});

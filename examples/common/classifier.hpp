@@ -2,7 +2,6 @@
 #pragma once
 
 #include <coldzoom/coldzoom.hpp>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -74,29 +73,25 @@ void save_classifier(const std::string& path, const classifier_model& model);
 /// Throws coldzoom::error where the file is damaged or holds no such classifier.
 classifier_model load_classifier(const std::string& path);
 
-/// A classifier at work: features and class probabilities of images in [0, 1]. The bits of an image do not
-/// depend on the batch. One `classifier_predictor` a thread.
+/// A classifier at work: features and class probabilities of images in [0, 1] in host memory, on the backend
+/// that any_backend::run was asked of. A FeatureExtractor of the CPU's. The bits of an image do not depend on
+/// the batch. One `classifier_predictor` a thread.
 class classifier_predictor {
  public:
-  classifier_predictor(backend& b, const classifier_model& model);
-  ~classifier_predictor();
+  virtual ~classifier_predictor() = default;
 
   /// Number of features of an image.
   coldzoom::index_t size() const { return digit_classifier::features; }
 
-  /// out: n x size() x 1 x 1.
-  void operator()(backend&, coldzoom::image_batch<classifier_range, const float> images,
-                  coldzoom::tensor_view<float> out);
+  /// out: n x size() x 1 x 1. Both dense.
+  virtual void operator()(backend&, coldzoom::image_batch<classifier_range, const float> images,
+                          coldzoom::tensor_view<float> out) = 0;
 
   /// What the last layer makes of n rows of features: n rows of logits, before the softmax.
-  std::vector<float> logits(const float* features, coldzoom::index_t n);
+  virtual std::vector<float> logits(const float* features, coldzoom::index_t n) = 0;
 
   /// Rows of class probabilities: the softmax of the logits.
   coldzoom::feature_set probabilities(const coldzoom::feature_set& features);
-
- private:
-  struct networks;
-  std::unique_ptr<networks> held_;
 };
 
 }  // namespace programs

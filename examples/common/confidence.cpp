@@ -4,10 +4,9 @@
 
 namespace programs {
 
-std::vector<judgement> judge(backend& b, const classifier_model& model, unit_images images) {
+std::vector<judgement> judge(backend& host, classifier_predictor& predict, unit_images images) {
   using namespace coldzoom;
-  classifier_predictor predict(b, model);
-  const feature_set features = extract_features(b, predict, images);
+  const feature_set features = extract_features(host, predict, images);
   const feature_set rows = predict.probabilities(features);
   const class_probabilities classes(rows);
   std::vector<judgement> out;

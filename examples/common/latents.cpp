@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/any_backend.hpp"
 #include "common/file_metadata.hpp"
 #include "common/safetensors.hpp"
 
@@ -46,13 +47,13 @@ std::vector<std::uint8_t> cut_windows(const coldzoom::labelled_images& images, c
 
 }  // namespace
 
-latent_source make_latents(backend& b, const std::string& policy, const std::string& kind, int step,
+latent_source make_latents(any_backend& b, const std::string& policy, const std::string& kind, int step,
                            const std::string& data, const coldzoom::labelled_images& images) {
   check_latent(kind, policy);
   latent_source source{policy, kind, policy == "gaussian" ? 0 : step, data, images.dims.with_n(1), {}, {}};
   if (policy == "histogram") {
     const model_method method{kind, step, step, 0};
-    for_each_degraded(b, images, method, step, {}, [&](coldzoom::index_t, host_images, host_images z) {
+    b.for_each_degraded(images, method, step, {}, [&](coldzoom::index_t, host_images, host_images z) {
       const histogram_counts counts = coldzoom::pixel_histogram<value_range>::count(z);
       for (std::size_t k = 0; k < counts.size(); ++k) source.counts[k] += counts[k];
     });
@@ -61,8 +62,6 @@ latent_source make_latents(backend& b, const std::string& policy, const std::str
   }
   return source;
 }
-
-draw_latents drawing_of(backend& b, const latent_source& source) { return drawing_of<backend>(b, source); }
 
 void save_latents(const std::string& path, const latent_source& source) {
   using coldzoom::index_t;

@@ -1,9 +1,6 @@
 /// Where sampling starts: the latents of every kind of model, made from data or read from a file.
 #pragma once
 
-#include <algorithm>
-#include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,9 +8,7 @@
 
 namespace programs {
 
-template <class B> using images_on = coldzoom::image_batch<value_range, float, typename B::space>;
-template <class B> using draw_latents_on = std::function<void(B&, coldzoom::key_sequence, images_on<B>)>;
-using draw_latents = draw_latents_on<backend>;
+class any_backend;
 
 inline const std::vector<std::string> latent_policies{"histogram", "patches", "gaussian"};
 
@@ -38,31 +33,8 @@ std::string default_latent(const std::string& kind);
 void check_latent(const std::string& kind, const std::string& policy);
 
 /// Latents at `step` of a zoom out of `images`; for noise nothing but the shape is taken from them.
-latent_source make_latents(backend& b, const std::string& policy, const std::string& kind, int step,
+latent_source make_latents(any_backend& b, const std::string& policy, const std::string& kind, int step,
                            const std::string& data, const coldzoom::labelled_images& images);
-
-/// Draws from the source alone. For the CPU it is compiled once.
-template <class B> draw_latents_on<B> drawing_of(B& b, const latent_source& source) {
-  using namespace coldzoom;
-  if (source.policy == "gaussian") {
-    return [](B& on, key_sequence keys, images_on<B> out) {
-      gaussian_latent<value_range>{}.draw(on, keys, out);
-    };
-  }
-  if (source.policy == "histogram") {
-    const image_window at = source.window();
-    return [latent = pixel_histogram<value_range>(source.counts, at.h, at.w)](
-               B& on, key_sequence keys, images_on<B> out) { latent.draw(on, keys, out); };
-  }
-  std::vector<float> patches(source.patches.size());
-  std::transform(source.patches.begin(), source.patches.end(), patches.begin(), from_byte<value_range>);
-  return with_interpolation(source.kind, [&](auto interpolation) -> draw_latents_on<B> {
-    using bank = patch_bank<value_range, decltype(interpolation), B>;
-    const auto latent = std::make_shared<const bank>(b, source.patch_dims(), patches, interpolation);
-    return [latent](B& on, key_sequence keys, images_on<B> out) { latent->draw(on, keys, out); };
-  });
-}
-draw_latents drawing_of(backend& b, const latent_source& source);
 
 /// The file that `sample --latent-file` takes.
 void save_latents(const std::string& path, const latent_source& source);

@@ -3,7 +3,6 @@
 
 #include <coldzoom/coldzoom.hpp>
 #include <coldzoom/data/mnist.hpp>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -63,13 +62,7 @@ template <class B> coldzoom::any_degradation<B, value_range> degradation_on(cons
     return any(coldzoom::zoom<decltype(interpolation)>{interpolation, m.steps});
   });
 }
-coldzoom::any_degradation<backend, value_range> degradation_of(const model_method& m);
 float level_of(const model_method& m, int t);
-
-/// use(first, x0, D(x0, t)) for all images in batches, in host memory; `keys` name the noise.
-void for_each_degraded(backend& b, const coldzoom::labelled_images& images, const model_method& m, int t,
-                       coldzoom::key_sequence keys,
-                       const std::function<void(coldzoom::index_t, host_images, host_images)>& use);
 
 /// [-0.5, 0.5] to [0, 1], clamped: a network may overshoot a little.
 std::vector<float> to_unit(const std::vector<float>& centred);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <coldzoom/training/checkpoint.hpp>
 
+#include "common/data.hpp"
 #include "common/file_metadata.hpp"
 #include "common/program.hpp"
 #include "common/safetensors.hpp"
@@ -92,8 +93,16 @@ trained_model load_model(const std::string& path, const std::string& kind) {
           std::move(parameters)};
 }
 
-coldzoom::any_network<backend> network_of(backend& b, const trained_model& model) {
-  return network_of<backend>(b, model);
+named_data load_data_for(const trained_model& model, const std::string& named) {
+  named_data data{!named.empty() ? named : !model.data.empty() ? model.data : "embedded", {}};
+  data.images = load_data(data.name);
+  const coldzoom::shape image = model.network.image();
+  for (const coldzoom::shape found : {data.images.train.dims, data.images.test.dims}) {
+    coldzoom::require(found.with_n(1) == image, data.name.c_str(), [&] {
+      return "the images are " + to_string(found.with_n(1)) + ", the model is for " + to_string(image);
+    });
+  }
+  return data;
 }
 
 }  // namespace programs

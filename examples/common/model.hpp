@@ -1,4 +1,4 @@
-/// A trained model as a file, what its kind says about it, and the model at work.
+/// A trained model as a file, what its kind says about it, and the data to go with it.
 #pragma once
 
 #include <array>
@@ -37,11 +37,14 @@ void save_model(const std::string& path, const trained_model& model);
 /// Reads our files, and the original project's, which carry no metadata: for those `kind` must be given.
 trained_model load_model(const std::string& path, const std::string& kind);
 
-/// The network with its parameters, ready to predict. For the CPU it is compiled once.
-template <class B> coldzoom::any_network<B> network_of(B& b, const trained_model& model) {
-  return coldzoom::any_network<B>(coldzoom::predictor<B, coldzoom::reconstructor>(
-      b, model.network, model.network.image(), model.parameters));
-}
-coldzoom::any_network<backend> network_of(backend& b, const trained_model& model);
+/// Images to go with a model, by the name of the data set.
+struct named_data {
+  std::string name;
+  coldzoom::split_pair images;
+};
+
+/// Those that the user named; where `named` is empty, what the model was trained on, else embedded. Throws
+/// coldzoom::error where they are not of the model's shape.
+named_data load_data_for(const trained_model& model, const std::string& named);
 
 }  // namespace programs

@@ -1,4 +1,5 @@
-/// The choice of a backend on the command line, for programs that run on more than the CPU.
+/// The backend that the user chose, by its type: for what is compiled for each, training above all. In a
+/// build with CUDA nvcc compiles the units that include this.
 #pragma once
 
 #include <string>
@@ -11,14 +12,6 @@
 
 namespace programs {
 
-/// --backend, in a build that has more than one.
-inline void add_backend([[maybe_unused]] options& o, [[maybe_unused]] std::string& name) {
-#if defined(COLDZOOM_PROGRAMS_CUDA)
-  o.add("--backend", name, "cpu, or cuda: the first device that CUDA_VISIBLE_DEVICES names")
-      .one_of({"cpu", "cuda"});
-#endif
-}
-
 /// "8 threads" or "CUDA device 0".
 template <class B> std::string describe(B& b) {
   if constexpr (requires { b.threads(); }) {
@@ -28,11 +21,11 @@ template <class B> std::string describe(B& b) {
   }
 }
 
-/// Calls work(b, host): `b` the backend of that name, `host` the CPU's, for what stays in host memory.
-template <class Work> void on_backend([[maybe_unused]] const std::string& name, int threads, Work&& work) {
-  backend host(threads);
+/// Calls work(b, host): `b` the backend of that choice, `host` the CPU's, for what stays in host memory.
+template <class Work> void on_backend(const backend_choice& on, Work&& work) {
+  backend host(on.threads);
 #if defined(COLDZOOM_PROGRAMS_CUDA)
-  if (name == "cuda") {
+  if (on.name == "cuda") {
     coldzoom::cuda_backend<float> device;
     return work(device, host);
   }

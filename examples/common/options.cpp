@@ -108,8 +108,12 @@ std::optional<int> parse_options(int argc, char** argv, const char* name, const 
   return std::nullopt;
 }
 
-void add_threads(options& o, int& threads) {
-  o.add("--threads", threads, "0 for all CPUs; no effect on results").range(0, 1024);
+void add_backend(options& o, backend_choice& on) {
+  o.add("--threads", on.threads, "0 for all CPUs; no effect on results").range(0, 1024);
+#if defined(COLDZOOM_PROGRAMS_CUDA)
+  o.add("--backend", on.name, "cpu, or cuda: the first device that CUDA_VISIBLE_DEVICES names")
+      .one_of({"cpu", "cuda"});
+#endif
 }
 void add_seed(options& o, std::uint64_t& seed, const std::string& help) {
   o.add("--seed", seed, help).at_least_0();

@@ -67,8 +67,14 @@ class options {
 std::optional<int> parse_options(int argc, char** argv, const char* name, const char* description,
                                  const std::function<void(options&)>& declare);
 
-/// Options that several programs have.
-void add_threads(options& o, int& threads);
+/// Where a program runs.
+struct backend_choice {
+  std::string name = "cpu";
+  int threads = 0;  // of the CPU's, 0 for all CPUs
+};
+
+/// Options that several programs have. Of these: --threads, and --backend in a build that has more than one.
+void add_backend(options& o, backend_choice& on);
 void add_seed(options& o, std::uint64_t& seed, const std::string& help = "of everything random");
 void add_limit(options& o, coldzoom::index_t& limit, const std::string& of = "images of each split");
 

@@ -2,9 +2,6 @@
 
 #include <algorithm>
 
-#include "common/data.hpp"
-#include "common/sampling_on.hpp"
-
 namespace programs {
 
 void add_sampling_options(options& o, sampling_options& s) {
@@ -43,7 +40,7 @@ sampling_options grid_sampling(const model_method& method, coldzoom::index_t cou
   return options;
 }
 
-latent_source find_latents(backend& b, const latent_options& s, const trained_model& model) {
+latent_source find_latents(any_backend& b, const latent_options& s, const trained_model& model) {
   using namespace coldzoom;
   const shape image = model.network.image();
   const model_method& method = model.method;
@@ -69,18 +66,8 @@ latent_source find_latents(backend& b, const latent_options& s, const trained_mo
   if (policy == "histogram" && model.histogram && s.data.empty()) {
     return {policy, method.kind, method.steps, "the model", image, *model.histogram, {}};
   }
-  const std::string data = !s.data.empty() ? s.data : !model.data.empty() ? model.data : "embedded";
-  const labelled_images train = load_data(data).train;
-  require(train.dims.with_n(1) == image, data.c_str(), [&] {
-    return "the images are " + to_string(train.dims.with_n(1)) + ", the model draws " + to_string(image);
-  });
-  return make_latents(b, policy, method.kind, method.steps, data, train);
-}
-
-std::vector<float> draw_samples(backend& b, coldzoom::any_network<backend>& network,
-                                const trained_model& model, const draw_latents& draw,
-                                const sampling_options& options, const sampling_observer& observe) {
-  return draw_samples<backend>(b, network, model, draw, options, observe);
+  const named_data data = load_data_for(model, s.data);
+  return make_latents(b, policy, method.kind, method.steps, data.name, data.images.train);
 }
 
 }  // namespace programs

@@ -33,14 +33,9 @@ struct latent_options {
 };
 
 /// --latent-file, the counts in the model's file, or the data.
-latent_source find_latents(backend& b, const latent_options& s, const trained_model& model);
+latent_source find_latents(any_backend& b, const latent_options& s, const trained_model& model);
 
 /// observe(first sample of the batch, t, state, x0_hat), before each step of each batch.
 using sampling_observer = std::function<void(coldzoom::index_t, int, host_images, host_images)>;
-
-/// `count` samples in [-0.5, 0.5], N x C x H x W. Sample i depends on the seed and i alone.
-std::vector<float> draw_samples(backend& b, coldzoom::any_network<backend>& network,
-                                const trained_model& model, const draw_latents& draw,
-                                const sampling_options& options, const sampling_observer& observe = {});
 
 }  // namespace programs

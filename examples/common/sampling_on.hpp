@@ -1,13 +1,52 @@
-/// Sampling on any backend. draw_samples of sampling.hpp is this for the CPU, compiled once.
+/// Latents and sampling on backend B. any_backend.cpp compiles it, once for each.
 #pragma once
 
 #include <algorithm>
+#include <functional>
+#include <memory>
+#include <vector>
 
 #include "common/program.hpp"
 #include "common/progress.hpp"
 #include "common/sampling.hpp"
 
 namespace programs {
+
+template <class B> using images_on = coldzoom::image_batch<value_range, float, typename B::space>;
+template <class B> using draw_latents_on = std::function<void(B&, coldzoom::key_sequence, images_on<B>)>;
+
+/// Draws from the source alone.
+template <class B> draw_latents_on<B> drawing_of(B& b, const latent_source& source) {
+  using namespace coldzoom;
+  if (source.policy == "gaussian") {
+    return [](B& on, key_sequence keys, images_on<B> out) {
+      gaussian_latent<value_range>{}.draw(on, keys, out);
+    };
+  }
+  if (source.policy == "histogram") {
+    const image_window at = source.window();
+    return [latent = pixel_histogram<value_range>(source.counts, at.h, at.w)](
+               B& on, key_sequence keys, images_on<B> out) { latent.draw(on, keys, out); };
+  }
+  std::vector<float> patches(source.patches.size());
+  std::transform(source.patches.begin(), source.patches.end(), patches.begin(), from_byte<value_range>);
+  return with_interpolation(source.kind, [&](auto interpolation) -> draw_latents_on<B> {
+    using bank = patch_bank<value_range, decltype(interpolation), B>;
+    const auto latent = std::make_shared<const bank>(b, source.patch_dims(), patches, interpolation);
+    return [latent](B& on, key_sequence keys, images_on<B> out) { latent->draw(on, keys, out); };
+  });
+}
+
+/// The images themselves where they lie in host memory, else a copy of them in `memory`.
+template <class B> host_images seen_by_host(B& b, images_on<B> images, std::vector<float>& memory) {
+  if constexpr (std::same_as<typename B::space, coldzoom::host_space>) {
+    return images;
+  } else {
+    memory.resize(static_cast<std::size_t>(images.dims.size()));
+    b.download(images.data, memory.data(), images.dims.size());
+    return host_images(coldzoom::tensor_view<float>(memory.data(), images.dims));
+  }
+}
 
 namespace detail {
 
@@ -36,23 +75,13 @@ void walk_to_samples(B& b, coldzoom::any_network<B>& network, const model_method
   }
 }
 
-/// The images themselves where they lie in host memory, else a copy of them in `memory`.
-template <class B> host_images seen_by_host(B& b, images_on<B> images, std::vector<float>& memory) {
-  if constexpr (std::same_as<typename B::space, coldzoom::host_space>) {
-    return images;
-  } else {
-    memory.resize(static_cast<std::size_t>(images.dims.size()));
-    b.download(images.data, memory.data(), images.dims.size());
-    return host_images(coldzoom::tensor_view<float>(memory.data(), images.dims));
-  }
-}
-
 }  // namespace detail
 
+/// draw of model_predictor.
 template <class B>
 std::vector<float> draw_samples(B& b, coldzoom::any_network<B>& network, const trained_model& model,
                                 const draw_latents_on<B>& draw, const sampling_options& options,
-                                const sampling_observer& observe = {}) {
+                                const sampling_observer& observe) {
   using namespace coldzoom;
   constexpr index_t batch = 256;
   const shape image = model.network.image();
@@ -68,8 +97,7 @@ std::vector<float> draw_samples(B& b, coldzoom::any_network<B>& network, const t
     auto watch = [&](int t, images_on<B> state, images_on<B> x0_hat) {
       stop_if_requested();
       if (observe) {
-        observe(first, t, detail::seen_by_host(b, state, state_copy),
-                detail::seen_by_host(b, x0_hat, x0_copy));
+        observe(first, t, seen_by_host(b, state, state_copy), seen_by_host(b, x0_hat, x0_copy));
       }
       bar.update(static_cast<double>(first * calls + ++done * n));
     };

@@ -21,20 +21,20 @@ const coldzoom::split_pair& checked(const coldzoom::split_pair& data, const clas
 
 }  // namespace
 
-scorer::scorer(backend& b, const classifier_model& model, const std::string& data_name,
+scorer::scorer(any_backend& b, const classifier_model& model, const std::string& data_name,
                const coldzoom::split_pair& data)
-    : b_(&b),
-      predict_(b, model),
+    : b_(&b.host()),
+      predict_(b.run(model)),
       image_(model.network.image()),
       reference_name_(data_name + ", test split of " + std::to_string(data.test.dims.n) + " images"),
       features_name_(std::string(classifier_kind) + ", " + std::to_string(digit_classifier::features) +
                      " features, trained on " + std::to_string(model.train_images) + " images of " +
                      model.data),
-      train_(b, checked(data, model).train.dims, data.train.pixels.data()) {
+      train_(*b_, checked(data, model).train.dims, data.train.pixels.data()) {
   image_source test = source_of(data.test);
   reference_ = features_of(test);
-  reference_moments_ = coldzoom::moments_of(b, reference_);
-  const coldzoom::feature_set rows = predict_.probabilities(reference_);
+  reference_moments_ = coldzoom::moments_of(*b_, reference_);
+  const coldzoom::feature_set rows = predict_->probabilities(reference_);
   reference_histogram_ = coldzoom::class_histogram(coldzoom::class_probabilities(rows));
   held_out_ = nearest_training_images(test);
 }
@@ -51,7 +51,7 @@ nlohmann::ordered_json scorer::score(const std::string& where, image_source samp
   const frechet_infinity_result infinity = frechet_infinity(*b_, features, reference_);
   const kernel_distance_result kernel = kernel_distance(*b_, features, reference_);
   const manifold_scores manifold = compare_manifolds(*b_, features, reference_);
-  const feature_set rows = predict_.probabilities(features);
+  const feature_set rows = predict_->probabilities(features);
   const class_probabilities classes(rows);
   const std::vector<double> histogram = class_histogram(classes);
   const copy_result copies = copy_share(nearest_training_images(samples), held_out_);
@@ -89,7 +89,7 @@ nlohmann::ordered_json scorer::score(const std::string& where, image_source samp
 coldzoom::feature_set scorer::features_of(image_source& images) {
   coldzoom::feature_set all(images.dims().n, digit_classifier::features);
   images.for_each_part([&](coldzoom::index_t first, unit_images part) {
-    const coldzoom::feature_set features = coldzoom::extract_features(*b_, predict_, part);
+    const coldzoom::feature_set features = coldzoom::extract_features(*b_, *predict_, part);
     std::copy(features.values.begin(), features.values.end(), all.row(first));
   });
   return all;

@@ -3,23 +3,25 @@
 
 #include <coldzoom/metrics/copies.hpp>
 #include <coldzoom/metrics/moments.hpp>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
-#include "common/classifier.hpp"
+#include "common/any_backend.hpp"
 #include "common/image_set.hpp"
 
 namespace programs {
 
 /// Scores samples against the test split of a data set. The reference is worked through once, so that the
-/// epochs of a run can follow one another. Everything random in the metrics comes from fixed seeds: the same
+/// epochs of a run can follow one another. The classifier runs on the backend that was chosen, the metrics on
+/// the CPU. Everything random in the metrics comes from fixed seeds: the same
 /// samples get the same scores, on any number of threads.
 class scorer {
  public:
   /// `data_name` as the user gave it. Throws coldzoom::error where the classifier was trained on images of
   /// another shape.
-  scorer(backend& b, const classifier_model& model, const std::string& data_name,
+  scorer(any_backend& b, const classifier_model& model, const std::string& data_name,
          const coldzoom::split_pair& data);
 
   coldzoom::shape image() const { return image_; }
@@ -36,7 +38,7 @@ class scorer {
   std::vector<coldzoom::nearest_image> nearest_training_images(image_source& images);
 
   backend* b_;
-  classifier_predictor predict_;
+  std::unique_ptr<classifier_predictor> predict_;
   coldzoom::shape image_;
   std::string reference_name_, features_name_;
   coldzoom::dataset<backend, coldzoom::unit> train_;

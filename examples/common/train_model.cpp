@@ -7,13 +7,13 @@
 #include <map>
 #include <utility>
 
+#include "common/any_backend.hpp"
 #include "common/image_set.hpp"
 #include "common/on_backend.hpp"
 #include "common/program.hpp"
 #include "common/progress.hpp"
 #include "common/run_folder.hpp"
 #include "common/safetensors.hpp"
-#include "common/sampling_on.hpp"
 
 namespace programs {
 
@@ -37,17 +37,14 @@ std::map<std::string, std::string> settings_to_keep(const model_method& method, 
   return keep;
 }
 
-template <class B>
-void save_samples_of(B& b, const trained_model& model, const draw_latents_on<B>& draw,
+void save_samples_of(any_backend& b, const trained_model& model, const latent_source& latents,
                      const training_settings& s, const std::string& path) {
-  any_network<B> network = network_of(b, model);
   const std::vector<float> samples =
-      draw_samples(b, network, model, draw, grid_sampling(model.method, s.samples, s.seed));
+      b.run(model)->draw(latents, grid_sampling(model.method, s.samples, s.seed));
   save_grid(path, {model.network.image().with_n(s.samples), to_unit(samples)}, s.samples);
 }
 
-/// `degradation` and `schedule` are those of the method, `Target` is what it predicts. Trains on `b`; what is
-/// made of the data in host memory is made on `host`.
+/// `degradation` and `schedule` are those of the method, `Target` is what it predicts.
 template <class Target, class B, class D, Schedule S>
 void train_to_undo(B& b, backend& host, const model_method& method, D degradation, S schedule,
                    const training_settings& s) {
@@ -78,9 +75,9 @@ void train_to_undo(B& b, backend& host, const model_method& method, D degradatio
   const std::map<std::string, std::string> keep = settings_to_keep(method, s, images);
   if (s.resume) load_checkpoint(folder.state_file(folder.last_epoch()), t, keep);
 
+  const std::unique_ptr<any_backend> any = any_backend_on(b, host);
   const latent_source latents =
-      make_latents(host, default_latent(method.kind), method.kind, method.steps, s.data, data.train);
-  const draw_latents_on<B> draw = drawing_of(b, latents);
+      make_latents(*any, default_latent(method.kind), method.kind, method.steps, s.data, data.train);
   save_latents(folder.file("latents.safetensors"), latents);
   trained_model model{method, s.data, {}, network, {}};
   if (latents.policy == "histogram") model.histogram = latents.counts;
@@ -109,7 +106,7 @@ void train_to_undo(B& b, backend& host, const model_method& method, D degradatio
     const double test_loss = t.test_loss(test_set);
     model.parameters = to_host(b, t.best());
     if (s.samples > 0) {
-      save_samples_of(b, model, draw, s, folder.file("samples-" + std::to_string(epoch) + ".png"));
+      save_samples_of(*any, model, latents, s, folder.file("samples-" + std::to_string(epoch) + ".png"));
     }
     const double images_per_second = static_cast<double>(batches * s.batch_size) / train_seconds;
     folder.append_log({{"epoch", epoch},
@@ -134,7 +131,6 @@ void train_to_undo(B& b, backend& host, const model_method& method, D degradatio
 
 void add_training_options(options& o, training_settings& s) {
   add_run_options(o, s);
-  add_backend(o, s.backend);
   o.add("--decay", s.decay, "of the learning rate: constant, or cosine to 0 over all epochs")
       .one_of({"constant", "cosine"});
   o.add("--widths", s.widths, "hidden channels of the network, two or more").separated_by(',').range(1, 4096);
@@ -146,7 +142,7 @@ void train_model(const model_method& method, training_settings s) {
   apply_smoke(s);
   if (s.smoke) s.samples = std::min(s.samples, 16);
   // One trainer for every zoom: the interpolation is chosen once a batch.
-  on_backend(s.backend, s.threads, [&]<class B>(B& b, backend& host) {
+  on_backend(s.on, [&]<class B>(B& b, backend& host) {
     if (method.adds_noise()) {
       train_to_undo<predict_noise>(b, host, method, gaussian_noise{}, noise_schedule(method), s);
     } else {
@@ -155,26 +151,29 @@ void train_model(const model_method& method, training_settings s) {
   });
 }
 
-double test_loss(const trained_model& model, const labelled_images& images, index_t draws, int threads) {
-  backend b(threads);
+double test_loss(const trained_model& model, const labelled_images& images, index_t draws,
+                 const backend_choice& on) {
   const shape image = model.network.image();
-  require(images.dims.with_n(1) == image, "--data", [&] {
-    return "the images are " + to_string(images.dims.with_n(1)) + ", the model is for " + to_string(image);
-  });
-  const dataset<backend, value_range> set(b, images.dims, images.pixels.data());
   trainer_options options;
   options.last_step = model.method.last_step;
-  const auto loss_of = [&](auto&& t) {
-    b.upload(model.parameters.data(), t.parameters().data(), t.parameters().size());
-    return t.test_loss(set, draws);
-  };
-  if (model.method.adds_noise()) {
-    return loss_of(trainer<backend, value_range, reconstructor, gaussian_noise, ddpm_schedule, predict_noise>(
-        b, model.network, gaussian_noise{}, noise_schedule(model.method), image, options));
-  }
-  using degradation = any_degradation<backend, value_range>;
-  return loss_of(trainer<backend, value_range, reconstructor, degradation, linear_schedule, predict_x0>(
-      b, model.network, degradation_of(model.method), linear_schedule(model.method.steps), image, options));
+  double loss = 0;
+  on_backend(on, [&]<class B>(B& b, backend&) {
+    const dataset<B, value_range> set(b, images.dims, images.pixels.data());
+    const auto measure = [&](auto&& t) {
+      b.upload(model.parameters.data(), t.parameters().data(), t.parameters().size());
+      loss = t.test_loss(set, draws);
+    };
+    if (model.method.adds_noise()) {
+      measure(trainer<B, value_range, reconstructor, gaussian_noise, ddpm_schedule, predict_noise>(
+          b, model.network, gaussian_noise{}, noise_schedule(model.method), image, options));
+    } else {
+      using degradation = any_degradation<B, value_range>;
+      measure(trainer<B, value_range, reconstructor, degradation, linear_schedule, predict_x0>(
+          b, model.network, degradation_on<B>(model.method), linear_schedule(model.method.steps), image,
+          options));
+    }
+  });
+  return loss;
 }
 
 void train_zoom(const char* kind, const training_settings& s) {

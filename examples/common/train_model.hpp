@@ -10,7 +10,7 @@
 namespace programs {
 
 struct training_settings : run_settings {
-  std::string decay = "constant", backend = "cpu";
+  std::string decay = "constant";
   int steps = 0, samples = 64;
   std::vector<coldzoom::index_t> widths{16, 32, 32, 16};
 };
@@ -24,8 +24,8 @@ void train_model(const model_method& method, training_settings s);
 /// The same for a zoom of this kind, in `s.steps` steps or in the original's.
 void train_zoom(const char* kind, const training_settings& s);
 
-/// trainer::test_loss of a trained model on the CPU, each image at `draws` steps.
+/// trainer::test_loss of a trained model, each image at `draws` steps.
 double test_loss(const trained_model& model, const coldzoom::labelled_images& images, coldzoom::index_t draws,
-                 int threads);
+                 const backend_choice& on);
 
 }  // namespace programs

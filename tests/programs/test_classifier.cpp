@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 
-#include "common/classifier.hpp"
+#include "common/any_backend.hpp"
 #include "common/digits.hpp"
 #include "common/errors.hpp"
 #include "common/safetensors.hpp"
@@ -34,9 +34,9 @@ cz::image_batch<cz::unit, const float> view(const std::vector<float>& pixels) {
 std::vector<float> features_of(const programs::classifier_model& model,
                                cz::image_batch<cz::unit, const float> images, int threads = 2) {
   backend b(threads);
-  programs::classifier_predictor predict(b, model);
-  std::vector<float> out(static_cast<std::size_t>(images.dims.n * predict.size()));
-  predict(b, images, cz::tensor_view<float>(out.data(), {images.dims.n, predict.size(), 1, 1}));
+  const auto predict = programs::any_backend_on(b, b)->run(model);
+  std::vector<float> out(static_cast<std::size_t>(images.dims.n * predict->size()));
+  (*predict)(b, images, cz::tensor_view<float>(out.data(), {images.dims.n, predict->size(), 1, 1}));
   return out;
 }
 
@@ -48,11 +48,11 @@ BOOST_AUTO_TEST_CASE(embedded_weights_know_the_digits) {
   BOOST_TEST(model.test_accuracy >= 0.993);
   BOOST_TEST(model.train_images == 60000);
   backend b;
-  programs::classifier_predictor predict(b, model);
+  const auto predict = programs::any_backend_on(b, b)->run(model);
   const std::vector<float> pixels = test_pixels();
   const std::vector<std::uint8_t>& labels = embedded_digits().test.labels;
   const auto n = static_cast<index_t>(labels.size());
-  const std::vector<float> logits = predict.logits(features_of(model, view(pixels)).data(), n);
+  const std::vector<float> logits = predict->logits(features_of(model, view(pixels)).data(), n);
   index_t wrong = 0;
   for (index_t i = 0; i < n; ++i) {
     const auto row = logits.begin() + i * 10;
@@ -71,9 +71,9 @@ BOOST_AUTO_TEST_CASE(features_and_logits_are_the_network_itself) {
   cz::predictor<backend, digit_classifier> whole(b, model.network, image, model.parameters);
   std::vector<float> wanted(700);
   whole(images, cz::side_inputs<backend>{}, cz::tensor_view<float>(wanted.data(), {70, 10, 1, 1}));
-  programs::classifier_predictor predict(b, model);
+  const auto predict = programs::any_backend_on(b, b)->run(model);
   const std::vector<float> features = features_of(model, images);
-  BOOST_TEST(predict.logits(features.data(), 70) == wanted);
+  BOOST_TEST(predict->logits(features.data(), 70) == wanted);
   BOOST_TEST(features_of(model, images, 1) == features);
   // One image alone has the bits that it has among others.
   const std::vector<float> one = features_of(model, images.images(41, 1));
