@@ -45,8 +45,8 @@ class any_backend {
                                const std::function<void(coldzoom::index_t, host_images)>& use) = 0;
 };
 
-/// `b` as such a backend, with `host` as on_backend gives it; both must live as long. There is one for each B
-/// that on_backend may choose.
+/// `b` as such a backend, with `host` as on_backend gives it; both must live as long. Compiled for each B
+/// that on_backend may choose; any_backend_on.hpp makes it of others.
 template <class B> std::unique_ptr<any_backend> any_backend_on(B& b, backend& host);
 
 /// Calls work with the backend of that choice. Throws coldzoom::error for a device that is not there.

@@ -1,4 +1,4 @@
-/// Latents and sampling on backend B. any_backend.cpp compiles it, once for each.
+/// Latents and sampling on backend B, for any_backend_on.hpp.
 #pragma once
 
 #include <algorithm>
