@@ -74,7 +74,8 @@ template <class B> void run_on(B& b, const settings& s) {
   using space = typename B::space;
   const coldzoom::image_batch<coldzoom::unit, float, space> images(
       coldzoom::tensor_view<float, space>(x.data(), image.with_n(count)));
-  const auto levels = coldzoom::to_backend(b, std::vector<float>(count, trainer.schedule().level(10)));
+  const std::vector<float> level(static_cast<std::size_t>(count), trainer.schedule().level(10));
+  const auto levels = coldzoom::to_backend(b, level);
   coldzoom::degrade(b, trainer.degradation(),
                     coldzoom::image_batch<coldzoom::unit, const float, space>(
                         coldzoom::tensor_view<const float, space>(x0.data(), images.dims)),
