@@ -112,6 +112,27 @@ BOOST_AUTO_TEST_CASE(sums_of_all) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(sums_of_columns) {
+  const cz::testing::block_backend<float> b, natural(0);
+  for (const index_t count : {1, 64, 65, 300, 3584}) {
+    for (const index_t size : {1, 40}) {
+      const std::vector<float> parts = cz::testing::random_values(count * size, 1, -1, 1);
+      std::vector<float> scratch = parts, found(static_cast<std::size_t>(size), 0.5f), again = found;
+      cz::blocks::add_in_order(b, count, size, scratch.data(), found.data());
+      scratch = parts;
+      cz::blocks::add_in_order(natural, count, size, scratch.data(), again.data());
+      BOOST_TEST(found == again, boost::test_tools::per_element());
+      for (index_t column = 0; column < size; ++column) {
+        double wanted = 0.5;
+        for (index_t row = 0; row < count; ++row)
+          wanted += static_cast<double>(parts[static_cast<std::size_t>(row * size + column)]);
+        BOOST_TEST(std::abs(static_cast<double>(found[static_cast<std::size_t>(column)]) - wanted) <
+                   0x1p-24 * static_cast<double>(count + 1));
+      }
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(locals_last_from_phase_to_phase) {
   std::vector<int> out(3 * 40);
   cz::testing::block_backend<float>(3).for_each_block(3, 40, 0, keeps_locals{out.data()});

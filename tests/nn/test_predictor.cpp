@@ -48,6 +48,8 @@ BOOST_AUTO_TEST_CASE(bits_do_not_depend_on_the_batch) {
   cz::predictor network(b, net, image, parameters);
   predict(network, 100, 0.25f);
   BOOST_TEST((predict(network, 1, 0.5f) == predict(1)));
+  cz::predictor few(b, net, image, parameters, 7);
+  BOOST_TEST((predict(few, 100, 0.5f) == whole));
 }
 
 BOOST_AUTO_TEST_CASE(one_time_for_each_image) {

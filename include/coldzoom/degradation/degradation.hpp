@@ -1,7 +1,7 @@
 /// The concepts of a degradation, and `degrade`, which applies one to a batch.
 #pragma once
 
-#include <coldzoom/backend/backend.hpp>
+#include <coldzoom/backend/block/block.hpp>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/core/random.hpp>
 #include <coldzoom/core/range.hpp>
@@ -81,8 +81,28 @@ concept AcceptsRange = !requires {
 
 namespace detail {
 
-/// One row of the result. Index: [n][c][y].
+/// Columns that one index of a kernel over images takes: all where a loop runs over them, one where
+/// neighbouring threads do.
+template <class B> index_t columns_an_index(index_t width) { return BlockBackend<B> ? 1 : width; }
+
+/// Pixels first .. last - 1 of a row.
+struct row_part {
+  index_t n, c, y, first, last;
+
+  /// Index: [n][c][y][part of a row].
+  COLDZOOM_HD static constexpr row_part at(index_t i, const shape& dims, index_t columns) {
+    const index_t parts = (dims.w + columns - 1) / columns, row = i / parts, first = i % parts * columns;
+    return {row / (dims.h * dims.c), row / dims.h % dims.c, row % dims.h, first,
+            first + columns < dims.w ? first + columns : dims.w};
+  }
+  static constexpr index_t count(const shape& dims, index_t columns) {
+    return dims.n * dims.c * dims.h * ((dims.w + columns - 1) / columns);
+  }
+};
+
+/// Index: see row_part.
 template <class D, class In, class Levels, class Out> struct degrade_rows {
+  index_t columns;
   D d;
   In x0;
   Levels level;
@@ -90,9 +110,9 @@ template <class D, class In, class Levels, class Out> struct degrade_rows {
   Out out;
 
   COLDZOOM_HD void operator()(index_t i) const {
-    const index_t y = i % out.dims.h, c = i / out.dims.h % out.dims.c, n = i / (out.dims.h * out.dims.c);
+    const auto [n, c, y, first, last] = row_part::at(i, out.dims, columns);
     const auto image = x0.image(n);
-    for (index_t x = 0; x < out.dims.w; ++x) {
+    for (index_t x = first; x < last; ++x) {
       if constexpr (keyed_pixel<D>) {
         out(n, c, y, x) = d(image, c, y, x, level[n], keys[n]);
       } else {
@@ -125,8 +145,9 @@ void degrade(B& b, const D& d, image_batch<R, const float, typename B::space> x0
       d.apply(b, x0, level, out);
     } else {
       using kernel = detail::degrade_rows<D, const_image_tensor<B>, const_levels<B>, image_tensor<B>>;
-      b.for_each_index(out.dims.n * out.dims.c * out.dims.h, kernel{d, x0, level, keys, out},
-                       10 * out.dims.w);
+      const index_t columns = detail::columns_an_index<B>(out.dims.w);
+      b.for_each_index(detail::row_part::count(out.dims, columns), kernel{columns, d, x0, level, keys, out},
+                       10 * columns);
     }
   }
 }

@@ -21,8 +21,9 @@ struct draw_noise_quads {
   }
 };
 
-/// Index: [n][c][y]; noise dense.
+/// Noise dense. Index: see row_part.
 template <class Degradation, class In, class Levels, class Out> struct add_noise_rows {
+  index_t columns;
   Degradation d;
   In x0;
   Levels level;
@@ -30,11 +31,10 @@ template <class Degradation, class In, class Levels, class Out> struct add_noise
   Out out;
 
   COLDZOOM_HD void operator()(index_t i) const {
-    const index_t y = i % out.dims.h, c = i / out.dims.h % out.dims.c, n = i / (out.dims.h * out.dims.c);
+    const auto [n, c, y, first, last] = row_part::at(i, out.dims, columns);
     const float signal = d.signal(level[n]), amplitude = level[n];
-    for (index_t x = 0; x < out.dims.w; ++x) {
-      out(n, c, y, x) = signal * x0(n, c, y, x) + amplitude * noise[i * out.dims.w + x];
-    }
+    const float* row = noise + ((n * out.dims.c + c) * out.dims.h + y) * out.dims.w;
+    for (index_t x = first; x < last; ++x) out(n, c, y, x) = signal * x0(n, c, y, x) + amplitude * row[x];
   }
 };
 
@@ -65,7 +65,9 @@ struct gaussian_noise {
                  image_tensor<B> out) const {
     using kernel =
         detail::add_noise_rows<gaussian_noise, const_image_tensor<B>, const_levels<B>, image_tensor<B>>;
-    b.for_each_index(x0.dims.n * x0.dims.c * x0.dims.h, kernel{*this, x0, level, noise, out}, x0.dims.w);
+    const index_t columns = detail::columns_an_index<B>(x0.dims.w);
+    b.for_each_index(detail::row_part::count(x0.dims, columns), kernel{columns, *this, x0, level, noise, out},
+                     columns);
   }
 };
 

@@ -66,8 +66,8 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
   struct spectral_workspace<B> {
     bool train = false;
     const real_t<B>* affine = nullptr;
-    buffer_t<B> parts, scratch;  // of the gradient of the affine
-    index_t rows = 0;            // of the parts
+    buffer_t<B> parts;  // of the gradient of the affine
+    index_t rows = 0;
   };
   template <Backend B> struct generic_workspace {
     conv2d::workspace<B> conv;
@@ -125,9 +125,8 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
     }();
     if constexpr (spectral<B>) {
       if (mode == pass::train) {
-        const index_t rows = blocks::plane_parts<real_t<B>>(in.n, out.c), columns = 2 * out.pixels();
-        ws.spectral = {true, nullptr, b.template allocate<real_t<B>>(rows * columns),
-                       b.template allocate<real_t<B>>(blocks::sum_columns_scratch(rows, columns))};
+        const index_t rows = blocks::plane_parts<real_t<B>>(in.n, out.c);
+        ws.spectral = {true, nullptr, b.template allocate<real_t<B>>(rows * 2 * out.pixels())};
       }
     }
     if constexpr (conditioned) {
@@ -333,8 +332,8 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
     if (!fft && dy.data) return false;
     const index_t n = x.dims.n;
     if (dy.data) undo_planes(b, ws, n, {dy.data});
-    blocks::sum_columns(b, ws.spectral.rows, 2 * norm.affine_size(), ws.spectral.parts.data(),
-                        ws.spectral.scratch.data(), norm_part(gradients));
+    blocks::add_in_order(b, ws.spectral.rows, 2 * norm.affine_size(), ws.spectral.parts.data(),
+                         norm_part(gradients));
     if (fft) {
       // The norm takes the mean of every plane away, so the gradient of the bias is zero.
       fft->backward(b, n, nullptr, dx.data, gradients, next);

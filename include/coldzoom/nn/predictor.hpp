@@ -48,16 +48,19 @@ void unpack_images(B& b, const_activation<B> x, tensor_view<float, typename B::s
 /// and a backend of its own.
 template <Backend B, Layer<B> Network> class predictor {
  public:
-  /// `parameters` as in a checkpoint, in host memory; `image` gives C, H and W of the input.
-  /// Throws `error` where their number is not the network's.
-  predictor(B& b, Network network, shape image, const std::vector<float>& parameters)
+  /// `parameters` as in a checkpoint, in host memory; `image` gives C, H and W of the input. `most` images go
+  /// through at a time, which decides about the memory. Throws `error` where the number of parameters is not
+  /// the network's.
+  predictor(B& b, Network network, shape image, const std::vector<float>& parameters,
+            index_t most = micro_batch_of<B>)
       : b_(&b),
         network_(std::move(network)),
+        most_(std::max<index_t>(1, most)),
         parameters_(b.template allocate<real_t<B>>(static_cast<index_t>(parameters.size()))),
-        workspace_(network_.make_workspace(b, image.with_n(most), pass::predict)),
-        time_(b.template allocate<real_t<B>>(most)),
-        x_(b, image.with_n(most)),
-        y_(b, network_.output_shape(image.with_n(most))) {
+        workspace_(network_.make_workspace(b, image.with_n(most_), pass::predict)),
+        time_(b.template allocate<real_t<B>>(most_)),
+        x_(b, image.with_n(most_)),
+        y_(b, network_.output_shape(image.with_n(most_))) {
     require(static_cast<index_t>(parameters.size()) == network_.parameter_count(), "predictor", [&] {
       return "there are " + std::to_string(parameters.size()) + " parameters; the network has " +
              std::to_string(network_.parameter_count());
@@ -73,8 +76,8 @@ template <Backend B, Layer<B> Network> class predictor {
   void operator()(tensor_view<const float, typename B::space> x, const side_inputs<B>& side,
                   tensor_view<float, typename B::space> out) {
     run_(*b_, {memory_of(x), memory_of(out), side.time.data, side.label.data}, [&] {
-      for (index_t first = 0; first < x.dims.n; first += most) {
-        const index_t n = std::min(most, x.dims.n - first);
+      for (index_t first = 0; first < x.dims.n; first += most_) {
+        const index_t n = std::min(most_, x.dims.n - first);
         pack_images(*b_, x.images(first, n), x_.view(n));
         network_.forward(*b_, parameters_.data(), x_.view(n), side.images(first, n), y_.view(n), workspace_);
         unpack_images(*b_, y_.view(n), out.images(first, n));
@@ -91,8 +94,6 @@ template <Backend B, Layer<B> Network> class predictor {
   }
 
  private:
-  static constexpr index_t most = micro_batch_of<B>;
-
   /// What makes two calls use the same memory in the same way.
   using memory_key =
       std::tuple<const void*, index_t, index_t, index_t, index_t, index_t, index_t, index_t, index_t>;
@@ -102,6 +103,7 @@ template <Backend B, Layer<B> Network> class predictor {
 
   B* b_;
   Network network_;
+  index_t most_;
   buffer_t<B> parameters_;
   typename Network::template workspace<B> workspace_;
   buffer_t<B> time_;

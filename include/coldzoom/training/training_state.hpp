@@ -54,7 +54,6 @@ template <Backend B, ValueRange R, class Network, class Options> class training_
 
  protected:
   using space = typename B::space;
-  static constexpr index_t most = micro_batch_of<B>;  // images at a time
 
   /// `where`, the trainer's name, begins its complaints.
   training_state(const char* where, B& b, Network network, shape image, Options options)
@@ -63,14 +62,14 @@ template <Backend B, ValueRange R, class Network, class Options> class training_
         network_(std::move(network)),
         image_(image.with_n(1)),
         options_(checked(where, options)),
+        most_(std::min(micro_batch_of<B>, options_.batch_size)),
         parameters_(b.template allocate<float>(network_.parameter_count())),
         gradients_(b.template allocate<float>(network_.parameter_count())),
         optimizer_(b, network_.parameter_count(), options.adam),
-        workspace_(network_.make_workspace(b, image.with_n(most), pass::train)),
-        x_(b, image.with_n(most)),
-        y_(b, network_.output_shape(image_).with_n(most)),
-        dy_(b, network_.output_shape(image_).with_n(most)),
-        order_(b.template allocate<std::int32_t>(options_.batch_size)),
+        workspace_(network_.make_workspace(b, image.with_n(most_), pass::train)),
+        x_(b, image.with_n(most_)),
+        y_(b, network_.output_shape(image_).with_n(most_)),
+        dy_(b, network_.output_shape(image_).with_n(most_)),
         loss_(b.template allocate<float>(options_.batch_size)) {
     if (options_.average_decay > 0) average_.emplace(b, network_.parameter_count(), options_.average_decay);
     const std::vector<float> values = initial_parameters(network_, options_.seed);
@@ -90,24 +89,25 @@ template <Backend B, ValueRange R, class Network, class Options> class training_
       return "the data set has " + std::to_string(images) + " images; a batch takes " +
              std::to_string(options_.batch_size);
     });
-    shuffle_order(epoch_order_, images, options_.seed, static_cast<std::uint64_t>(epoch));
+    shuffle_order(order_, images, options_.seed, static_cast<std::uint64_t>(epoch));
+    upload_order();
     return count;
   }
-  /// The images of a batch, in the order of the epoch.
-  const std::int32_t* order_of(index_t batch) const {
-    return epoch_order_.data() + batch * options_.batch_size;
+  /// The images one after another.
+  void start_test(index_t images) {
+    order_ = natural_order(images);
+    upload_order();
   }
 
-  /// out = the n images that `order` names.
-  template <class Dataset>
-  void gather(const Dataset& images, const std::int32_t* order, index_t n, buffer_t<B>& out) {
+  /// out = images first .. first + n - 1 of the order.
+  template <class Dataset> void gather(const Dataset& images, index_t first, index_t n, buffer_t<B>& out) {
     constexpr bool same_range = std::same_as<typename Dataset::range, R>;
     static_assert(same_range,
                   "coldzoom: the data set has another value range than the trainer: write the same one, "
                   "such as centred, in both types; see docs/concepts/dataset.md");
     if constexpr (same_range) {
-      b_->upload(order, order_.data(), n);
-      images.gather(*b_, vector_view<const std::int32_t, space>{order_.data(), n}, view(out, n));
+      images.gather(*b_, vector_view<const std::int32_t, space>{order_there_.data() + first, n},
+                    view(out, n));
     }
   }
 
@@ -122,8 +122,8 @@ template <Backend B, ValueRange R, class Network, class Options> class training_
   template <class Loss>
   void run(buffer_t<B>& pixels, const side_inputs<B>& side, index_t n, pass mode, const Loss& loss) {
     const tensor_view<const float, space> images = view(pixels, n);
-    for (index_t first = 0; first < n; first += most) {
-      const index_t m = std::min(most, n - first);
+    for (index_t first = 0; first < n; first += most_) {
+      const index_t m = std::min(most_, n - first);
       const side_inputs<B> own = side.images(first, m);
       pack_images(*b_, images.images(first, m), x_.view(m));
       network_.forward(*b_, active_, x_.view(m), own, y_.view(m), workspace_);
@@ -197,13 +197,13 @@ template <Backend B, ValueRange R, class Network, class Options> class training_
   Network network_;
   shape image_;
   Options options_;
+  index_t most_;  // images at a time
   buffer_t<B> parameters_, gradients_;
   adam<B> optimizer_;
   std::optional<weight_average<B>> average_;
   typename Network::template workspace<B> workspace_;
   activation_buffer<B> x_, y_, dy_;
-  std::vector<std::int32_t> epoch_order_;  // kept, so that an update allocates nothing
-  typename B::template buffer<std::int32_t> order_;
+  std::vector<std::int32_t> order_;  // of the images; kept, so that an update allocates nothing
   buffer_t<B> loss_;
   const float* active_ = nullptr;  // the parameters that the workspace is prepared for
 
@@ -226,6 +226,13 @@ template <Backend B, ValueRange R, class Network, class Options> class training_
     return options;
   }
 
+  void upload_order() {
+    const auto size = static_cast<index_t>(order_.size());
+    if (size > order_there_.size()) order_there_ = b_->template allocate<std::int32_t>(size);
+    b_->upload(order_.data(), order_there_.data(), size);
+  }
+
+  typename B::template buffer<std::int32_t> order_there_;  // in the backend's memory
   recording<B, const float*> step_;
 };
 

@@ -188,15 +188,17 @@ template <class Real> struct correlate_weights {
     return (packs + out_packs - 1) / out_packs;
   }
   COLDZOOM_HD int item_groups() const { return (out_packs * taps() + items - 1) / items; }
+  /// From one pixel of the gradients in shared memory to the next: 16 bytes more than its channels take, so
+  /// that the pixels of neighbouring threads lie in different banks.
+  COLDZOOM_HD int gradient_pitch() const { return out_packs * Outputs + 16 / static_cast<int>(sizeof(Real)); }
   int threads() const { return items * shares; }
   index_t splits(index_t count) const { return (count + images_a_split - 1) / images_a_split; }
   index_t slabs(index_t count) const { return splits(count) * shares; }
   index_t blocks(index_t count) const { return splits(count) * in_groups() * out_groups() * item_groups(); }
   index_t shared_bytes() const {
     const index_t pieces = static_cast<index_t>(piece_h()) * piece_w(),
-                  tiles = static_cast<index_t>(tile_h) * tile_w * out_packs;
-    return pieces * static_cast<index_t>(sizeof(in_pack)) + tiles * static_cast<index_t>(sizeof(out_pack)) +
-           32;
+                  tiles = static_cast<index_t>(tile_h) * tile_w * gradient_pitch();
+    return pieces * static_cast<index_t>(sizeof(in_pack)) + tiles * static_cast<index_t>(sizeof(Real)) + 32;
   }
 
   /// Chooses tile, work of a block and split for up to `capacity` images; false where not even one pixel
@@ -231,7 +233,7 @@ template <class Real> struct correlate_weights {
     const index_t begin = split * images_a_split,
                   end = begin + images_a_split < images ? begin + images_a_split : images;
     auto* near_x = block.template shared<in_pack>(static_cast<index_t>(piece_h()) * piece_w());
-    auto* near_dy = block.template shared<out_pack>(static_cast<index_t>(tile_h) * tile_w * out_packs);
+    Real* near_dy = block.template shared<Real>(static_cast<index_t>(tile_h) * tile_w * gradient_pitch());
     auto totals = block.template local<pack<Real, Inputs * Outputs>>();
     for (index_t n = begin; n < end; ++n) {
       for (int top = 0; top < out_h; top += tile_h) {
@@ -278,18 +280,18 @@ template <class Real> struct correlate_weights {
       }
     }
   }
-  COLDZOOM_HD void load_gradients(out_pack* to, index_t n, int first, int top, int left, int thread,
+  COLDZOOM_HD void load_gradients(Real* to, index_t n, int first, int top, int left, int thread,
                                   int threads) const {
     const int pixels = tile_h * tile_w;
     for (int i = thread; i < pixels * out_packs * Outputs; i += threads) {
       const int channel = i / pixels, pixel = i - channel * pixels;
       const int row = top + pixel / tile_w, col = left + pixel % tile_w;
       const bool inside = row < g.out_h() && col < g.out_w() && first + channel < g.out_channels;
-      to[pixel * out_packs + channel / Outputs].value[channel % Outputs] =
+      to[pixel * gradient_pitch() + channel] =
           inside ? dy[((n * g.out_channels + first + channel) * g.out_h() + row) * g.out_w() + col] : Real(0);
     }
   }
-  COLDZOOM_HD void add_tile(const in_pack* near_x, const out_pack* near_dy, int item, int share,
+  COLDZOOM_HD void add_tile(const in_pack* near_x, const Real* near_dy, int item, int share,
                             pack<Real, Inputs * Outputs>& totals) const {
     const int tap = item % taps(), out = item / taps();
     const int down = static_cast<int>(g.stride_h) * piece_w(), across = static_cast<int>(g.stride_w);
@@ -298,7 +300,8 @@ template <class Real> struct correlate_weights {
     for (int row = 0; row < tile_h; ++row) {
       for (int col = share; col < tile_w; col += shares) {
         const in_pack in = corner[row * down + col * across];
-        const out_pack d = near_dy[(row * tile_w + col) * out_packs + out];
+        const out_pack d = *reinterpret_cast<const out_pack*>(
+            near_dy + (row * tile_w + col) * gradient_pitch() + out * Outputs);
         COLDZOOM_UNROLL
         for (int o = 0; o < Outputs; ++o) {
           COLDZOOM_UNROLL

@@ -56,7 +56,7 @@ template <class Real> struct chunk_sums {
 /// the type of a term, `value`, and `store(parts, split, columns, column, sum)`. Block: [split][32 columns].
 template <class Terms> struct column_sums {
   static constexpr int most_threads = usual_threads;
-  static constexpr int width = 32, most_rows = 128;
+  static constexpr int width = 32, most_rows = 64;
   using value = typename Terms::value;
 
   index_t rows, columns;
@@ -119,7 +119,7 @@ void sum_all(B& b, const Real* values, index_t count, double* scratch, double* r
   if (chunks > 1) sum_all<double>(b, scratch, chunks, scratch + chunks, result);
 }
 
-/// The elements of a dense matrix, for column_sums.
+/// The elements of a dense matrix, for column_sums that put the sum of a split into its first row.
 template <class Real> struct matrix_elements {
   using real = Real;
   using value = Real;
@@ -128,28 +128,23 @@ template <class Real> struct matrix_elements {
 
   COLDZOOM_HD Real operator()(index_t row, index_t column) const { return values[row * columns + column]; }
   COLDZOOM_HD static void store(Real* parts, index_t split, index_t columns, index_t column, Real sum) {
-    parts[split * columns + column] = sum;
+    parts[split * column_sums<matrix_elements>::most_rows * columns + column] = sum;
   }
 };
 
-/// to[i] += sum over s < count of parts[s][i], i < size.
+/// to[i] += sum over s < count of parts[s][i], i < size, in an order that depends on the count alone. `parts`
+/// is overwritten.
 template <BlockBackend B>
-void add_in_order(B& b, index_t count, index_t size, const real_t<B>* parts, real_t<B>* to) {
-  b.for_each_index(size, generic::add_rows<real_t<B>>{parts, count, size, to}, count);
-}
-
-/// Elements of scratch memory that `sum_columns` wants.
-inline index_t sum_columns_scratch(index_t rows, index_t columns) {
-  return column_sums<matrix_elements<float>>::splits(rows) * columns;
-}
-/// to[column] += sum of the column of `values`, [rows][columns].
-template <BlockBackend B>
-void sum_columns(B& b, index_t rows, index_t columns, const real_t<B>* values, real_t<B>* scratch,
-                 real_t<B>* to) {
+void add_in_order(B& b, index_t count, index_t size, real_t<B>* parts, real_t<B>* to) {
   using kernel = column_sums<matrix_elements<real_t<B>>>;
-  const kernel k{rows, columns, {columns, values}, scratch};
-  b.for_each_block(k.blocks(), kernel::most_threads, kernel::shared_bytes(), k);
-  add_in_order(b, kernel::splits(rows), columns, scratch, to);
+  index_t leading = size;
+  if (count > kernel::most_rows) {  // one thread a column would take long for so many
+    const kernel k{count, size, {size, parts}, parts};
+    b.for_each_block(k.blocks(), kernel::most_threads, kernel::shared_bytes(), k);
+    leading = size * kernel::most_rows;
+    count = kernel::splits(count);
+  }
+  b.for_each_index(size, generic::add_rows<real_t<B>>{parts, count, leading, to}, count);
 }
 
 }  // namespace coldzoom::inline COLDZOOM_ISA::blocks
