@@ -86,7 +86,8 @@ BOOST_AUTO_TEST_CASE(impossible_requests) {
   cz::testing::block_backend<float> b;
   using layer = cz::blocks::convolution<decltype(b)>;
   for (const cz::convolution_geometry& g :
-       {same_convolution(1, 1, 19, 19, 28, 28), same_convolution(1, 1, 4, 4, 28, 28)}) {
+       {same_convolution(1, 1, 19, 19, 28, 28), same_convolution(1, 1, 33, 33, 28, 28),
+        same_convolution(1, 1, 4, 4, 28, 28)}) {
     BOOST_TEST(message_of([&] { layer(b, g, 1, true, convolution_algorithm::fft); }) ==
                "fft_convolution: the geometry must be stride 1, padding kernel / 2, kernel <= 17");
   }

@@ -296,7 +296,7 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
       fft->forward(b, n, x.data, to, work);
     } else {
       conv.forward(b, parameters, x, side, convolved, ws.conv);
-      blocks::pass(b, planes(convolved.dims), n, {convolved.data}, to, work);
+      blocks::sweep(b, planes(convolved.dims), n, {convolved.data}, to, work);
     }
     return true;
   }
@@ -310,7 +310,7 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
     real_t<B>* condition_gradient = nullptr;
     if constexpr (conditioned) condition_gradient = ws.condition.e.view(n).data;
     const activation<B> convolved = ws.convolved.view(n);
-    blocks::pass(
+    blocks::sweep(
         b, planes(convolved.dims), n, dy, to,
         blocks::normalise_planes_back<typename Activation::function, real_t<B>>{{},
                                                                                 ws.spectral.affine,

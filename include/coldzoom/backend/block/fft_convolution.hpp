@@ -2,7 +2,7 @@
 #pragma once
 
 #include <algorithm>
-#include <coldzoom/backend/block/plane_pass.hpp>
+#include <coldzoom/backend/block/plane_sweep.hpp>
 #include <coldzoom/backend/block/spectral_product.hpp>
 #include <coldzoom/backend/convolution_geometry.hpp>
 #include <limits>
@@ -34,8 +34,8 @@ template <BlockBackend B> class fft_convolution {
   /// For up to `capacity` images a call. Throws `error` for a geometry that is not supported.
   fft_convolution(B& b, const convolution_geometry& g, index_t capacity, bool train)
       : g_(g),
-        points_(best_tile(g)) {
-    require(supports(g), "fft_convolution",
+        points_(supports(g) ? best_tile(g) : 0) {
+    require(points_ > 0, "fft_convolution",
             "the geometry must be stride 1, padding kernel / 2, kernel <= 17");
     const axes rows = cut(g.in_h, g.kernel_h, points_), cols = cut(g.in_w, g.kernel_w, points_);
     const index_t pixels = g.in_h * g.in_w, tiles = index_t(rows.whole.tiles) * cols.whole.tiles;
@@ -76,7 +76,7 @@ template <BlockBackend B> class fft_convolution {
     if (x) analyse(b, x_, images, x, inputs_);
     multiply<adjoint::none>(b, images * x_.tiles(), g_.out_channels, g_.in_channels, inputs_, weights_,
                             outputs_);
-    pass(b, y_, images, at(outputs_), y, work, bias_);
+    sweep(b, y_, images, at(outputs_), y, work, bias_);
   }
   /// y = convolution(x) + bias, both dense.
   void forward(B& b, index_t images, const real* x, real* y) { forward(b, images, x, {y}, untouched{}); }
@@ -90,7 +90,7 @@ template <BlockBackend B> class fft_convolution {
     const index_t rows = images * x_.tiles(), in = g_.in_channels, out = g_.out_channels;
     if (dy) take_gradient(b, images, dy);
     multiply<adjoint::left>(b, in, out, rows, inputs_, outputs_, dw_);
-    pass(b, kernels_, in, at(dw_), {dw}, untouched{}, nullptr, true);
+    sweep(b, kernels_, in, at(dw_), {dw}, untouched{}, nullptr, true);
     if (!dx && !next) return;
     if (x_.tiles() > 1) analyse(b, dy_, images, dy, outputs_);
     multiply<adjoint::right>(b, rows, in, out, outputs_, weights_, inputs_);
@@ -98,7 +98,7 @@ template <BlockBackend B> class fft_convolution {
       handed_gradient<B> handed{&b, at(inputs_)};
       next(images, &handed);
     } else {
-      pass(b, dx_, images, at(inputs_), {dx}, untouched{});
+      sweep(b, dx_, images, at(inputs_), {dx}, untouched{});
     }
   }
 
@@ -146,7 +146,7 @@ template <BlockBackend B> class fft_convolution {
 
   planes_at<real> at(spectrum& s) const { return {nullptr, s.data(), stride(s), points_}; }
   void analyse(B& b, const tiled_planes& planes, index_t images, const real* from, spectrum& to) const {
-    pass(b, planes, images, {const_cast<real*>(from)}, at(to), untouched{});
+    sweep(b, planes, images, {const_cast<real*>(from)}, at(to), untouched{});
   }
   /// c, m x n, = op(a) op(b), op(a) being m x k.
   template <adjoint Adjoint>

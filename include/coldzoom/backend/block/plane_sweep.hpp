@@ -10,7 +10,7 @@ namespace coldzoom::inline COLDZOOM_ISA::blocks {
 
 /// One sweep: `to` = work(`from`). Points outside the planes are what `work` leaves there; a spectrum to go
 /// to wants zeros. Block: see tile_block.
-template <class Real, int N, class Work> struct pass_planes : tile_block<Real, N> {
+template <class Real, int N, class Work> struct sweep_planes : tile_block<Real, N> {
   planes_at<Real> from;  // read only
   planes_at<Real> to;
   const Real* bias;  // of each channel, for planes that come from a spectrum; or null
@@ -39,11 +39,11 @@ template <class Real, int N, class Work> struct pass_planes : tile_block<Real, N
 /// Leaves the points as they are.
 struct untouched {
   static constexpr index_t numbers(int, int) { return 0; }
-  template <Block K, class Pass>
-  COLDZOOM_HD void operator()(K&, const Pass&, const typename Pass::tile&) const {}
+  template <Block K, class Sweep>
+  COLDZOOM_HD void operator()(K&, const Sweep&, const typename Sweep::tile&) const {}
 };
 
-/// `planes` as they lie on one tile and dense in memory.
+/// Planes that are dense in memory, each on one tile.
 inline tiled_planes whole_planes(index_t channels, index_t h, index_t w) {
   const auto axis = [](index_t size) {
     return tile_axis{static_cast<int>(size), 1, 0, 0, 0, static_cast<int>(size), 0};
@@ -63,11 +63,11 @@ template <class Real> index_t plane_parts(index_t images, index_t channels) {
 
 /// Runs the sweep for `images` images. At least one end is a spectrum; if both are, of the same points.
 template <class Work, BlockBackend B>
-void pass(B& b, const tiled_planes& planes, index_t images, const planes_at<real_t<B>>& from,
-          const planes_at<real_t<B>>& to, const Work& work, const real_t<B>* bias = nullptr,
-          bool add = false) {
+void sweep(B& b, const tiled_planes& planes, index_t images, const planes_at<real_t<B>>& from,
+           const planes_at<real_t<B>>& to, const Work& work, const real_t<B>* bias = nullptr,
+           bool add = false) {
   const auto run = [&](auto points) {
-    using kernel = pass_planes<real_t<B>, points.value, Work>;
+    using kernel = sweep_planes<real_t<B>, points.value, Work>;
     const kernel k{{planes}, from, to, bias, add, work};
     b.for_each_block(k.blocks(images), kernel::most_threads, k.shared_bytes(), k);
   };
@@ -81,7 +81,7 @@ void pass(B& b, const tiled_planes& planes, index_t images, const planes_at<real
   }
 }
 
-/// Normalises every plane by itself, with an affine of one element a pixel: work of a pass between whole
+/// Normalises every plane by itself, with an affine of one element a pixel: work of a sweep between whole
 /// planes. y = f(weight * x_hat + bias) + addend.
 template <class Function, class Real> struct normalise_planes {
   Function f;
@@ -94,15 +94,15 @@ template <class Function, class Real> struct normalise_planes {
 
   static constexpr index_t numbers(int width, int points) { return 2 * index_t(width) * points; }
 
-  template <Block K, class Pass>
-  COLDZOOM_HD void operator()(K& block, const Pass& pass, const typename Pass::tile& t) const {
-    constexpr int points = Pass::points, lines = Pass::most_threads / points, turns = Pass::width / lines;
-    const int h = pass.planes.rows.size, w = pass.planes.cols.size, pixels = h * w;
-    Real* sums = block.template shared<Real>(Pass::width * points);
-    Real* squares = block.template shared<Real>(Pass::width * points);
+  template <Block K, class Sweep>
+  COLDZOOM_HD void operator()(K& block, const Sweep& sweep, const typename Sweep::tile& t) const {
+    constexpr int points = Sweep::points, lines = Sweep::most_threads / points, turns = Sweep::width / lines;
+    const int h = sweep.planes.rows.size, w = sweep.planes.cols.size, pixels = h * w;
+    Real* sums = block.template shared<Real>(Sweep::width * points);
+    Real* squares = block.template shared<Real>(Sweep::width * points);
     auto centres = block.template local<pack<Real, turns>>();
     // By itself: a branch in the loops below would let compilers round them otherwise for prediction.
-    if (x) pass.store(block, t, x, false);
+    if (x) sweep.store(block, t, x, false);
     // A thread takes one column of every channel number thread / points + a multiple of `lines`.
     const auto for_each_channel = [&](const auto& step) {
       block.for_each_thread([&](int thread) {
@@ -130,7 +130,7 @@ template <class Function, class Real> struct normalise_planes {
     for_each_channel([&](int channel, int col, Real& centre) {
       const Real scale =
           Real(1) / std::sqrt(sum_in_order(squares + channel * points, w) / static_cast<Real>(pixels) + eps);
-      const index_t plane = t.image * pass.planes.channels + t.first_channel + channel;
+      const index_t plane = t.image * sweep.planes.channels + t.first_channel + channel;
       const Real more = addend ? addend[plane] : Real(0);
       for (int row = 0; row < points; ++row) {
         Real& point = t.at(channel, row, col);
@@ -158,11 +158,11 @@ template <class Function, class Real> struct normalise_planes_back {
 
   static constexpr index_t numbers(int width, int points) { return 3 * index_t(width) * (points + 1); }
 
-  template <Block K, class Pass>
-  COLDZOOM_HD void operator()(K& block, const Pass& pass, const typename Pass::tile& t) const {
-    constexpr int points = Pass::points, width = Pass::width, lines = Pass::most_threads / points;
-    const int h = pass.planes.rows.size, w = pass.planes.cols.size, pixels = h * w;
-    const index_t first = t.image * pass.planes.channels + t.first_channel;  // of mean, rstd and addend
+  template <Block K, class Sweep>
+  COLDZOOM_HD void operator()(K& block, const Sweep& sweep, const typename Sweep::tile& t) const {
+    constexpr int points = Sweep::points, width = Sweep::width, lines = Sweep::most_threads / points;
+    const int h = sweep.planes.rows.size, w = sweep.planes.cols.size, pixels = h * w;
+    const index_t first = t.image * sweep.planes.channels + t.first_channel;  // of mean, rstd and addend
     // Of the gradient of x_hat, of it times x_hat, and of that of y: by columns, and in all.
     Real* sums = block.template shared<Real>(3 * width * points);
     Real* totals = block.template shared<Real>(3 * width);
@@ -170,7 +170,7 @@ template <class Function, class Real> struct normalise_planes_back {
       const int col = thread % points;
       for (int channel = thread / points; channel < t.channels; channel += lines) {
         const Real centre = mean[first + channel], scale = rstd[first + channel];
-        const Real* plane = x + pass.plane_of(t, channel);
+        const Real* plane = x + sweep.plane_of(t, channel);
         Real total[3] = {0, 0, 0};
         for (int row = 0; row < h && col < w; ++row) {
           const int k = row * w + col;
@@ -199,7 +199,7 @@ template <class Function, class Real> struct normalise_planes_back {
         sum_pair<Real> part{0, 0};
         for (int channel = 0; channel < t.channels; ++channel) {
           const Real scale = rstd[first + channel];
-          const Real x_hat = (x[pass.plane_of(t, channel) + k] - mean[first + channel]) * scale;
+          const Real x_hat = (x[sweep.plane_of(t, channel) + k] - mean[first + channel]) * scale;
           Real& point = t.at(channel, row, col);
           part += {point * x_hat, point};
           const Real mixed = (totals[channel] + x_hat * totals[width + channel]) / static_cast<Real>(pixels);
