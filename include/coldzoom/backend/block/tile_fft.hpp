@@ -171,7 +171,7 @@ template <class Real, int N> struct tile_block {
  private:
   // Rows of half + 1 numbers and planes an odd multiple of two from each other keep threads off each other's
   // banks.
-  static constexpr int row_pitch = half + 1, plane_pitch = N * row_pitch + 2;
+  static constexpr index_t row_pitch = half + 1, plane_pitch = N * row_pitch + 2;
 
   COLDZOOM_HD index_t spectrum_of(const tile& t, int channel) const {
     return (t.image * planes.tiles() + t.number) * planes.channels + t.first_channel + channel;
