@@ -54,9 +54,10 @@ template <class Real> struct matrix_product {
 }  // namespace detail
 
 /// Runs everything on one CUDA device, in the order of one stream. Real is float, or double for checks.
-/// Copies share the stream and the memory. Everything returns at once except `download`, `sum` and
-/// `synchronize`, which wait for all work before them; a failure inside a kernel is thrown by the next call
-/// that waits. Every call makes the device current for the calling thread. Results are the same in every run.
+/// Copies share the stream and the memory; one thread at a time uses any of them. Everything returns at once
+/// except `download`, `sum` and `synchronize`, which wait for all work before them; a failure inside a kernel
+/// is thrown by the next call that waits. Every call makes the device current for the calling thread. Results
+/// are the same in every run.
 template <std::floating_point Real = float> class cuda_backend {
  public:
   using real_type = Real;
@@ -138,7 +139,8 @@ template <std::floating_point Real = float> class cuda_backend {
 
   using recorded = cuda_graph;
   /// What `work` asks of this backend, as a graph, without running it. False where `work` throws, as it does
-  /// when it waits, allocates, or moves data of the host.
+  /// when it waits, allocates, or moves data of the host. It must not free
+  /// memory either: what is freed while work is recorded stays taken until the backend ends.
   template <class Work> cuda_graph record(Work&& work) const {
     const cudaStream_t on = stream();
     detail::check_cuda(cudaStreamBeginCapture(on, cudaStreamCaptureModeThreadLocal),

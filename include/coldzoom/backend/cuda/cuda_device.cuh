@@ -113,8 +113,11 @@ class cuda_device {
     }
     return memory;
   }
-  // A failure here is the late report of an earlier one, and destructors do not throw.
-  void free(void* memory) const { cudaFreeAsync(memory, stream_); }
+  // A failure here is the late report of an earlier one, and destructors do not throw. The next launch would
+  // be blamed for it.
+  void free(void* memory) const {
+    if (cudaFreeAsync(memory, stream_) != cudaSuccess) cudaGetLastError();
+  }
 
  private:
   void release() {

@@ -4,11 +4,12 @@
 #include <cublasLt.h>
 
 #include <algorithm>
+#include <array>
 #include <coldzoom/backend/cuda/cuda_device.cuh>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -47,11 +48,10 @@ template <class Real> class cuda_products {
   /// C = op(A) B, plus C where `accumulate`, all sizes positive. False where cuBLASLt has no algorithm.
   bool operator()(bool transpose_a, index_t m, index_t n, index_t k, const Real* a, index_t lda,
                   const Real* b, index_t ldb, Real* c, index_t ldc, bool accumulate) {
-    const std::lock_guard lock(mutex_);
     const cudaStream_t stream = device_->stream();
-    if (!handle_) {
+    if (!handle_) {  // made last: either may throw, and is tried again at the next product
+      scratch_ = cuda_buffer<char>(device_, index_t{most_scratch});  // once: recorded work keeps its address
       check_cublas(cublasLtCreate(&handle_), "cublasLtCreate");
-      scratch_ = cuda_buffer<char>(device_, most_scratch);  // once: recorded work keeps its address
     }
     const bool aligned = ((address(a) | address(b) | address(c)) & 15) == 0;
     const plan& chosen = plan_for({transpose_a, aligned, n, k, lda, ldb, ldc});
@@ -60,8 +60,7 @@ template <class Real> class cuda_products {
     auto operation = describe(transpose_a);
     const Real one = 1, keep = accumulate ? 1 : 0;
     check_cublas(cublasLtMatmul(handle_, &operation, &one, b, &of.b, a, &of.a, &keep, c, &of.c, c, &of.c,
-                                &*chosen.algorithm, scratch_.data(),
-                                static_cast<std::size_t>(scratch_.size()), stream),
+                                &*chosen.algorithm, scratch_.data(), most_scratch, stream),
                  "cublasLtMatmul");
     return true;
   }
@@ -69,8 +68,8 @@ template <class Real> class cuda_products {
  private:
   static constexpr bool single = std::is_same_v<Real, float>;
   static constexpr cudaDataType_t type = single ? CUDA_R_32F : CUDA_R_64F;
-  static constexpr index_t planned_rows = 128;  // a usual batch
-  static constexpr index_t most_scratch = index_t{4} << 20;
+  static constexpr index_t planned_rows = 128, many_rows = 4096;  // a usual batch, and a large one
+  static constexpr std::size_t most_scratch = std::size_t{4} << 20;
 
   /// Whether A is transposed, all pointers aligned to 16 bytes; n, k, lda, ldb, ldc.
   using key = std::tuple<bool, bool, index_t, index_t, index_t, index_t, index_t>;
@@ -110,16 +109,16 @@ template <class Real> class cuda_products {
   }
 
   const plan& plan_for(const key& k) {
-    const auto [at, added] = plans_.try_emplace(k);
-    if (added) at->second = make_plan(k);
-    return at->second;
+    const auto known = plans_.find(k);
+    return known != plans_.end() ? known->second : plans_.emplace(k, make_plan(k)).first->second;
   }
 
   plan make_plan(const key& wanted) {
     const auto& [transpose_a, aligned, n, k, lda, ldb, ldc] = wanted;
-    // A transposed A has its rows in the leading dimension.
-    const index_t rows = transpose_a ? std::min(planned_rows, lda) : planned_rows;
-    layouts of(transpose_a, rows, n, k, lda, ldb, ldc);
+    const auto layouts_for = [&](index_t rows) {
+      // A transposed A has its rows in the leading dimension.
+      return layouts(transpose_a, transpose_a ? std::min(rows, lda) : rows, n, k, lda, ldb, ldc);
+    };
     auto operation = describe(transpose_a);
     cublasLtMatmulPreferenceOpaque_t preference;
     check_cublas(cublasLtMatmulPreferenceInit(&preference), "cublasLtMatmulPreferenceInit");
@@ -136,19 +135,32 @@ template <class Real> class cuda_products {
           CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
       prefer(what, alignment);
     }
-    cublasLtMatmulHeuristicResult_t found;
+    layouts of = layouts_for(planned_rows);
+    std::array<cublasLtMatmulHeuristicResult_t, 8> found;
     int count = 0;
-    const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(handle_, &operation, &of.b, &of.a, &of.c,
-                                                                 &of.c, &preference, 1, &found, &count);
-    if (status == CUBLAS_STATUS_NOT_SUPPORTED || (status == CUBLAS_STATUS_SUCCESS && count == 0)) return {};
+    const cublasStatus_t status =
+        cublasLtMatmulAlgoGetHeuristic(handle_, &operation, &of.b, &of.a, &of.c, &of.c, &preference,
+                                       static_cast<int>(found.size()), found.data(), &count);
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED) return {};
     check_cublas(status, "cublasLtMatmulAlgoGetHeuristic");
-    return {found.algo};
+    // The one for a usual batch serves all others too.
+    const auto serves = [&](const cublasLtMatmulAlgo_t& algorithm, index_t rows) {
+      layouts sized = layouts_for(rows);
+      cublasLtMatmulHeuristicResult_t needs;
+      return cublasLtMatmulAlgoCheck(handle_, &operation, &sized.b, &sized.a, &sized.c, &sized.c, &algorithm,
+                                     &needs) == CUBLAS_STATUS_SUCCESS &&
+             needs.workspaceSize <= most_scratch;
+    };
+    const auto first = std::find_if(found.begin(), found.begin() + count, [&](const auto& f) {
+      return f.state == CUBLAS_STATUS_SUCCESS && serves(f.algo, 1) && serves(f.algo, planned_rows) &&
+             serves(f.algo, many_rows);
+    });
+    return first == found.begin() + count ? plan{} : plan{first->algo};
   }
 
   std::shared_ptr<cuda_device> device_;
   cuda_precision precision_;
   cublasLtHandle_t handle_ = nullptr;
-  std::mutex mutex_;  // copies of a backend may be used from several threads
   std::map<key, plan> plans_;
   cuda_buffer<char> scratch_;
 };

@@ -52,7 +52,6 @@ class cuda_staging {
 
   /// `from` has been read when this returns; the copy itself follows in the order of the stream.
   void upload(const void* from, void* to, std::size_t bytes) {
-    const std::lock_guard lock(mutex_);
     const cudaStream_t stream = device_->stream();
     for (std::size_t done = 0; done < bytes; done += slot_bytes) {
       const std::size_t part = std::min(slot_bytes, bytes - done);
@@ -66,7 +65,6 @@ class cuda_staging {
   }
   /// Waits.
   void download(const void* from, void* to, std::size_t bytes) {
-    const std::lock_guard lock(mutex_);
     const cudaStream_t stream = device_->stream();
     for (std::size_t done = 0; done < bytes; done += slot_bytes) {
       const std::size_t part = std::min(slot_bytes, bytes - done);
@@ -95,7 +93,6 @@ class cuda_staging {
   }
 
   std::shared_ptr<cuda_device> device_;
-  std::mutex mutex_;
   std::vector<pinned_slot> slots_;
   std::size_t next_ = 0;
 };
@@ -120,7 +117,7 @@ class cuda_sum_slots {
 
  private:
   std::shared_ptr<cuda_device> device_;
-  std::mutex mutex_;
+  std::mutex mutex_;  // a sum may end on another thread than its backend's
   std::vector<std::unique_ptr<pinned_slot>> free_;
 };
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <coldzoom/backend/block/block.hpp>
 #include <coldzoom/backend/block/reduction.hpp>
 #include <coldzoom/backend/convolution_geometry.hpp>
 #include <coldzoom/backend/cuda/cuda_backend.cuh>
@@ -44,13 +45,16 @@ template <class T, auto create, auto destroy> class cudnn_object {
   T object_ = nullptr;
 };
 
-/// y[n][c][pixel] += bias[c], dense. Index: element of y.
+/// y[n][c][pixel] += bias[c], dense. Index: element of y, of which cuDNN takes 2^31 at most.
 template <class Real> struct add_bias {
   const Real* bias;
   index_t channels, pixels;
   Real* y;
 
-  COLDZOOM_HD void operator()(index_t i) const { y[i] += bias[i / pixels % channels]; }
+  COLDZOOM_HD void operator()(index_t i) const {
+    const index_t plane = blocks::quotient(i, pixels);
+    y[i] += bias[plane - blocks::quotient(plane, channels) * channels];
+  }
 };
 
 /// cuDNN on one stream, and the memory that its algorithms borrow.
@@ -63,7 +67,11 @@ template <class Real> class cudnn_library {
     scratch_.emplace_back();
   }
 
-  cudnnHandle_t handle() const { return handle_->get(); }
+  /// With its device made the calling thread's, as every call wants it.
+  cudnnHandle_t handle() const {
+    b_.stream();
+    return handle_->get();
+  }
   void reserve(std::size_t bytes) {
     if (bytes > scratch_bytes()) scratch_.push_back(b_.template allocate<char>(static_cast<index_t>(bytes)));
   }
@@ -87,33 +95,23 @@ template <class Real> class cudnn_convolution {
   cudnn_convolution(cuda_backend<Real>& b, std::shared_ptr<detail::cudnn_library<Real>> library,
                     const convolution_geometry& g, index_t capacity, bool train)
       : g_(g),
+        train_(train),
         library_(std::move(library)),
         bias_parts_(b.template allocate<Real>(train ? capacity * g.out_channels : 0)) {
     const auto narrow = [](index_t value) { return static_cast<int>(value); };
-    constexpr cudnnDataType_t type = std::is_same_v<Real, float> ? CUDNN_DATA_FLOAT : CUDNN_DATA_DOUBLE;
     detail::check_cudnn(
         cudnnSetFilter4dDescriptor(weights_form_.get(), type, CUDNN_TENSOR_NCHW, narrow(g.out_channels),
                                    narrow(g.in_channels), narrow(g.kernel_h), narrow(g.kernel_w)),
         "cudnnSetFilter4dDescriptor");
-    detail::check_cudnn(
-        cudnnSetConvolution2dDescriptor(form_.get(), narrow(g.pad_h), narrow(g.pad_w), narrow(g.stride_h),
-                                        narrow(g.stride_w), 1, 1, CUDNN_CROSS_CORRELATION, type),
-        "cudnnSetConvolution2dDescriptor");
-    // By default cuDNN rounds floats to TF32.
-    detail::check_cudnn(
-        cudnnSetConvolutionMathType(
-            form_.get(), b.precision() == cuda_precision::tf32 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH),
-        "cudnnSetConvolutionMathType");
+    describe(capacity);
+    for_each_pass([&](auto& pass, auto... operands) {
+      detail::check_cudnn(cudnnSetConvolution2dDescriptor(pass.form.get(), narrow(g.pad_h), narrow(g.pad_w),
+                                                          narrow(g.stride_h), narrow(g.stride_w), 1, 1,
+                                                          CUDNN_CROSS_CORRELATION, type),
+                          "cudnnSetConvolution2dDescriptor");
+      choose(pass, b.precision() == cuda_precision::tf32, operands...);
+    });
     set_images(capacity);
-    forward_ = choose<cudnnConvolutionFwdAlgoPerf_t>(cudnnGetConvolutionForwardAlgorithm_v7, x_form_.get(),
-                                                     weights_form_.get(), form_.get(), y_form_.get());
-    if (!train) return;
-    data_ = choose<cudnnConvolutionBwdDataAlgoPerf_t>(cudnnGetConvolutionBackwardDataAlgorithm_v7,
-                                                      weights_form_.get(), y_form_.get(), form_.get(),
-                                                      x_form_.get());
-    filter_ = choose<cudnnConvolutionBwdFilterAlgoPerf_t>(cudnnGetConvolutionBackwardFilterAlgorithm_v7,
-                                                          x_form_.get(), y_form_.get(), form_.get(),
-                                                          weights_form_.get());
   }
 
   /// Both stay where they are until the next call.
@@ -128,8 +126,8 @@ template <class Real> class cudnn_convolution {
     const Real one = 1, zero = 0;
     detail::check_cudnn(
         cudnnConvolutionForward(library_->handle(), &one, x_form_.get(), x, weights_form_.get(), weights_,
-                                form_.get(), forward_, library_->scratch(), library_->scratch_bytes(), &zero,
-                                y_form_.get(), y),
+                                forward_.form.get(), forward_.algorithm, library_->scratch(),
+                                library_->scratch_bytes(), &zero, y_form_.get(), y),
         "cudnnConvolutionForward");
     const index_t pixels = g_.out_h() * g_.out_w();
     b.for_each_index(images * g_.out_channels * pixels,
@@ -144,14 +142,14 @@ template <class Real> class cudnn_convolution {
     if (dx) {
       detail::check_cudnn(
           cudnnConvolutionBackwardData(library_->handle(), &one, weights_form_.get(), weights_, y_form_.get(),
-                                       dy, form_.get(), data_, library_->scratch(), library_->scratch_bytes(),
-                                       &zero, x_form_.get(), dx),
+                                       dy, data_.form.get(), data_.algorithm, library_->scratch(),
+                                       library_->scratch_bytes(), &zero, x_form_.get(), dx),
           "cudnnConvolutionBackwardData");
     }
     detail::check_cudnn(
         cudnnConvolutionBackwardFilter(library_->handle(), &one, x_form_.get(), x, y_form_.get(), dy,
-                                       form_.get(), filter_, library_->scratch(), library_->scratch_bytes(),
-                                       &one, weights_form_.get(), dw),
+                                       filter_.form.get(), filter_.algorithm, library_->scratch(),
+                                       library_->scratch_bytes(), &one, weights_form_.get(), dw),
         "cudnnConvolutionBackwardFilter");
     blocks::sum_rows(b, images * g_.out_channels, g_.out_h() * g_.out_w(), dy, bias_parts_.data());
     blocks::add_in_order(b, images, g_.out_channels, bias_parts_.data(), db);
@@ -166,8 +164,34 @@ template <class Real> class cudnn_convolution {
       detail::cudnn_object<cudnnConvolutionDescriptor_t, cudnnCreateConvolutionDescriptor,
                            cudnnDestroyConvolutionDescriptor>;
 
+  static constexpr cudnnDataType_t type = std::is_same_v<Real, float> ? CUDNN_DATA_FLOAT : CUDNN_DATA_DOUBLE;
+
+  /// How a pass runs. An algorithm comes with a math type, which stands in the descriptor of the convolution:
+  /// so each pass has its own.
+  template <class Perf, auto find, auto ask_scratch> struct planned_pass {
+    convolution_form form;
+    decltype(Perf::algo) algorithm{};
+  };
+
+  /// call(pass, operands in cuDNN's order) for each pass that the layer has.
+  template <class Call> void for_each_pass(const Call& call) {
+    call(forward_, x_form_.get(), weights_form_.get(), y_form_.get());
+    if (!train_) return;
+    call(data_, weights_form_.get(), y_form_.get(), x_form_.get());
+    call(filter_, x_form_.get(), y_form_.get(), weights_form_.get());
+  }
+
+  /// Describes them to cuDNN and reserves what the passes want for so many, which is not always less for
+  /// fewer.
   void set_images(index_t images) {
-    constexpr cudnnDataType_t type = std::is_same_v<Real, float> ? CUDNN_DATA_FLOAT : CUDNN_DATA_DOUBLE;
+    if (images == images_) return;
+    images_ = 0;  // where this throws, the next call says it all again
+    describe(images);
+    for_each_pass([&](const auto& pass, auto... operands) { reserve(pass, operands...); });
+    images_ = images;
+  }
+
+  void describe(index_t images) {
     const auto set = [&](const tensor_form& form, index_t c, index_t h, index_t w) {
       detail::check_cudnn(
           cudnnSetTensor4dDescriptor(form.get(), CUDNN_TENSOR_NCHW, type, static_cast<int>(images),
@@ -178,16 +202,21 @@ template <class Real> class cudnn_convolution {
     set(y_form_, g_.out_channels, g_.out_h(), g_.out_w());
   }
 
-  /// The first algorithm of cuDNN's list that repeats its bits, with the memory it wants reserved.
-  template <class Found, class Query, class A, class W, class Form, class C>
-  auto choose(Query query, A first, W second, Form form, C third) {
+  static void set_math(const convolution_form& form, cudnnMathType_t math) {
+    detail::check_cudnn(cudnnSetConvolutionMathType(form.get(), math), "cudnnSetConvolutionMathType");
+  }
+
+  /// The first algorithm of cuDNN's list that repeats its bits.
+  template <class Perf, auto find, auto ask_scratch>
+  void choose(planned_pass<Perf, find, ask_scratch>& pass, bool tf32, auto first, auto second, auto third) {
     constexpr std::size_t most_scratch = std::size_t{1} << 30;
-    std::array<Found, 16> found;
+    set_math(pass.form, tf32 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH);  // the default rounds floats to TF32
+    std::array<Perf, 16> found;
     int count = 0;
-    detail::check_cudnn(query(library_->handle(), first, second, form, third, static_cast<int>(found.size()),
-                              &count, found.data()),
+    detail::check_cudnn(find(library_->handle(), first, second, pass.form.get(), third,
+                             static_cast<int>(found.size()), &count, found.data()),
                         "asking cuDNN for algorithms");
-    const auto chosen = std::find_if(found.begin(), found.begin() + count, [](const Found& f) {
+    const auto chosen = std::find_if(found.begin(), found.begin() + count, [](const Perf& f) {
       return f.status == CUDNN_STATUS_SUCCESS && f.determinism == CUDNN_DETERMINISTIC &&
              f.memory <= most_scratch;
     });
@@ -197,18 +226,34 @@ template <class Real> class cudnn_convolution {
              " channels, kernel " + std::to_string(g_.kernel_h) + " x " + std::to_string(g_.kernel_w) +
              "; use cuda_backend";
     });
-    library_->reserve(chosen->memory);
-    return chosen->algo;
+    pass.algorithm = chosen->algo;
+    if (tf32) set_math(pass.form, chosen->mathType);
+  }
+
+  template <class Perf, auto find, auto ask_scratch>
+  void reserve(const planned_pass<Perf, find, ask_scratch>& pass, auto first, auto second, auto third) {
+    std::size_t bytes = 0;
+    detail::check_cudnn(
+        ask_scratch(library_->handle(), first, second, pass.form.get(), third, pass.algorithm, &bytes),
+        "asking cuDNN for the size of its scratch memory");
+    library_->reserve(bytes);
   }
 
   convolution_geometry g_;
+  bool train_;
   std::shared_ptr<detail::cudnn_library<Real>> library_;
+  index_t images_ = 0;  // that x_form_ and y_form_ describe
   tensor_form x_form_, y_form_;
   filter_form weights_form_;
-  convolution_form form_;
-  cudnnConvolutionFwdAlgo_t forward_{};
-  cudnnConvolutionBwdDataAlgo_t data_{};
-  cudnnConvolutionBwdFilterAlgo_t filter_{};
+  planned_pass<cudnnConvolutionFwdAlgoPerf_t, cudnnGetConvolutionForwardAlgorithm_v7,
+               cudnnGetConvolutionForwardWorkspaceSize>
+      forward_;
+  planned_pass<cudnnConvolutionBwdDataAlgoPerf_t, cudnnGetConvolutionBackwardDataAlgorithm_v7,
+               cudnnGetConvolutionBackwardDataWorkspaceSize>
+      data_;
+  planned_pass<cudnnConvolutionBwdFilterAlgoPerf_t, cudnnGetConvolutionBackwardFilterAlgorithm_v7,
+               cudnnGetConvolutionBackwardFilterWorkspaceSize>
+      filter_;
   const Real* weights_ = nullptr;
   const Real* bias_ = nullptr;
   cuda_buffer<Real> bias_parts_;
