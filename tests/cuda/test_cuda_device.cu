@@ -17,8 +17,6 @@ using reference = cz::reference_backend<float>;
 
 namespace {
 
-constexpr cz::shape image{1, 1, 12, 12};
-
 /// out[block][t] = sum over the block's values + a local value that two phases made.
 struct block_probe {
   static constexpr int most_threads = 256;
@@ -49,54 +47,6 @@ struct random_probe {
     normals[i] = cz::random_normal(key, at);
   }
 };
-
-/// What an epoch and both samplers make of the same images on backend `b`.
-struct training_results {
-  double first_loss, second_loss, test_loss;
-  std::vector<float> naive, tacos;
-};
-template <cz::Backend B, class D, class S, class Target>
-training_results train_on(B& b, D degradation, S schedule) {
-  std::vector<std::uint8_t> pixels;
-  for (std::uint64_t i = 0; i < 80 * 144; ++i)
-    pixels.push_back(static_cast<std::uint8_t>(cz::random_below({1}, i, 256)));
-  const cz::dataset<B, cz::centred> images(b, image.with_n(80), pixels.data());
-  cz::trainer<B, cz::centred, cz::reconstructor, D, S, Target> t(
-      b, cz::reconstructor(image, {3, 4}, 3), degradation, schedule, image,
-      {.batch_size = 40, .seed = 3, .average_decay = 0.9});
-  const auto ignore = [](const cz::batch_progress&) {};
-  training_results r{};
-  r.first_loss = t.train_epoch(images, 1, cz::constant_rate{1e-2}, ignore);
-  r.second_loss = t.train_epoch(images, 2, cz::constant_rate{1e-2}, ignore);
-  r.test_loss = t.test_loss(images);
-
-  cz::predictor<B, cz::reconstructor> predict(b, t.network(), image,
-                                              to_host<float>(b, t.best().data(), t.best().size()));
-  const cz::shape dims = image.with_n(5);
-  using batch = cz::image_batch<cz::centred, float, typename B::space>;
-  const auto sample = [&](const auto& sampler) {
-    auto z = to_backend(b, cz::testing::random_values(dims.size(), 4, -0.5f, 0.5f));
-    sampler(b, predict, t.degradation(), t.schedule(), 3, {7}, batch({z.data(), dims}));
-    return to_host<float>(b, z.data(), dims.size());
-  };
-  r.naive = sample(cz::naive_sampler{});
-  r.tacos = sample(cz::tacos_sampler{});
-  return r;
-}
-
-template <class Target, class D, class S> void check_training(D degradation, S schedule) {
-  cuda device;
-  reference host;
-  const auto found = train_on<cuda, D, S, Target>(device, degradation, schedule);
-  const auto wanted = train_on<reference, D, S, Target>(host, degradation, schedule);
-  // Adam divides by the size of the gradients, so small ones carry their rounding into the weights.
-  const auto near = boost::test_tools::tolerance(1e-3);
-  BOOST_TEST(found.first_loss == wanted.first_loss, near);
-  BOOST_TEST(found.second_loss == wanted.second_loss, near);
-  BOOST_TEST(found.test_loss == wanted.test_loss, near);
-  BOOST_TEST(relative_error(found.naive, wanted.naive) < 1e-2);
-  BOOST_TEST(relative_error(found.tacos, wanted.tacos) < 1e-2);
-}
 
 template <class D> std::vector<std::vector<float>> degraded_on_both(const D& d) {
   cuda device;
@@ -260,7 +210,14 @@ BOOST_AUTO_TEST_CASE(latents) {
 
 BOOST_AUTO_TEST_CASE(networks) {
   cuda device;
-  check_networks(device);
+  // Sums of some thousand floats run in other orders on the two sides, and exp and erfc differ in the last
+  // bits.
+  check_networks(device, 1e-5);
+}
+
+BOOST_AUTO_TEST_CASE(recorded_passes) {
+  cuda device;
+  check_recordings(device);
 }
 
 BOOST_AUTO_TEST_CASE(convolutions) {
@@ -272,18 +229,57 @@ BOOST_AUTO_TEST_CASE(convolutions) {
     for (const auto algorithm : {cz::convolution_algorithm::direct, cz::convolution_algorithm::fft}) {
       const convolution_problem<float> p{g};
       const auto found = p.run(device, algorithm, p.images);
-      BOOST_TEST(relative_error(found.y, wanted.y) < 1e-6);
-      BOOST_TEST(relative_error(found.dx, wanted.dx) < 1e-6);
-      BOOST_TEST(relative_error(found.dw, wanted.dw) < 1e-6);
-      BOOST_TEST(relative_error(found.db, wanted.db) < 1e-6);
+      BOOST_TEST(relative_error(found.y, wanted.y) < 2e-6);
+      BOOST_TEST(relative_error(found.dx, wanted.dx) < 2e-6);
+      BOOST_TEST(relative_error(found.dw, wanted.dw) < 2e-6);
+      BOOST_TEST(relative_error(found.db, wanted.db) < 2e-6);
       BOOST_TEST((p.run(device, algorithm, p.images) == found), "two runs differ");
+    }
+  }
+}
+
+// The backend has a kernel of its own for products that cuBLASLt declines; these it must not.
+BOOST_AUTO_TEST_CASE(cublaslt_makes_products) {
+  const auto device = std::make_shared<cz::detail::cuda_device>(0);
+  const index_t n = 128;
+  cz::cuda_buffer<float> left(device, n * n), right(device, n * n), out(device, n * n);
+  for (const auto precision : {cz::cuda_precision::float32, cz::cuda_precision::tf32}) {
+    cz::detail::cuda_products<float> products(device, precision);
+    for (const bool transpose : {false, true}) {
+      BOOST_TEST(products(transpose, n, n, n, left.data(), n, right.data(), n, out.data(), n, false));
+    }
+  }
+  device->synchronize();
+}
+
+BOOST_AUTO_TEST_CASE(rows_of_products_do_not_depend_on_their_number) {
+  cuda exact, fast(0, cz::cuda_precision::tf32);
+  const index_t most = 4096;
+  for (cuda& b : {std::ref(exact), std::ref(fast)}) {
+    for (const auto& [n, k] : {std::pair<index_t, index_t>(128, 128), {19, 33}, {1568, 100}}) {
+      const auto left = to_backend(b, cz::testing::random_values(most * k, 1, -1, 1)),
+                 right = to_backend(b, cz::testing::random_values(k * n, 2, -1, 1));
+      for (const bool transpose : {false, true}) {
+        const auto rows = [&](index_t m) {
+          auto out = b.allocate<float>(m * n);
+          b.gemm(transpose, m, n, k, left.data(), transpose ? most : k, right.data(), n, out.data(), n,
+                 false);
+          return to_host(b, out);
+        };
+        const std::vector<float> all = rows(most);
+        for (const index_t m : {1, 200}) {
+          const std::vector<float> some = rows(m);
+          BOOST_TEST(std::equal(some.begin(), some.end(), all.begin()),
+                     m << " rows of " << n << ", sums of " << k << (transpose ? ", transposed" : ""));
+        }
+      }
     }
   }
 }
 
 BOOST_AUTO_TEST_CASE(products_in_tf32) {
   cuda exact, fast(0, cz::cuda_precision::tf32);
-  const index_t n = 64;
+  const index_t n = 256;
   const std::vector<float> values = cz::testing::random_values(n * n, 1, 0.5f, 1);
   const auto square = [&](cuda& b) {
     const auto memory = to_backend(b, values);
@@ -291,20 +287,27 @@ BOOST_AUTO_TEST_CASE(products_in_tf32) {
     b.gemm(false, n, n, n, memory.data(), n, memory.data(), n, out.data(), n, false);
     return to_host<float>(b, out.data(), n * n);
   };
-  // Factors of 11 significant bits, no two errors alike.
-  BOOST_TEST(relative_error(square(fast), square(exact)) < 0x1p-11);
+  // Factors of 11 significant bits. Where the hardware cuts the others off, all errors have one sign.
+  const double error = relative_error(square(fast), square(exact));
+  BOOST_TEST(error < 0x1p-9);
+  BOOST_TEST(error > 1e-6, "no factor was rounded to TF32: the error is " << error);
 }
 
 BOOST_AUTO_TEST_CASE(training_and_sampling) {
-  check_training<cz::predict_x0>(cz::zoom<cz::nearest>{.last_step = 8}, cz::linear_schedule(8));
-  check_training<cz::predict_noise>(cz::gaussian_noise{}, cz::ddpm_schedule::linear(50));
+  cuda device;
+  // The larger batch passes through the network as 128 and 72 images.
+  for (const index_t batch : {40, 200}) {
+    check_training<cz::predict_x0>(device, cz::zoom<cz::nearest>{.last_step = 8}, cz::linear_schedule(8),
+                                   batch);
+    check_training<cz::predict_noise>(device, cz::gaussian_noise{}, cz::ddpm_schedule::linear(50), batch);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(training_repeats_its_bits) {
   cuda device;
   const auto run = [&] {
     return train_on<cuda, cz::zoom<cz::nearest>, cz::linear_schedule, cz::predict_x0>(
-        device, cz::zoom<cz::nearest>{.last_step = 8}, cz::linear_schedule(8));
+        device, cz::zoom<cz::nearest>{.last_step = 8}, cz::linear_schedule(8), 200);
   };
   const training_results first = run(), second = run();
   BOOST_TEST(first.second_loss == second.second_loss);
