@@ -64,7 +64,7 @@ template <cz::Backend B, class Network> class training_step {
   void operator()(images_view x, time_view time, images_view target) {
     find_gradients(x, time, target);
     if constexpr (cz::SumsLater<B>) {
-      pending_loss loss = b_.sum_later(loss_.data(), images_.n);
+      cz::pending_sum_t<B> loss = b_.sum_later(loss_.data(), images_.n);
       update();
       if (before_) before_->get();
       before_ = std::move(loss);
@@ -99,12 +99,6 @@ template <cz::Backend B, class Network> class training_step {
   static constexpr cz::index_t most = cz::micro_batch_of<B>;  // images at a time
   static constexpr double rate = 2e-4;
 
-  template <class T> struct sum_of { using type = double; };
-  template <cz::SumsLater T> struct sum_of<T> {
-    using type = decltype(std::declval<T&>().sum_later(nullptr, cz::index_t{0}));
-  };
-  using pending_loss = typename sum_of<B>::type;
-
   void find_gradients(images_view x, time_view time, images_view target) {
     recorded_(b_, x.data, [&] { pass(x, time, target, [](cz::index_t, const auto&) {}); });
   }
@@ -137,7 +131,7 @@ template <cz::Backend B, class Network> class training_step {
   typename Network::template workspace<B> workspace_;
   cz::activation_buffer<B> x_, y_, dy_;
   cz::recording<B, const float*> recorded_;
-  std::optional<pending_loss> before_;
+  std::optional<cz::pending_sum_t<B>> before_;
 };
 
 /// The tasks of the benchmark on the data of a safetensors file: x0 (N x 1 x 28 x 28), step (N, whole numbers

@@ -181,6 +181,15 @@ BOOST_AUTO_TEST_CASE(test_loss_is_a_fixed_number) {
     BOOST_TEST(std::abs(loss(2, batch_size) - wanted) <= 100 * 0x1p-53 * wanted, "batches of " << batch_size);
 }
 
+BOOST_AUTO_TEST_CASE(a_test_between_batches_changes_nothing) {
+  backend b;
+  const auto train = digits(b, count), few = digits(b, 70);
+  zoom_trainer undisturbed = make_trainer(b), tested = make_trainer(b);
+  epoch(undisturbed, train, 1);
+  tested.train_epoch(train, 1, rate, [&](const cz::batch_progress&) { tested.test_loss(few); });
+  BOOST_TEST((state_of(tested) == state_of(undisturbed)));
+}
+
 BOOST_AUTO_TEST_CASE(steps_of_a_test_are_spread) {
   for (const index_t last : {1, 24, 999}) {
     for (const std::uint64_t first : {0u, 128u, 1u << 20}) {

@@ -15,6 +15,15 @@ concept SumsLater = Backend<B> && requires(B& b, const real_t<B>* values, index_
   { b.sum_later(values, count).get() } -> std::same_as<double>;
 };
 
+namespace detail {
+template <class B> struct pending_sum { using type = double; };
+template <SumsLater B> struct pending_sum<B> {
+  using type = decltype(std::declval<B&>().sum_later(nullptr, index_t{0}));
+};
+}  // namespace detail
+/// What sum_later gives; double where there is none.
+template <Backend B> using pending_sum_t = typename detail::pending_sum<B>::type;
+
 /// A backend with `b.record(work)` and `b.replay(recorded)`: record calls work() without running what it asks
 /// of `b`, and returns a `B::recorded` that can be replayed, or one that is false where the work cannot be
 /// recorded, because it waits for results or moves data of the host.

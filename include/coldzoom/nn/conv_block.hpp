@@ -125,7 +125,7 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
     }();
     if constexpr (spectral<B>) {
       if (mode == pass::train) {
-        const index_t rows = blocks::plane_parts<real_t<B>>(in.n, out.c);
+        const index_t rows = blocks::most_sweep_blocks<real_t<B>>(in.n, out.c);
         ws.spectral = {true, nullptr, b.template allocate<real_t<B>>(rows * 2 * out.pixels())};
       }
     }
@@ -310,17 +310,15 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
     real_t<B>* condition_gradient = nullptr;
     if constexpr (conditioned) condition_gradient = ws.condition.e.view(n).data;
     const activation<B> convolved = ws.convolved.view(n);
-    blocks::sweep(
-        b, planes(convolved.dims), n, dy, to,
-        blocks::normalise_planes_back<typename Activation::function, real_t<B>>{{},
-                                                                                ws.spectral.affine,
-                                                                                convolved.data,
-                                                                                ws.norm.mean.data(),
-                                                                                ws.norm.rstd.data(),
-                                                                                condition_gradient,
-                                                                                ws.spectral.parts.data()});
-    ws.spectral.rows =
-        blocks::plane_blocks<real_t<B>>(dy.spectrum ? dy.points : to.points, n, convolved.dims.c);
+    const blocks::normalise_planes_back<typename Activation::function, real_t<B>> work{
+        {},
+        ws.spectral.affine,
+        convolved.data,
+        ws.norm.mean.data(),
+        ws.norm.rstd.data(),
+        condition_gradient,
+        ws.spectral.parts.data()};
+    ws.spectral.rows = blocks::sweep(b, planes(convolved.dims), n, dy, to, work);
     if (fft && !at_once) fft->take_gradient(b, n, to.memory);
   }
   /// False where this convolution takes no spectra and dy lies in memory.

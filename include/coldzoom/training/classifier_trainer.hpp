@@ -58,7 +58,7 @@ class classifier_trainer : public training_state<B, R, Network, classifier_optio
         count, epoch, std::array<const float*, 2>{loss_.data(), correct_.data()}, rate,
         [&](index_t batch) {
           const auto place = static_cast<std::uint64_t>(epoch * images.size() + batch * size);
-          load(images, labels, batch * size, size);
+          load(images, labels, this->epoch_order_, batch * size, size);
           augment_(*b_, image_batch<R, const float, space>(view(clean_, size)),
                    key_sequence{options_.seed, stream::augmentation, place}, view(augmented_, size));
           this->find_gradients([&] { find_losses(augmented_, size, scale, pass::train); });
@@ -81,7 +81,7 @@ class classifier_trainer : public training_state<B, R, Network, classifier_optio
     this->prepare(this->best());
     for (index_t first = 0; first < images.size(); first += options_.batch_size) {
       const index_t n = std::min(options_.batch_size, images.size() - first);
-      load(images, labels, first, n);
+      load(images, labels, this->test_order_, first, n);
       find_losses(clean_, n, scale, pass::predict);
       total.loss += b_->sum(loss_.data(), n);
       total.accuracy += scale * b_->sum(correct_.data(), n);
@@ -115,14 +115,15 @@ class classifier_trainer : public training_state<B, R, Network, classifier_optio
 
   // Images first .. first + n - 1 of the order, and their labels.
   template <class Dataset>
-  void load(const Dataset& images, const std::vector<std::uint8_t>& labels, index_t first, index_t n) {
+  void load(const Dataset& images, const std::vector<std::uint8_t>& labels,
+            const typename state::image_order& order, index_t first, index_t n) {
     batch_labels_.clear();
     for (index_t i = first; i < first + n; ++i) {
-      const std::int32_t image = this->order_[static_cast<std::size_t>(i)];
+      const std::int32_t image = order.images[static_cast<std::size_t>(i)];
       batch_labels_.push_back(labels[static_cast<std::size_t>(image)]);
     }
     b_->upload(batch_labels_.data(), label_.data(), n);
-    this->gather(images, first, n, clean_);
+    this->gather(images, order, first, n, clean_);
   }
 
   // Losses, scaled, and right answers among the n images of `pixels`; with pass::train also the gradients.

@@ -65,7 +65,7 @@ class trainer : public training_state<B, R, Network, trainer_options> {
         count, epoch, std::array<const float*, 1>{loss_.data()}, rate,
         [&](index_t batch) {
           const auto place = static_cast<std::uint64_t>(epoch * images.size() + batch * size);
-          this->gather(images, batch * size, size, x0_);
+          this->gather(images, this->epoch_order_, batch * size, size, x0_);
           draw(detail::drawn_step{{options_.seed, stream::training_level, place}},
                {options_.seed, stream::training_degradation, place}, size);
           this->find_gradients([&] { find_losses(size, scale, pass::train); });
@@ -93,7 +93,7 @@ class trainer : public training_state<B, R, Network, trainer_options> {
       for (index_t first = 0; first < images.size(); first += options_.batch_size) {
         const index_t n = std::min(options_.batch_size, images.size() - first);
         const auto place = static_cast<std::uint64_t>(drawn * images.size() + first);
-        this->gather(images, first, n, x0_);
+        this->gather(images, this->test_order_, first, n, x0_);
         draw(detail::spread_step{place}, {0, stream::test_degradation, place}, n);
         find_losses(n, scale, pass::predict);
         total += b_->sum(loss_.data(), n);

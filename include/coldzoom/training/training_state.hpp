@@ -82,6 +82,18 @@ template <Backend B, ValueRange R, class Network, class Options> class training_
     });
   }
 
+  /// Which images make the batches; kept, so that an update allocates nothing.
+  struct image_order {
+    std::vector<std::int32_t> images;
+    typename B::template buffer<std::int32_t> there;  // the same in the backend's memory
+
+    void upload(B& b) {
+      const auto size = static_cast<index_t>(images.size());
+      if (size > there.size()) there = b.template allocate<std::int32_t>(size);
+      b.upload(images.data(), there.data(), size);
+    }
+  };
+
   /// Shuffles and returns the number of batches. Throws `error` where there is none.
   index_t start_epoch(index_t images, index_t epoch) {
     const index_t count = images / options_.batch_size;
@@ -89,25 +101,27 @@ template <Backend B, ValueRange R, class Network, class Options> class training_
       return "the data set has " + std::to_string(images) + " images; a batch takes " +
              std::to_string(options_.batch_size);
     });
-    shuffle_order(order_, images, options_.seed, static_cast<std::uint64_t>(epoch));
-    upload_order();
+    shuffle_order(epoch_order_.images, images, options_.seed, static_cast<std::uint64_t>(epoch));
+    epoch_order_.upload(*b_);
     return count;
   }
-  /// The images one after another.
+  /// Sets test_order_: the images one after another.
   void start_test(index_t images) {
-    order_ = natural_order(images);
-    upload_order();
+    if (static_cast<index_t>(test_order_.images.size()) == images) return;
+    image_order order{natural_order(images), {}};
+    order.upload(*b_);
+    test_order_ = std::move(order);
   }
 
   /// out = images first .. first + n - 1 of the order.
-  template <class Dataset> void gather(const Dataset& images, index_t first, index_t n, buffer_t<B>& out) {
+  template <class Dataset>
+  void gather(const Dataset& images, const image_order& order, index_t first, index_t n, buffer_t<B>& out) {
     constexpr bool same_range = std::same_as<typename Dataset::range, R>;
     static_assert(same_range,
                   "coldzoom: the data set has another value range than the trainer: write the same one, "
                   "such as centred, in both types; see docs/concepts/dataset.md");
     if constexpr (same_range) {
-      images.gather(*b_, vector_view<const std::int32_t, space>{order_there_.data() + first, n},
-                    view(out, n));
+      images.gather(*b_, vector_view<const std::int32_t, space>{order.there.data() + first, n}, view(out, n));
     }
   }
 
@@ -160,7 +174,7 @@ template <Backend B, ValueRange R, class Network, class Options> class training_
       });
     };
     std::array<double, N> sums{};
-    [[maybe_unused]] std::array<pending_sum, N> before{};
+    [[maybe_unused]] std::array<pending_sum_t<B>, N> before{};
     [[maybe_unused]] const auto read_and_report = [&](index_t batch, auto& pending) {
       for (std::size_t i = 0; i < N; ++i) sums[i] = pending[i].get();
       check_loss(batch, sums[0]);
@@ -169,7 +183,7 @@ template <Backend B, ValueRange R, class Network, class Options> class training_
     for (index_t batch = 0; batch < count; ++batch) {
       step(batch);
       if constexpr (SumsLater<B>) {
-        std::array<pending_sum, N> pending;
+        std::array<pending_sum_t<B>, N> pending;
         for (std::size_t i = 0; i < N; ++i) pending[i] = b_->sum_later(values[i], options_.batch_size);
         update(rate);
         if (batch > 0) read_and_report(batch - 1, before);
@@ -203,17 +217,11 @@ template <Backend B, ValueRange R, class Network, class Options> class training_
   std::optional<weight_average<B>> average_;
   typename Network::template workspace<B> workspace_;
   activation_buffer<B> x_, y_, dy_;
-  std::vector<std::int32_t> order_;  // of the images; kept, so that an update allocates nothing
+  image_order epoch_order_, test_order_;  // apart, for a test may come between two batches
   buffer_t<B> loss_;
   const float* active_ = nullptr;  // the parameters that the workspace is prepared for
 
  private:
-  template <class T> struct sum_of { using type = double; };
-  template <SumsLater T> struct sum_of<T> {
-    using type = decltype(std::declval<T&>().sum_later(nullptr, index_t{0}));
-  };
-  using pending_sum = typename sum_of<B>::type;
-
   template <class Rate> void update(const Rate& rate) {
     optimizer_.step(*b_, gradients_.data(), parameters_.data(), rate(optimizer_.steps()));
     if (average_) average_->update(*b_, parameters_.data(), optimizer_.steps());
@@ -226,13 +234,6 @@ template <Backend B, ValueRange R, class Network, class Options> class training_
     return options;
   }
 
-  void upload_order() {
-    const auto size = static_cast<index_t>(order_.size());
-    if (size > order_there_.size()) order_there_ = b_->template allocate<std::int32_t>(size);
-    b_->upload(order_.data(), order_there_.data(), size);
-  }
-
-  typename B::template buffer<std::int32_t> order_there_;  // in the backend's memory
   recording<B, const float*> step_;
 };
 

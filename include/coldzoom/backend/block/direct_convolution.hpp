@@ -384,7 +384,7 @@ template <BlockBackend B> class planned_correlation {
   buffer_t<B> weights_;
 };
 
-/// One convolution layer on a backend of blocks: its plans, weights and scratch memory. What does not fit
+/// A convolution layer by definition: its plans, weights and scratch memory. What does not fit
 /// into the memory of a block, kernels of hundreds of taps, runs by the generic kernels.
 template <BlockBackend B> class direct_convolution {
   using real = real_t<B>;

@@ -51,34 +51,29 @@ inline tiled_planes whole_planes(index_t channels, index_t h, index_t w) {
   return {axis(h), axis(w), static_cast<int>(channels), channels * h * w, h * w};
 }
 
-/// Blocks of a sweep between whole planes on tiles of so many points.
-template <class Real> index_t plane_blocks(int points, index_t images, index_t channels) {
-  const index_t width = tile_block<Real, 32>::width * (32 / points);
+/// The most blocks that a sweep between whole planes may have.
+template <class Real> index_t most_sweep_blocks(index_t images, index_t channels) {
+  constexpr index_t width = tile_block<Real, 32>::width;  // smaller tiles go more to a block
   return images * ((channels + width - 1) / width);
 }
-/// The most there may be.
-template <class Real> index_t plane_parts(index_t images, index_t channels) {
-  return plane_blocks<Real>(32, images, channels);
-}
 
-/// Runs the sweep for `images` images. At least one end is a spectrum; if both are, of the same points.
+/// Runs the sweep for `images` images and returns its number of blocks. At least one end is a spectrum; if
+/// both are, of the same points.
 template <class Work, BlockBackend B>
-void sweep(B& b, const tiled_planes& planes, index_t images, const planes_at<real_t<B>>& from,
-           const planes_at<real_t<B>>& to, const Work& work, const real_t<B>* bias = nullptr,
-           bool add = false) {
+index_t sweep(B& b, const tiled_planes& planes, index_t images, const planes_at<real_t<B>>& from,
+              const planes_at<real_t<B>>& to, const Work& work, const real_t<B>* bias = nullptr,
+              bool add = false) {
   const auto run = [&](auto points) {
     using kernel = sweep_planes<real_t<B>, points.value, Work>;
     const kernel k{{planes}, from, to, bias, add, work};
-    b.for_each_block(k.blocks(images), kernel::most_threads, k.shared_bytes(), k);
+    const index_t count = k.blocks(images);
+    b.for_each_block(count, kernel::most_threads, k.shared_bytes(), k);
+    return count;
   };
   const int points = from.spectrum ? from.points : to.points;
-  if (points == 32) {
-    run(std::integral_constant<int, 32>{});
-  } else if (points == 16) {
-    run(std::integral_constant<int, 16>{});
-  } else {
-    run(std::integral_constant<int, 8>{});
-  }
+  if (points == 32) return run(std::integral_constant<int, 32>{});
+  if (points == 16) return run(std::integral_constant<int, 16>{});
+  return run(std::integral_constant<int, 8>{});
 }
 
 /// Normalises every plane by itself, with an affine of one element a pixel: work of a sweep between whole

@@ -139,8 +139,8 @@ template <std::floating_point Real = float> class cuda_backend {
 
   using recorded = cuda_graph;
   /// What `work` asks of this backend, as a graph, without running it. False where `work` throws, as it does
-  /// when it waits, allocates, or moves data of the host. It must not free
-  /// memory either: what is freed while work is recorded stays taken until the backend ends.
+  /// when it waits, allocates, or moves data of the host. It must not free memory either: what is freed while
+  /// work is recorded stays taken until the backend ends.
   template <class Work> cuda_graph record(Work&& work) const {
     const cudaStream_t on = stream();
     detail::check_cuda(cudaStreamBeginCapture(on, cudaStreamCaptureModeThreadLocal),
