@@ -101,9 +101,9 @@ template <class B, class Network> struct bench_of_layer {
     pass_result r{std::vector<float>(static_cast<std::size_t>(out.size())),
                   std::vector<float>(static_cast<std::size_t>(in.size())),
                   {}};
-    network.prepare(b, parameters.data(), workspace);
+    network.pack_weights(b, parameters.data(), workspace);
     train();
-    network.finish(b, gradients.data(), workspace);
+    network.reduce_gradients(b, gradients.data(), workspace);
     r.gradients = gradients;
     cz::unpack_images<B>(b, y.view(in.n), cz::tensor_view<float>(r.y.data(), out));
     cz::unpack_images<B>(b, dx.view(in.n), cz::tensor_view<float>(r.dx.data(), in));
@@ -134,7 +134,7 @@ void convolution(benchmark::State& state, index_t kernel, index_t size, index_t 
   verify_pass(bench_of_layer(backend(1), forced_convolution<Algorithm>{layer}, few).result(),
               bench_of_layer(reference(), layer, few).result(), "convolution");
   bench_of_layer bench(backend(1), forced_convolution<Algorithm>{layer}, few.with_n(batch));
-  bench.network.prepare(bench.b, bench.parameters.data(), bench.workspace);
+  bench.network.pack_weights(bench.b, bench.parameters.data(), bench.workspace);
   for (auto _ : state) bench.train();
   const double done = static_cast<double>(state.iterations()) * batch;
   const double multiply_adds = done * 3 * static_cast<double>(g.weights() * size * size);

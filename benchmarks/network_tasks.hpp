@@ -2,7 +2,7 @@
 /// the commands by which it asks for them.
 #pragma once
 
-#include <coldzoom/backend/recording.hpp>
+#include <coldzoom/backend/graph_capture.hpp>
 #include <coldzoom/backend/transfer.hpp>
 #include <coldzoom/degradation/zoom.hpp>
 #include <coldzoom/interpolation/nearest.hpp>
@@ -108,7 +108,7 @@ template <cz::Backend B, class Network> class training_step {
   template <class Seen> void pass(images_view x, time_view time, images_view target, Seen&& seen) {
     const cz::mean_squared_error loss;
     const cz::side_inputs<B> side{time, {}};
-    network_.prepare(b_, parameters_.data(), workspace_);
+    network_.pack_weights(b_, parameters_.data(), workspace_);
     b_.for_each_index(gradients_.size(), cz::generic::fill<float>{0.0f, gradients_.data()});
     for (cz::index_t first = 0; first < images_.n; first += most) {
       const cz::index_t n = std::min(most, images_.n - first);
@@ -120,7 +120,7 @@ template <cz::Backend B, class Network> class training_step {
       network_.backward(b_, parameters_.data(), x_.view(n), side.images(first, n), dy_.view(n), {},
                         gradients_.data(), workspace_);
     }
-    network_.finish(b_, gradients_.data(), workspace_);
+    network_.reduce_gradients(b_, gradients_.data(), workspace_);
   }
 
   B& b_;
@@ -130,7 +130,7 @@ template <cz::Backend B, class Network> class training_step {
   cz::adam<B> optimizer_;
   typename Network::template workspace<B> workspace_;
   cz::activation_buffer<B> x_, y_, dy_;
-  cz::recording<B, const float*> recorded_;
+  cz::graph_capture<B, const float*> recorded_;
   std::optional<cz::pending_sum_t<B>> before_;
 };
 

@@ -56,8 +56,8 @@ void print_row(const cz::conv2d& conv, const cz::layer_times& times, int steps, 
       3 * images * (fft ? cz::fft_convolution<float>::cost(g) : cz::direct_convolution<float>::cost(g));
   std::printf("%td -> %-3td %tdx%td %-7s %8.2f %8.2f %8.2f %8.2f %10.0f %% %8.0f %% %8.0f %%\n",
               g.in_channels, g.out_channels, g.kernel_h, g.kernel_w, fft ? "fft" : "direct",
-              1e3 * times.prepare / steps, 1e3 * times.forward / steps, 1e3 * times.backward / steps,
-              1e3 * times.finish / steps, 100 * definition / seconds / peak.multiply_adds,
+              1e3 * times.pack_weights / steps, 1e3 * times.forward / steps, 1e3 * times.backward / steps,
+              1e3 * times.reduce_gradients / steps, 100 * definition / seconds / peak.multiply_adds,
               100 * done / seconds / peak.multiply_adds, 100 * bytes / seconds / peak.bandwidth);
 }
 
@@ -82,7 +82,7 @@ void profile(int threads, cz::index_t batch, int steps) {
   const cz::mean_squared_error loss;
 
   const auto step = [&] {
-    network.prepare(b, parameters.data(), workspace);
+    network.pack_weights(b, parameters.data(), workspace);
     std::fill(gradients.begin(), gradients.end(), 0.0f);
     for (cz::index_t first = 0; first < batch; first += cz::micro_batch_size) {
       const cz::index_t n = std::min(cz::micro_batch_size, batch - first);
@@ -93,7 +93,7 @@ void profile(int threads, cz::index_t batch, int steps) {
            dy.view(n), cz::vector_view<float>{losses.data() + first, n});
       network.backward(b, parameters.data(), x.view(n), side, dy.view(n), {}, gradients.data(), workspace);
     }
-    network.finish(b, gradients.data(), workspace);
+    network.reduce_gradients(b, gradients.data(), workspace);
     optimizer.step(b, gradients.data(), parameters.data(), 2e-4);
   };
   const auto for_layers = [&](auto&& f) {
@@ -112,7 +112,7 @@ void profile(int threads, cz::index_t batch, int steps) {
   for_layers([&](const auto& layer) {
     const cz::layer_times& t = *layer.times;
     print_row(convolution_of(layer.inner), t, steps, image, peak);
-    in_layers += t.prepare + t.forward + t.backward + t.finish;
+    in_layers += t.pack_weights + t.forward + t.backward + t.reduce_gradients;
   });
   std::printf(
       "in no layer (loss, Adam, copies)  %8.2f\none step                          %8.2f ms, %.0f images/s\n",

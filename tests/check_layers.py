@@ -14,7 +14,7 @@ INCLUDE = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file
 LAYERS = [
     {"core"},
     {"backend", "schedule", "interpolation", "data", "io"},
-    {"degradation", "latent", "nn", "metrics"},
+    {"degradation", "initial_state", "nn", "metrics"},
     {"optim", "sampling"},
     {"training"},
     {"testing", "interop"},

@@ -128,7 +128,7 @@ template <class B> class backend_on final : public any_backend {
     for (coldzoom::index_t first = 0; first < count; first += batch) {
       const images_on<B> z(coldzoom::tensor_view<float, space>(
           memory.data(), source.image.with_n(std::min(batch, count - first))));
-      draw(*b_, {seed, coldzoom::stream::latent, static_cast<std::uint64_t>(first)}, z);
+      draw(*b_, {seed, coldzoom::stream::initial_state, static_cast<std::uint64_t>(first)}, z);
       use(first, seen_by_host(*b_, z, copy));
     }
   }

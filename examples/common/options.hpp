@@ -62,8 +62,7 @@ class options {
 };
 
 /// Lets `declare` declare the options and reads the command line. Where the program ends with that, because
-/// of
-/// --help or of a mistake, returns its exit code, 0 or 2; what there is to say has been printed.
+/// of --help or of a mistake, returns its exit code, 0 or 2; what there is to say has been printed.
 std::optional<int> parse_options(int argc, char** argv, const char* name, const char* description,
                                  const std::function<void(options&)>& declare);
 

@@ -19,9 +19,8 @@ template <class B> using draw_latents_on = std::function<void(B&, coldzoom::key_
 template <class B> draw_latents_on<B> drawing_of(B& b, const latent_source& source) {
   using namespace coldzoom;
   if (source.policy == "gaussian") {
-    return [](B& on, key_sequence keys, images_on<B> out) {
-      gaussian_latent<value_range>{}.draw(on, keys, out);
-    };
+    return
+        [](B& on, key_sequence keys, images_on<B> out) { gaussian_state<value_range>{}.draw(on, keys, out); };
   }
   if (source.policy == "histogram") {
     const image_window at = source.window();
@@ -92,7 +91,7 @@ std::vector<float> draw_samples(B& b, coldzoom::any_network<B>& network, const t
   for (index_t first = 0; first < options.count; first += batch) {
     const index_t n = std::min(batch, options.count - first);
     const images_on<B> z(tensor_view<float, typename B::space>(memory.data(), image.with_n(n)));
-    draw(b, key_sequence{options.seed, stream::latent, static_cast<std::uint64_t>(first)}, z);
+    draw(b, key_sequence{options.seed, stream::initial_state, static_cast<std::uint64_t>(first)}, z);
     index_t done = 0;
     auto watch = [&](int t, images_on<B> state, images_on<B> x0_hat) {
       stop_if_requested();

@@ -15,8 +15,8 @@ namespace programs {
 
 /// Scores samples against the test split of a data set. The reference is worked through once, so that the
 /// epochs of a run can follow one another. The classifier runs on the backend that was chosen, the metrics on
-/// the CPU. Everything random in the metrics comes from fixed seeds: the same
-/// samples get the same scores, on any number of threads.
+/// the CPU. Everything random in the metrics comes from fixed seeds: the same samples get the same scores, on
+/// any number of threads.
 class scorer {
  public:
   /// `data_name` as the user gave it. Throws coldzoom::error where the classifier was trained on images of

@@ -15,11 +15,11 @@
 #include <coldzoom/degradation/degradation.hpp>
 #include <coldzoom/degradation/gaussian_noise.hpp>
 #include <coldzoom/degradation/zoom.hpp>
+#include <coldzoom/initial_state/gaussian_state.hpp>
+#include <coldzoom/initial_state/patch_bank.hpp>
+#include <coldzoom/initial_state/pixel_histogram.hpp>
 #include <coldzoom/interpolation/bilinear.hpp>
 #include <coldzoom/interpolation/nearest.hpp>
-#include <coldzoom/latent/gaussian.hpp>
-#include <coldzoom/latent/patch_bank.hpp>
-#include <coldzoom/latent/pixel_histogram.hpp>
 #include <coldzoom/metrics/class_scores.hpp>
 #include <coldzoom/metrics/copies.hpp>
 #include <coldzoom/metrics/features.hpp>

@@ -1,6 +1,6 @@
 #define BOOST_TEST_MODULE block
 #include <boost/test/unit_test.hpp>
-#include <coldzoom/backend/block/reduction.hpp>
+#include <coldzoom/backend/device/reduction.hpp>
 #include <coldzoom/testing/backend_laws.hpp>
 #include <coldzoom/testing/block_backend.hpp>
 #include <set>
@@ -21,8 +21,8 @@ struct row_sums {
   template <cz::Block K> void operator()(K& block) const {
     double* shared = block.template shared<double>(block.threads());
     const double* row = values + block.index() * block.threads();
-    const double once = cz::blocks::sum(block, shared, [&](int t) { return row[t]; });
-    const double twice = cz::blocks::sum(block, shared, [&](int t) { return row[t] + once; });
+    const double once = cz::device::sum(block, shared, [&](int t) { return row[t]; });
+    const double twice = cz::device::sum(block, shared, [&](int t) { return row[t] + once; });
     block.for_each_thread([&](int t) {
       if (t == 0) out[block.index()] = twice;
     });
@@ -103,10 +103,10 @@ BOOST_AUTO_TEST_CASE(sums_of_all) {
       wanted += static_cast<double>(values.back());
       sizes += std::abs(static_cast<double>(values.back()));
     }
-    std::vector<double> scratch(static_cast<std::size_t>(cz::blocks::sum_scratch(count)));
+    std::vector<double> scratch(static_cast<std::size_t>(cz::device::sum_scratch(count)));
     double found = 0, again = 0;
-    cz::blocks::sum_all(b, values.data(), count, scratch.data(), &found);
-    cz::blocks::sum_all(natural, values.data(), count, scratch.data(), &again);
+    cz::device::sum_all(b, values.data(), count, scratch.data(), &found);
+    cz::device::sum_all(natural, values.data(), count, scratch.data(), &again);
     BOOST_TEST(found == again);
     BOOST_TEST(std::abs(found - wanted) <= static_cast<double>(count) * 0x1p-53 * sizes);
   }
@@ -118,9 +118,9 @@ BOOST_AUTO_TEST_CASE(sums_of_columns) {
     for (const index_t size : {1, 40}) {
       const std::vector<float> parts = cz::testing::random_values(count * size, 1, -1, 1);
       std::vector<float> scratch = parts, found(static_cast<std::size_t>(size), 0.5f), again = found;
-      cz::blocks::add_in_order(b, count, size, scratch.data(), found.data());
+      cz::device::add_in_order(b, count, size, scratch.data(), found.data());
       scratch = parts;
-      cz::blocks::add_in_order(natural, count, size, scratch.data(), again.data());
+      cz::device::add_in_order(natural, count, size, scratch.data(), again.data());
       BOOST_TEST(found == again, boost::test_tools::per_element());
       for (index_t column = 0; column < size; ++column) {
         double wanted = 0.5;

@@ -72,7 +72,7 @@ BOOST_AUTO_TEST_CASE(products_of_many_tiles) {
 }
 
 BOOST_AUTO_TEST_CASE(choice) {
-  using layer = cz::blocks::convolution<cz::testing::block_backend<float>>;
+  using layer = cz::device::convolution<cz::testing::block_backend<float>>;
   // The reconstructor's: large kernels between many channels are worth a transform.
   BOOST_TEST((layer::choose(same_convolution(1, 16, 7, 7, 28, 28)) == convolution_algorithm::direct));
   BOOST_TEST((layer::choose(same_convolution(16, 32, 7, 7, 28, 28)) == convolution_algorithm::fft));
@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(choice) {
 
 BOOST_AUTO_TEST_CASE(impossible_requests) {
   cz::testing::block_backend<float> b;
-  using layer = cz::blocks::convolution<decltype(b)>;
+  using layer = cz::device::convolution<decltype(b)>;
   for (const cz::convolution_geometry& g :
        {same_convolution(1, 1, 19, 19, 28, 28), same_convolution(1, 1, 33, 33, 28, 28),
         same_convolution(1, 1, 4, 4, 28, 28)}) {

@@ -90,13 +90,13 @@ template <class T> void check(const cz::convolution_geometry& g, index_t n) {
       }
     }
 
-    convolution.set_weights(pool, w.data(), bias.data());
+    convolution.pack_weights(pool, w.data(), bias.data());
     std::atomic<index_t> calls{0};
     convolution.forward(pool, n, x.data(), y.data(), [&](index_t image, T*) { calls += image + 1; });
     const auto count = [&](index_t image, T*) { calls += image + 1; };
     convolution.backward(pool, n, x.data(), dy.data(), dx.data(), true, count, count);
     BOOST_TEST(2 * calls == 3 * n * (n + 1));
-    convolution.add_gradients(pool, dw.data(), db.data());
+    convolution.reduce_gradients(pool, dw.data(), db.data());
     worst of_y, of_dx, of_dw, of_db;
     for (index_t i = 0; i < n; ++i) {
       for (index_t c = 0; c < g.out_channels; ++c) {
@@ -121,7 +121,7 @@ template <class T> void check(const cz::convolution_geometry& g, index_t n) {
 
     // The sums start again from zero.
     const auto dw_before = dw;
-    convolution.add_gradients(pool, dw.data(), nullptr);
+    convolution.reduce_gradients(pool, dw.data(), nullptr);
     BOOST_TEST(dw == dw_before);
   }
 }
@@ -161,13 +161,13 @@ BOOST_AUTO_TEST_CASE(bits_do_not_depend_on_threads_or_batch) {
     for (const int run : {0, 1}) {
       cz::thread_pool pool(run == 0 ? 1 : 3);
       cz::direct_convolution<float> convolution(g, n, true);
-      convolution.set_weights(pool, w.data(), nullptr);
+      convolution.pack_weights(pool, w.data(), nullptr);
       y[run].resize(dy.size());
       dx[run].resize(x.size());
       dw[run].resize(w.size());
       convolution.forward(pool, n, x.data(), y[run].data(), nothing);
       convolution.backward(pool, n, x.data(), dy.data(), dx[run].data(), true, nothing, nothing);
-      convolution.add_gradients(pool, dw[run].data(), nullptr);
+      convolution.reduce_gradients(pool, dw[run].data(), nullptr);
     }
     BOOST_TEST((y[0] == y[1]));
     BOOST_TEST((dx[0] == dx[1]));
@@ -176,7 +176,7 @@ BOOST_AUTO_TEST_CASE(bits_do_not_depend_on_threads_or_batch) {
     // One image alone, by an object made for forward passes only.
     cz::thread_pool pool(1);
     cz::direct_convolution<float> convolution(g, 1, false);
-    convolution.set_weights(pool, w.data(), nullptr);
+    convolution.pack_weights(pool, w.data(), nullptr);
     const index_t x_image = activation<float>{nullptr, xs}.image_size(),
                   y_image = activation<float>{nullptr, ys}.image_size();
     std::vector<float> alone(static_cast<std::size_t>(y_image));
@@ -206,10 +206,10 @@ BOOST_AUTO_TEST_CASE(padding_lanes_do_not_matter) {
     dw[run].resize(w.size());
     cz::thread_pool pool(1);
     cz::direct_convolution<float> convolution(g, 1, true);
-    convolution.set_weights(pool, w.data(), nullptr);
+    convolution.pack_weights(pool, w.data(), nullptr);
     convolution.forward(pool, 1, x.data(), y[run].data(), nothing);
     convolution.backward(pool, 1, x.data(), dy.data(), dx[run].data(), true, nothing, nothing);
-    convolution.add_gradients(pool, dw[run].data(), nullptr);
+    convolution.reduce_gradients(pool, dw[run].data(), nullptr);
   }
   BOOST_TEST((y[0] == y[1]));
   BOOST_TEST((dx[0] == dx[1]));
@@ -225,7 +225,7 @@ BOOST_AUTO_TEST_CASE(memory_is_held_from_the_start) {
   const index_t held = trained.bytes();
   const auto x = random_values<float>(activation<float>{nullptr, {4, 3, 6, 6}}.size(), 1);
   auto y = random_values<float>(activation<float>{nullptr, {4, 5, 6, 6}}.size(), 2), dx = x;
-  trained.set_weights(pool, random_values<float>(g.weights(), 3).data(), nullptr);
+  trained.pack_weights(pool, random_values<float>(g.weights(), 3).data(), nullptr);
   trained.forward(pool, 4, x.data(), y.data(), nothing);
   trained.backward(pool, 4, x.data(), y.data(), dx.data(), true, nothing, nothing);
   BOOST_TEST(trained.bytes() == held);
@@ -241,5 +241,5 @@ BOOST_AUTO_TEST_CASE(wrong_use_throws) {
   BOOST_CHECK_THROW(convolution({1, 1, 1, 1, 1, 1, 0, 0, 3, 3}, 0, false), cz::error);
   cz::thread_pool pool(1);
   convolution forward_only({1, 1, 1, 1, 1, 1, 0, 0, 3, 3}, 1, false);
-  BOOST_CHECK_THROW(forward_only.add_gradients(pool, nullptr, nullptr), cz::error);
+  BOOST_CHECK_THROW(forward_only.reduce_gradients(pool, nullptr, nullptr), cz::error);
 }

@@ -100,7 +100,7 @@ template <class T> struct problem {
   outcome<T> run(int threads, index_t capacity) {
     thread_pool pool(threads);
     fft_convolution<T> convolution(g, capacity, true);
-    convolution.set_weights(pool, weights.data(), bias.data());
+    convolution.pack_weights(pool, weights.data(), bias.data());
     outcome<T> result{std::vector<T>(std::size_t(view(dy, out).size()), T(7)),
                       std::vector<T>(std::size_t(view(x, in).size()), T(7)),
                       std::vector<T>(weights.size(), T(0)), std::vector<T>(bias.size(), T(0))};
@@ -122,7 +122,7 @@ template <class T> struct problem {
           },
           nothing);
     }
-    convolution.add_gradients(pool, result.dw.data(), result.db.data());
+    convolution.reduce_gradients(pool, result.dw.data(), result.db.data());
     BOOST_TEST(done == std::vector<int>(std::size_t(n), 1), boost::test_tools::per_element());
     return result;
   }
@@ -235,7 +235,7 @@ BOOST_AUTO_TEST_CASE(padding_lanes_have_no_influence) {
   const outcome<float> before = p.run(1, 3);
   const auto spoil = [](activations<float> a) {
     for (index_t n = 0; n < a.dims.n; ++n) {
-      for (index_t c = a.dims.c; c < a.blocks() * a.lanes; ++c) {
+      for (index_t c = a.dims.c; c < a.lane_groups() * a.lanes; ++c) {
         for (index_t i = 0; i < a.dims.pixels(); ++i) a.data[a.offset(n, c, i)] = float(1 + c) * 1e6f;
       }
     }
@@ -251,21 +251,21 @@ BOOST_AUTO_TEST_CASE(accumulators_start_again_after_add_gradients) {
   const outcome<float> once = p.run(1, 2);
   thread_pool pool(1);
   fft_convolution<float> convolution(g, 2, true);
-  convolution.set_weights(pool, p.weights.data(), p.bias.data());
+  convolution.pack_weights(pool, p.weights.data(), p.bias.data());
   std::vector<float> y(p.dy.size()), dw(p.weights.size()), db(p.bias.size());
   for (int pass = 0; pass < 2; ++pass) {
     std::fill(dw.begin(), dw.end(), 0.f);
     std::fill(db.begin(), db.end(), 0.f);
     convolution.forward(pool, 2, p.x.data(), y.data(), nothing);
     convolution.backward(pool, 2, p.x.data(), p.dy.data(), nullptr, false, nothing, nothing);
-    convolution.add_gradients(pool, dw.data(), db.data());
-    convolution.add_gradients(pool, dw.data(), db.data());  // nothing left to add
+    convolution.reduce_gradients(pool, dw.data(), db.data());
+    convolution.reduce_gradients(pool, dw.data(), db.data());  // nothing left to add
     BOOST_TEST((dw == once.dw));
     BOOST_TEST((db == once.db));
   }
   convolution.forward(pool, 2, p.x.data(), y.data(), nothing);
   convolution.backward(pool, 2, p.x.data(), p.dy.data(), nullptr, false, nothing, nothing);
-  convolution.add_gradients(pool, dw.data(), nullptr);
+  convolution.reduce_gradients(pool, dw.data(), nullptr);
   BOOST_TEST((db == once.db));
 }
 
@@ -276,8 +276,8 @@ BOOST_AUTO_TEST_CASE(misuse_is_an_error) {
   std::vector<float> y(p.dy.size()), plain(p.dy.size());
   fft_convolution<float> training(g, 2, true), inference(g, 2, false);
   BOOST_TEST(inference.bytes() < training.bytes());
-  training.set_weights(pool, p.weights.data(), nullptr);
-  inference.set_weights(pool, p.weights.data(), nullptr);
+  training.pack_weights(pool, p.weights.data(), nullptr);
+  inference.pack_weights(pool, p.weights.data(), nullptr);
   BOOST_CHECK_THROW(training.forward(pool, 3, p.x.data(), y.data(), nothing), error);
   BOOST_CHECK_THROW(training.backward(pool, 2, p.x.data(), p.dy.data(), nullptr, false, nothing, nothing),
                     error);

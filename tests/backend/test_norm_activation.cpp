@@ -102,7 +102,7 @@ void check(index_t channels, index_t pixels, index_t groups, T mean_of_z = 0) {
                           << static_cast<int>(Affine) << " T " << sizeof(T)) {
     const cz::generic::normalisation_geometry g{channels, pixels, groups, Affine};
     kernel_type kernel{channels, pixels, groups, T(1e-5)};
-    const index_t size = kernel.blocks() * pixels * lanes;
+    const index_t size = kernel.lane_groups() * pixels * lanes;
     const auto at = [&](index_t c, index_t p) {
       return static_cast<std::size_t>((c / lanes * pixels + p) * lanes + c % lanes);
     };
@@ -112,7 +112,7 @@ void check(index_t channels, index_t pixels, index_t groups, T mean_of_z = 0) {
     const auto z = random_values<T>(size, mean_of_z - 2, mean_of_z + 2), dy = random_values<T>(size, -1, 1);
     const auto gamma = random_values<T>(kernel.affine_size(), T(0.5), T(1.5));
     const auto beta = random_values<T>(kernel.affine_size(), T(-0.5), T(0.5));
-    const auto addend = random_values<T>(kernel.blocks() * lanes, -1, 1);
+    const auto addend = random_values<T>(kernel.lane_groups() * lanes, -1, 1);
     kernel.gamma = gamma.data();
     kernel.beta = beta.data();
 

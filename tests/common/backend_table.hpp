@@ -2,7 +2,7 @@
 #pragma once
 
 #include <boost/test/unit_test.hpp>
-#include <coldzoom/backend/recording.hpp>
+#include <coldzoom/backend/graph_capture.hpp>
 #include <coldzoom/degradation/zoom.hpp>
 #include <coldzoom/interpolation/nearest.hpp>
 #include <coldzoom/nn/conv_block.hpp>
@@ -40,7 +40,7 @@ template <class B> std::vector<std::pair<std::string, std::string>> rows() {
           row("squared error", false, blocks),
           row("zoom", cz::detail::plain_batch<cz::zoom<cz::nearest>, B>, false),
           row("sums that are read later", cz::SumsLater<B>, false, "no"),
-          row("recorded training steps and network calls", cz::Records<B>, false, "no")};
+          row("recorded training steps and network calls", cz::CapturesGraphs<B>, false, "no")};
 }
 
 /// Cells of a Markdown line, without spaces around them.

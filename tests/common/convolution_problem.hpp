@@ -1,7 +1,7 @@
 /// One training step of a convolution by blocks, and what it should compute.
 #pragma once
 
-#include <coldzoom/backend/block/convolution.hpp>
+#include <coldzoom/backend/device/convolution.hpp>
 #include <coldzoom/testing/transfer.hpp>
 
 /// Stride 1, as much padding as it takes.
@@ -40,12 +40,12 @@ template <class Real> struct convolution_problem {
   /// On backend `b`, for the first `count` images in a layer that has room for more than all.
   template <class B>
   convolution_results<Real> run(B& b, coldzoom::convolution_algorithm algorithm, index_t count) const {
-    coldzoom::blocks::convolution<B> layer(b, g, images + 1, true, algorithm);
+    coldzoom::device::convolution<B> layer(b, g, images + 1, true, algorithm);
     const auto there = [&](const std::vector<Real>& values) { return coldzoom::to_backend(b, values); };
     const auto w = there(weights), bias_there = there(bias), x_there = there(x), dy_there = there(dy);
     auto y = b.template allocate<Real>(dy_there.size()), dx = b.template allocate<Real>(x_there.size());
     auto dw = b.template allocate<Real>(w.size()), db = b.template allocate<Real>(bias_there.size());
-    layer.set_weights(b, w.data(), bias_there.data());
+    layer.pack_weights(b, w.data(), bias_there.data());
     layer.forward(b, count, x_there.data(), y.data());
     layer.backward(b, count, x_there.data(), dy_there.data(), dx.data(), dw.data(), db.data());
     const auto found = [&](const auto& memory, index_t size) {

@@ -123,7 +123,7 @@ template <coldzoom::Backend B, class L> class layer_probe : public probe {
     const auto y = y_.view(n);
     write(x_.view(n), input, padding);
     write(y, values(objective.size()), padding);
-    layer_.prepare(b_, real_parameters_.data(), ws_);
+    layer_.pack_weights(b_, real_parameters_.data(), ws_);
     layer_.forward(b_, real_parameters_.data(), x_.view(n), side(), y, ws_);
     return read(y);
   }
@@ -140,7 +140,7 @@ template <coldzoom::Backend B, class L> class layer_probe : public probe {
       write(dy_.view(n), objective, padding);
       layer_.backward(b_, real_parameters_.data(), x_.view(n), side(), dy_.view(n), dx, gradients.data(),
                       ws_);
-      layer_.finish(b_, gradients.data(), ws_);
+      layer_.reduce_gradients(b_, gradients.data(), ws_);
     }
     if (want_dx) result.dx = read(dx);
     result.gradients.assign(gradients.begin(), gradients.end());

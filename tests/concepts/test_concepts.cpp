@@ -3,7 +3,7 @@
 #include <coldzoom/coldzoom.hpp>
 #include <coldzoom/testing/backend_laws.hpp>
 #include <coldzoom/testing/degradation_laws.hpp>
-#include <coldzoom/testing/latent_laws.hpp>
+#include <coldzoom/testing/initial_state_laws.hpp>
 #include <coldzoom/testing/schedule_laws.hpp>
 #include <cstring>
 #include <memory>
@@ -104,10 +104,10 @@ class archetype_schedule {
 static_assert(cz::Schedule<archetype_schedule> && !cz::NoiseSchedule<archetype_schedule>);
 
 /// Draws on one backend only, not copyable.
-struct archetype_latent {
+struct archetype_initial_state {
   using range = cz::unit;
-  explicit archetype_latent(double) {}
-  archetype_latent(archetype_latent&&) = delete;
+  explicit archetype_initial_state(double) {}
+  archetype_initial_state(archetype_initial_state&&) = delete;
   void draw(archetype_backend&, cz::key_sequence keys,
             cz::image_batch<cz::unit, float, archetype_backend::space> out) const {
     for (index_t i = 0; i < out.dims.size(); ++i)
@@ -115,9 +115,10 @@ struct archetype_latent {
           cz::random_uniform(keys[i / out.dims.image()], static_cast<std::uint64_t>(i % out.dims.image()));
   }
 };
-static_assert(cz::Latent<archetype_latent, archetype_backend> && !cz::Latent<archetype_latent, reference>);
+static_assert(cz::InitialState<archetype_initial_state, archetype_backend> &&
+              !cz::InitialState<archetype_initial_state, reference>);
 
-/// One weight: y = w x. Keeps a sum in its workspace until `finish`.
+/// One weight: y = w x. Keeps a sum in its workspace until `reduce_gradients`.
 struct archetype_layer {
   template <class B> struct workspace {
     float sum = 0;
@@ -130,7 +131,7 @@ struct archetype_layer {
     list.push_back({prefix + "w", {1}, 0.5f});
   }
   template <class B> workspace<B> make_workspace(B&, cz::shape, cz::pass) const { return {}; }
-  template <class B> void prepare(B&, const float*, workspace<B>&) const {}
+  template <class B> void pack_weights(B&, const float*, workspace<B>&) const {}
   template <class B>
   void forward(B&, const float* w, cz::const_activation<B> x, const cz::side_inputs<B>&, cz::activation<B> y,
                workspace<B>&) const {
@@ -142,7 +143,7 @@ struct archetype_layer {
     for (index_t i = 0; i < x.size(); ++i) ws.sum += dy.data[i] * x.data[i];
     for (index_t i = 0; dx.data && i < x.size(); ++i) dx.data[i] = w[0] * dy.data[i];
   }
-  template <class B> void finish(B&, float* gradients, workspace<B>& ws) const {
+  template <class B> void reduce_gradients(B&, float* gradients, workspace<B>& ws) const {
     gradients[0] += std::exchange(ws.sum, 0.0f);
   }
 };
@@ -182,10 +183,10 @@ static_assert(!cz::Backend<no_sum> && !cz::Backend<integer_backend> && !cz::Back
 
 // ---- Layer
 struct changes_itself : archetype_layer {
-  void prepare(int) = delete;
+  void pack_weights(int) = delete;
 };
 struct no_finish : archetype_layer {
-  void finish() const = delete;
+  void reduce_gradients() const = delete;
 };
 struct loose_count : archetype_layer {
   int parameter_count() const { return 1; }
@@ -271,13 +272,13 @@ static_assert(cz::BatchDegradation<cz::any_degradation<reference, cz::unit>, ref
 static_assert(cz::AcceptsRange<keyed_form, cz::centred> && !cz::AcceptsRange<keyed_form, cz::unit>);
 static_assert(cz::AcceptsRange<pixel_form, cz::centred> && cz::AcceptsRange<pixel_form, cz::unit>);
 
-// ---- Latent
+// ---- InitialState
 struct no_range {
   template <class B, class Batch> void draw(B&, cz::key_sequence, Batch) const {}
 };
-static_assert(cz::Latent<cz::pixel_histogram<cz::centred>, reference>);
-static_assert(cz::Latent<cz::patch_bank<cz::unit, cz::bilinear, reference>, reference>);
-static_assert(!cz::Latent<no_range, reference> && !cz::Latent<int, reference>);
+static_assert(cz::InitialState<cz::pixel_histogram<cz::centred>, reference>);
+static_assert(cz::InitialState<cz::patch_bank<cz::unit, cz::bilinear, reference>, reference>);
+static_assert(!cz::InitialState<no_range, reference> && !cz::InitialState<int, reference>);
 
 // ---- LearningRate
 static_assert(cz::LearningRate<cz::constant_rate> && cz::LearningRate<cz::warmup_cosine>);
@@ -316,7 +317,7 @@ BOOST_AUTO_TEST_CASE(archetypes_obey_the_laws) {
   BOOST_CHECK_NO_THROW(cz::testing::degradation_laws<cz::unit>(archetype_degradation{}, {}, {3, 1, 5, 4}, b));
   BOOST_CHECK_NO_THROW(cz::testing::degradation_laws<cz::unit>(
       cz::zoom<archetype_interpolation>{.last_step = 3}, {}, {3, 1, 5, 4}, b));
-  BOOST_CHECK_NO_THROW(cz::testing::latent_laws(archetype_latent(1), {}, {3, 1, 5, 4}, b));
+  BOOST_CHECK_NO_THROW(cz::testing::initial_state_laws(archetype_initial_state(1), {}, {3, 1, 5, 4}, b));
 }
 
 BOOST_AUTO_TEST_CASE(archetypes_extract) {
@@ -361,7 +362,7 @@ BOOST_AUTO_TEST_CASE(the_sampler_of_a_perfect_network_returns_x0) {
   const auto sample = [&](auto sampler, float first) {
     auto memory = b.allocate<float>(dims.size());
     const batch z(cz::tensor_view<float, archetype_backend::space>(memory.data(), dims));
-    archetype_latent(1).draw(b, {}, z);
+    archetype_initial_state(1).draw(b, {}, z);
     sampler(b, network, archetype_degradation{}, archetype_schedule(first), 3, {}, z);
     return cz::testing::to_host<float>(b, memory.data(), dims.size());
   };
@@ -370,8 +371,8 @@ BOOST_AUTO_TEST_CASE(the_sampler_of_a_perfect_network_returns_x0) {
   // Algorithm 2 only moves by differences: it keeps what z had of its own.
   const std::vector<float> moved = sample(cz::tacos_sampler{}, 0);
   auto start = b.allocate<float>(dims.size());
-  archetype_latent(1).draw(b, {},
-                           batch(cz::tensor_view<float, archetype_backend::space>(start.data(), dims)));
+  archetype_initial_state(1).draw(
+      b, {}, batch(cz::tensor_view<float, archetype_backend::space>(start.data(), dims)));
   for (std::size_t i = 0; i < moved.size();
        ++i)  // D(x0, 0) - D(x0, 3) = 0.5 * 0.3 * x0; three roundings a step
     BOOST_TEST(std::abs(moved[i] - (start.data()[i] + 0.15f * network.x0[i])) < 0x1p-20f);

@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(four_normals_are_those_one_by_one) {
 
 BOOST_AUTO_TEST_CASE(streams_samples_and_seeds_are_independent) {
   const cz::sample_key others[] = {{2025, cz::stream::user, 5},
-                                   {2024, cz::stream::latent, 5},
+                                   {2024, cz::stream::initial_state, 5},
                                    {2024, cz::stream::user, 6},
                                    {2024 + (std::uint64_t{1} << 32), cz::stream::user, 5},
                                    {2024, cz::stream::user, 5 + (std::uint64_t{1} << 32)}};

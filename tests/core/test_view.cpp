@@ -104,7 +104,7 @@ BOOST_AUTO_TEST_CASE(activation_layout) {
   // 5 channels in lanes of 4: two blocks, three lanes of padding.
   std::vector<int> data = places(2 * 8 * 6);
   const cz::activation_view<int, 4, cz::host_space> x{data.data(), {2, 5, 2, 3}};
-  BOOST_TEST((x.blocks() == 2 && x.image_size() == 48 && x.size() == 96));
+  BOOST_TEST((x.lane_groups() == 2 && x.image_size() == 48 && x.size() == 96));
   BOOST_TEST(x.offset(0, 3, 5) == 23);
   BOOST_TEST(x(1, 4, 1, 2) == 48 + 24 + 20);
   BOOST_TEST(x.images(1, 1)(0, 4, 1, 2) == 48 + 24 + 20);

@@ -50,7 +50,7 @@ template <class Loss, cz::Backend B, class Network, class Target> class network_
     const cz::side_inputs<B> side{{time_.data(), n}, {}};
     fill(gradients_, 0);
     cz::pack_images(b_, {images_.data(), in_}, x_.view(n));
-    network_.prepare(b_, parameters_.data(), workspace_);
+    network_.pack_weights(b_, parameters_.data(), workspace_);
     network_.forward(b_, parameters_.data(), x, side, y_.view(n), workspace_);
     const cz::vector_view<float, typename B::space> losses{loss_.data(), n};
     const double scale = Loss{}.scale(out_);
@@ -61,7 +61,7 @@ template <class Loss, cz::Backend B, class Network, class Target> class network_
     }
     network_.backward(b_, parameters_.data(), x, side, dy_.view(n), dx_.view(n), gradients_.data(),
                       workspace_);
-    network_.finish(b_, gradients_.data(), workspace_);
+    network_.reduce_gradients(b_, gradients_.data(), workspace_);
     cz::unpack_images(b_, y, cz::tensor<B>(y_images_.data(), out_));
     cz::unpack_images(b_, cz::const_activation<B>(dx_.view(n)), cz::tensor<B>(dx_images_.data(), in_));
   }
@@ -133,7 +133,7 @@ void check_recording(B& device, const Network& network, cz::shape in) {
   pass();  // so that what is made on first use is made
   const results wanted = pass.found();
   pass.forget();
-  const auto recorded = device.record([&] { pass(); });
+  const auto recorded = device.capture([&] { pass(); });
   BOOST_REQUIRE(static_cast<bool>(recorded));
   BOOST_TEST((pass.found() != wanted), "what is recorded runs at once");
   device.replay(recorded);

@@ -5,7 +5,7 @@
 #include <boost/test/unit_test.hpp>
 #include <coldzoom/testing/backend_laws.hpp>
 #include <coldzoom/testing/degradation_laws.hpp>
-#include <coldzoom/testing/latent_laws.hpp>
+#include <coldzoom/testing/initial_state_laws.hpp>
 #include <numeric>
 #include <tuple>
 
@@ -28,7 +28,7 @@ struct block_probe {
     auto mine = block.template local<float>();
     const float* row = values + block.index() * block.threads();
     for (int phase = 0; phase < 2; ++phase) block.for_each_thread([&](int t) { mine[t] += row[t]; });
-    const float total = cz::blocks::sum(block, shared, [&](int t) { return row[t]; });
+    const float total = cz::device::sum(block, shared, [&](int t) { return row[t]; });
     block.for_each_thread([&](int t) { out[block.index() * block.threads() + t] = mine[t] + total; });
   }
 };
@@ -92,7 +92,7 @@ BOOST_AUTO_TEST_CASE(recorded_work) {
   cuda device;
   auto memory = to_backend(device, std::vector<float>{1});
   float* const at = memory.data();
-  cz::recording<cuda, int> step;
+  cz::graph_capture<cuda, int> step;
   int calls = 0;
   const auto twice = [&] {
     ++calls;
@@ -103,9 +103,9 @@ BOOST_AUTO_TEST_CASE(recorded_work) {
   BOOST_TEST(calls == 2);
 
   // What waits or allocates cannot be recorded, and what throws throws.
-  BOOST_TEST(!device.record([&] { device.sum(at, 1); }));
-  BOOST_TEST(!device.record([&] { device.allocate<float>(1); }));
-  BOOST_TEST(!device.record([&] { throw cz::error("test", "no"); }));
+  BOOST_TEST(!device.capture([&] { device.sum(at, 1); }));
+  BOOST_TEST(!device.capture([&] { device.allocate<float>(1); }));
+  BOOST_TEST(!device.capture([&] { throw cz::error("test", "no"); }));
   BOOST_TEST(device.sum(at, 1) == 32.0);  // all is well again
 }
 

@@ -167,7 +167,7 @@ BOOST_AUTO_TEST_CASE(missing_time) {
   const cz::shape in{2, 1, 4, 4};
   const std::vector<float> parameters = cz::initial_parameters(net, 1);
   auto ws = net.make_workspace(b, in, cz::pass::predict);
-  net.prepare(b, parameters.data(), ws);
+  net.pack_weights(b, parameters.data(), ws);
   cz::activation_buffer<backend> x(b, in), y(b, in);
   const auto message = [&](const cz::side_inputs<backend>& side) {
     return message_of([&] { net.forward(b, parameters.data(), x.view(2), side, y.view(2), ws); });

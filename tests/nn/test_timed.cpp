@@ -25,15 +25,15 @@ BOOST_AUTO_TEST_CASE(timed_layer_computes_what_the_layer_computes_and_counts_its
     auto ws = layer.make_workspace(b, dims, cz::pass::train);
     cz::activation_buffer<backend> x(b, dims), dx(b, dims), y(b, out);
     for (cz::index_t i = 0; i < x.view(3).size(); ++i) x.view(3).data[i] = static_cast<float>(i % 7);
-    layer.prepare(b, parameters.data(), ws);
+    layer.pack_weights(b, parameters.data(), ws);
     layer.forward(b, parameters.data(), x.view(3), {}, y.view(3), ws);
     layer.backward(b, parameters.data(), x.view(3), {}, y.view(3), dx.view(3), gradients.data(), ws);
-    layer.finish(b, gradients.data(), ws);
+    layer.reduce_gradients(b, gradients.data(), ws);
     gradients.insert(gradients.end(), dx.view(3).data, dx.view(3).data + dx.view(3).size());
     return gradients;
   };
   BOOST_TEST(run(timed) == run(block), boost::test_tools::per_element());
   const cz::layer_times& t = *timed.times;
   BOOST_TEST(t.images == 3);
-  BOOST_TEST((t.prepare > 0 && t.forward > 0 && t.backward > 0 && t.finish > 0));
+  BOOST_TEST((t.pack_weights > 0 && t.forward > 0 && t.backward > 0 && t.reduce_gradients > 0));
 }

@@ -72,10 +72,8 @@ BOOST_AUTO_TEST_CASE(against_the_paper) {
 }
 
 BOOST_AUTO_TEST_CASE(against_pytorch) {
-  // import torch
-  // p = torch.tensor([0.5, -0.25, 2.0], dtype=torch.float64, requires_grad=True)
-  // adam = torch.optim.Adam([p], lr=0.01)
-  // for k in range(5):
+  // import torch p = torch.tensor([0.5, -0.25, 2.0], dtype=torch.float64, requires_grad=True) adam =
+  // torch.optim.Adam([p], lr=0.01) for k in range(5):
   //     p.grad = p.detach() * torch.tensor([1.0, 2.0, -3.0], dtype=torch.float64) + k
   //     adam.step()
   const double wanted[] = {0.45288635071108918, -0.26261078445889041, 2.0481200714215535};

@@ -50,14 +50,14 @@ inline coldzoom::safetensors_file run_pass(const coldzoom::safetensors_file& wei
   const side_inputs<backend> side{{t.data(), dims.n}, {}};
   std::vector<float> out(x0.size()), gradients(parameters.size()), losses(t.size());
   pack_images(b, tensor_view<const float>(x_t.data(), dims), x.view(dims.n));
-  net.prepare(b, parameters.data(), ws);
+  net.pack_weights(b, parameters.data(), ws);
   net.forward(b, parameters.data(), x.view(dims.n), side, y.view(dims.n), ws);
   unpack_images<backend>(b, y.view(dims.n), tensor_view<float>(out.data(), dims));
   const mean_squared_error loss;
   loss(b, const_activation<backend>(y.view(dims.n)), tensor_view<const float>(x0.data(), dims),
        loss.scale(dims), dy.view(dims.n), vector_view<float>{losses.data(), dims.n});
   net.backward(b, parameters.data(), x.view(dims.n), side, dy.view(dims.n), {}, gradients.data(), ws);
-  net.finish(b, gradients.data(), ws);
+  net.reduce_gradients(b, gradients.data(), ws);
 
   safetensors_file result;
   result.add("y", extents, out);

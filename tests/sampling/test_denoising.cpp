@@ -60,7 +60,7 @@ host_images normal_images(cz::shape dims, std::uint64_t seed) {
   host_images images(dims);
   for (index_t i = 0; i < dims.size(); ++i)
     images.pixels[static_cast<std::size_t>(i)] =
-        cz::random_normal({seed, cz::stream::latent, 0}, static_cast<std::uint64_t>(i));
+        cz::random_normal({seed, cz::stream::initial_state, 0}, static_cast<std::uint64_t>(i));
   return images;
 }
 

@@ -72,8 +72,8 @@ BOOST_AUTO_TEST_CASE(ddpm_linear) {
 }
 
 BOOST_AUTO_TEST_CASE(ddpm_cosine) {
-  // f = lambda t: cos((t / 1000 + 0.008) / 1.008 * pi / 2)**2; t = arange(-1, 1001)
-  // b = clip(1 - f(t[1:]) / f(t[:-1]), 0, 0.999); a = cumprod(1 - b)
+  // f = lambda t: cos((t / 1000 + 0.008) / 1.008 * pi / 2)**2; t = arange(-1, 1001) b = clip(1 - f(t[1:]) /
+  // f(t[:-1]), 0, 0.999); a = cumprod(1 - b)
   const ddpm_schedule s = ddpm_schedule::cosine();
   check_laws(s);
   check_values(s, {{0, 3.642687385130294e-05, 0.9999635731261487},

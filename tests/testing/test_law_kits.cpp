@@ -6,8 +6,8 @@
 #include <coldzoom/coldzoom.hpp>
 #include <coldzoom/testing/backend_laws.hpp>
 #include <coldzoom/testing/degradation_laws.hpp>
+#include <coldzoom/testing/initial_state_laws.hpp>
 #include <coldzoom/testing/interpolation_laws.hpp>
-#include <coldzoom/testing/latent_laws.hpp>
 #include <coldzoom/testing/schedule_laws.hpp>
 #include <memory>
 #include <string>
@@ -120,10 +120,10 @@ template <class F> drawn(F) -> drawn<F>;
 float uniform(const cz::key_sequence& keys, index_t n, index_t i) {
   return cz::random_uniform(keys[n], static_cast<std::uint64_t>(i));
 }
-template <class F> void latent_breaks(const std::string& sentence, F f) {
+template <class F> void initial_state_breaks(const std::string& sentence, F f) {
   broken(sentence, [&] {
     cpu two(2), one(1);
-    laws::latent_laws(drawn{f}, {}, odd_images, two, one);
+    laws::initial_state_laws(drawn{f}, {}, odd_images, two, one);
   });
 }
 
@@ -236,25 +236,24 @@ BOOST_AUTO_TEST_CASE(latents) {
   cpu two(2), one(1), five(5);
   std::array<std::uint64_t, 256> counts{};
   for (std::size_t k = 0; k < 256; ++k) counts[k] = k % 5;
-  laws::latent_laws(cz::pixel_histogram<cz::centred>(counts, 4, 4), {}, odd_images, two, one, five);
+  laws::initial_state_laws(cz::pixel_histogram<cz::centred>(counts, 4, 4), {}, odd_images, two, one, five);
   const std::vector<float> patches = laws::random_values(20 * 2 * 3 * 3, 1, 0, 1);
-  laws::latent_laws(cz::patch_bank<cz::unit, cz::bilinear, cpu>(two, {20, 2, 3, 3}, patches), {}, odd_images,
-                    two, one, five);
+  laws::initial_state_laws(cz::patch_bank<cz::unit, cz::bilinear, cpu>(two, {20, 2, 3, 3}, patches), {},
+                           odd_images, two, one, five);
 
-  latent_breaks("a second call", [](auto&, float&, const auto&, index_t, index_t) {});
-  latent_breaks("not finite", [](auto&, float& v, const auto&, index_t, index_t) { v = NAN; });
-  latent_breaks("differs alone", [](auto&, float& v, const auto& keys, index_t n, index_t i) {
+  initial_state_breaks("a second call", [](auto&, float&, const auto&, index_t, index_t) {});
+  initial_state_breaks("not finite", [](auto&, float& v, const auto&, index_t, index_t) { v = NAN; });
+  initial_state_breaks("differs alone", [](auto&, float& v, const auto& keys, index_t n, index_t i) {
     v = uniform(keys, 0, n * 1000 + i);
   });
-  latent_breaks("another seed", [](auto&, float& v, const auto&, index_t, index_t) { v = 0.5f; });
-  latent_breaks("another backend object", [](auto& b, float& v, const auto& keys, index_t n, index_t i) {
-    v = uniform(keys, n, i + b.threads());
-  });
+  initial_state_breaks("another seed", [](auto&, float& v, const auto&, index_t, index_t) { v = 0.5f; });
+  initial_state_breaks("another backend object", [](auto& b, float& v, const auto& keys, index_t n,
+                                                    index_t i) { v = uniform(keys, n, i + b.threads()); });
   const auto wide = [](auto&, float& v, const auto& keys, index_t n, index_t i) {
     v = 2 * uniform(keys, n, i);
   };
-  latent_breaks("the range is", wide);
-  laws::latent_laws(drawn{wide}, {.within_range = false}, odd_images, two, one);
+  initial_state_breaks("the range is", wide);
+  laws::initial_state_laws(drawn{wide}, {.within_range = false}, odd_images, two, one);
 }
 
 BOOST_AUTO_TEST_CASE(backends) {

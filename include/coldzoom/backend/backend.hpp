@@ -16,12 +16,11 @@ struct archetype_kernel {
 /// A backend owns memory and runs kernels. The few verbs below are all it must have:
 ///
 /// - `real_type`, `space`, `lanes`: the arithmetic type, the memory space, the channel lanes of an
-/// activation;
+///   activation;
 /// - `allocate<T>(n)`: an owning buffer of n zeros with `data()` and `size()`;
 /// - `copy`, `upload`, `download` (from, to, n): within, into and out of the backend's memory;
 /// - `for_each_index(n, kernel, cost)`: kernel(i) for i = 0 .. n - 1 in any order; `cost` is a rough number
-/// of
-///   operations per index, from which the grain follows;
+///   of operations per index, from which the grain follows;
 /// - `sum(p, n)`: in double, in an order that depends on n alone;
 /// - `gemm(transpose_a, m, n, k, a, lda, b, ldb, c, ldc, accumulate)`: row-major C = op(A) B, plus C where
 ///   `accumulate`; every element of C is summed in the order of k, so a row's bits do not depend on m;

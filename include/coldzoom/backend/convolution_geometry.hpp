@@ -8,7 +8,7 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 /// y[o, p, q] = bias[o] + sum over i, a, b of w[o, i, a, b] * x[i, p * stride_h + a - pad_h, q * stride_w + b
 /// - pad_w] with zeros outside the picture (cross-correlation, as in every deep-learning library). Weights
-/// are dense [out_channels][in_channels][kernel_h][kernel_w].
+///   are dense [out_channels][in_channels][kernel_h][kernel_w].
 struct convolution_geometry {
   index_t in_channels = 1, out_channels = 1;
   index_t kernel_h = 1, kernel_w = 1;

@@ -7,8 +7,8 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// Thrown by public functions for bad arguments, bad files and failed operations.
-/// `what()` is one sentence: the function or file, the value found, and the value wanted.
+/// Thrown by public functions for bad arguments, bad files and failed operations. `what()` is one sentence:
+/// the function or file, the value found, and the value wanted.
 class error : public std::runtime_error {
  public:
   error(const std::string& where, const std::string& what) : std::runtime_error(where + ": " + what) {}

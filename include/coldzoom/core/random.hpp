@@ -15,7 +15,7 @@ enum class stream : std::uint32_t {
   training_level = 3,
   training_degradation = 4,
   test_degradation = 6,
-  latent = 7,
+  initial_state = 7,
   sampling = 8,
   augmentation = 9,
   user = 1024,  // streams of one's own start here

@@ -131,11 +131,11 @@ template <class T, index_t Lanes, class Space> struct activation_view {
   T* data = nullptr;
   shape dims;
 
-  COLDZOOM_HD constexpr index_t blocks() const { return (dims.c + Lanes - 1) / Lanes; }
-  COLDZOOM_HD constexpr index_t image_size() const { return blocks() * Lanes * dims.pixels(); }
+  COLDZOOM_HD constexpr index_t lane_groups() const { return (dims.c + Lanes - 1) / Lanes; }
+  COLDZOOM_HD constexpr index_t image_size() const { return lane_groups() * Lanes * dims.pixels(); }
   COLDZOOM_HD constexpr index_t size() const { return dims.n * image_size(); }
   COLDZOOM_HD constexpr index_t offset(index_t n, index_t c, index_t pixel) const {
-    return ((n * blocks() + c / Lanes) * dims.pixels() + pixel) * Lanes + c % Lanes;
+    return ((n * lane_groups() + c / Lanes) * dims.pixels() + pixel) * Lanes + c % Lanes;
   }
   COLDZOOM_HD constexpr T& operator()(index_t n, index_t c, index_t y, index_t x) const {
     return data[offset(n, c, y * dims.w + x)];

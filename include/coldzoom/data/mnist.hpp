@@ -29,8 +29,8 @@ struct split_pair {
 
 /// Reads one image file (rank 3: N x H x W; C becomes 1) and its label file (rank 1), labels 0 .. classes
 /// - 1. Throws `error` with the path, what was found and what was wanted: for what `load_idx` refuses,
-/// another rank, no images, images without pixels, another number of labels than of images, a label out of
-/// range.
+///   another rank, no images, images without pixels, another number of labels than of images, a label out of
+///   range.
 inline labelled_images load_labelled_images(const std::string& images_path, const std::string& labels_path,
                                             int classes = 10) {
   const auto load = [](const std::string& path, std::size_t rank, const std::string& content) {

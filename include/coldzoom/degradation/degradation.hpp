@@ -1,7 +1,7 @@
 /// The concepts of a degradation, and `degrade`, which applies one to a batch.
 #pragma once
 
-#include <coldzoom/backend/block/block.hpp>
+#include <coldzoom/backend/device/block.hpp>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/core/random.hpp>
 #include <coldzoom/core/range.hpp>

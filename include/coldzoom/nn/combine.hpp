@@ -8,15 +8,14 @@ namespace coldzoom::inline COLDZOOM_ISA {
 namespace detail {
 
 /// to[n, c] += from[n, c] for the channels of `to`; `from` may have more. Padding lanes become zero: a sum in
-/// place of what they held could grow from step to step.
-/// Index: [n][block][pixel] of `to`, all its lanes.
+/// place of what they held could grow from step to step. Index: [n][block][pixel] of `to`, all its lanes.
 template <class In, class Out> struct add_leading_channels {
   In from;
   Out to;
 
   COLDZOOM_HD void operator()(index_t i) const {
     const index_t pixels = to.dims.pixels(), plane = i / pixels;
-    const index_t n = plane / to.blocks(), first = plane % to.blocks() * Out::lanes;
+    const index_t n = plane / to.lane_groups(), first = plane % to.lane_groups() * Out::lanes;
     const index_t at = from.offset(n, first, i % pixels);
     for (index_t lane = 0; lane < Out::lanes; ++lane) {
       auto& sum = to.data[i * Out::lanes + lane];
@@ -37,15 +36,16 @@ COLDZOOM_HD void copy_lanes(const In& x, index_t n, index_t c, index_t pixel, Re
   }
 }
 
-/// y = [first, second] along the channels; padding lanes become zero.
-/// Index: [n][block][pixel] of y, all its lanes.
+/// y = [first, second] along the channels; padding lanes become zero. Index: [n][block][pixel] of y, all its
+/// lanes.
 template <class In, class Out> struct concatenate_channels {
   In first, second;
   Out y;
 
   COLDZOOM_HD void operator()(index_t i) const {
     const index_t pixel = i % y.dims.pixels(), plane = i / y.dims.pixels();
-    const index_t n = plane / y.blocks(), begin = plane % y.blocks() * Out::lanes, split = first.dims.c;
+    const index_t n = plane / y.lane_groups(), begin = plane % y.lane_groups() * Out::lanes,
+                  split = first.dims.c;
     auto* to = y.data + i * Out::lanes;
     if (begin >= split) return copy_lanes(second, n, begin - split, pixel, to);
     copy_lanes(first, n, begin, pixel, to);
@@ -54,8 +54,8 @@ template <class In, class Out> struct concatenate_channels {
   }
 };
 
-/// The channels of x from `begin` on; padding lanes become zero.
-/// Index: [n][block][pixel] of y, all its lanes.
+/// The channels of x from `begin` on; padding lanes become zero. Index: [n][block][pixel] of y, all its
+/// lanes.
 template <class In, class Out> struct trailing_channels {
   In x;
   index_t begin;
@@ -63,7 +63,7 @@ template <class In, class Out> struct trailing_channels {
 
   COLDZOOM_HD void operator()(index_t i) const {
     const index_t pixel = i % y.dims.pixels(), plane = i / y.dims.pixels();
-    copy_lanes(x, plane / y.blocks(), begin + plane % y.blocks() * Out::lanes, pixel,
+    copy_lanes(x, plane / y.lane_groups(), begin + plane % y.lane_groups() * Out::lanes, pixel,
                y.data + i * Out::lanes);
   }
 };
@@ -86,7 +86,7 @@ template <class In, class Out> struct flatten_backward {
 
   COLDZOOM_HD void operator()(index_t i) const {
     const index_t pixels = dx.dims.pixels(), pixel = i / Out::lanes % pixels, n = i / dx.image_size();
-    const index_t c = i / (Out::lanes * pixels) % dx.blocks() * Out::lanes + i % Out::lanes;
+    const index_t c = i / (Out::lanes * pixels) % dx.lane_groups() * Out::lanes + i % Out::lanes;
     dx.data[i] = c < dx.dims.c ? dy.data[dy.offset(n, c * pixels + pixel, 0)] : 0;
   }
 };
@@ -97,11 +97,13 @@ template <class L> struct wrapper {
 
   index_t parameter_count() const { return inner.parameter_count(); }
   void describe(parameter_list& list, const std::string& prefix) const { inner.describe(list, prefix); }
-  template <Backend B, class Workspace> void prepare(B& b, const real_t<B>* parameters, Workspace& ws) const {
-    inner.prepare(b, parameters, ws.inner);
+  template <Backend B, class Workspace>
+  void pack_weights(B& b, const real_t<B>* parameters, Workspace& ws) const {
+    inner.pack_weights(b, parameters, ws.inner);
   }
-  template <Backend B, class Workspace> void finish(B& b, real_t<B>* gradients, Workspace& ws) const {
-    inner.finish(b, gradients, ws.inner);
+  template <Backend B, class Workspace>
+  void reduce_gradients(B& b, real_t<B>* gradients, Workspace& ws) const {
+    inner.reduce_gradients(b, gradients, ws.inner);
   }
 };
 

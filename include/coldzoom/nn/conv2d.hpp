@@ -1,7 +1,7 @@
 /// Two-dimensional convolution.
 #pragma once
 
-#include <coldzoom/backend/block/convolution.hpp>
+#include <coldzoom/backend/device/convolution.hpp>
 #include <coldzoom/backend/generic/convolution.hpp>
 #include <coldzoom/nn/layer.hpp>
 
@@ -27,7 +27,7 @@ auto make_block_convolution(B& b, const convolution_geometry& g, index_t capacit
   if constexpr (own_block_convolution<B>) {
     return b.make_block_convolution(g, capacity, train);
   } else {
-    return blocks::convolution<B>(b, g, capacity, train);
+    return device::convolution<B>(b, g, capacity, train);
   }
 }
 }  // namespace detail
@@ -92,11 +92,11 @@ struct conv2d {
     }
   }
 
-  template <Backend B> void prepare(B& b, const real_t<B>* parameters, workspace<B>& ws) const {
+  template <Backend B> void pack_weights(B& b, const real_t<B>* parameters, workspace<B>& ws) const {
     if constexpr (detail::fast_convolution<B>) {
-      ws.convolution.set_weights(b.pool(), parameters, bias(parameters));
+      ws.convolution.pack_weights(b.pool(), parameters, bias(parameters));
     } else if constexpr (BlockBackend<B>) {
-      ws.convolution.set_weights(b, parameters, bias(parameters));
+      ws.convolution.pack_weights(b, parameters, bias(parameters));
     }
   }
 
@@ -136,9 +136,9 @@ struct conv2d {
       b.for_each_index(out_channels, bias_kernel{dy_in, bias(gradients)}, dy.dims.n * dy.dims.pixels());
     }
   }
-  template <Backend B> void finish(B& b, real_t<B>* gradients, workspace<B>& ws) const {
+  template <Backend B> void reduce_gradients(B& b, real_t<B>* gradients, workspace<B>& ws) const {
     if constexpr (detail::fast_convolution<B>)
-      ws.convolution.add_gradients(b.pool(), gradients, bias(gradients));
+      ws.convolution.reduce_gradients(b.pool(), gradients, bias(gradients));
   }
 
   // Handing over, see layer.hpp.

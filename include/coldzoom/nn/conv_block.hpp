@@ -77,7 +77,7 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
     condition_workspace<B> condition;
     [[no_unique_address]] spectral_workspace<B> spectral;
   };
-  /// Each image has a place of its own for statistics and for the gradients of the affine, which `finish`
+  /// Each image has a place of its own for statistics and for the gradients of the affine, which `reduce_gradients`
   /// adds up in the order of the places, so that no result depends on the threads.
   template <Backend B> struct fused_workspace {
     conv2d::workspace<B> conv;
@@ -125,7 +125,7 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
     }();
     if constexpr (spectral<B>) {
       if (mode == pass::train) {
-        const index_t rows = blocks::most_sweep_blocks<real_t<B>>(in.n, out.c);
+        const index_t rows = device::most_sweep_blocks<real_t<B>>(in.n, out.c);
         ws.spectral = {true, nullptr, b.template allocate<real_t<B>>(rows * 2 * out.pixels())};
       }
     }
@@ -135,8 +135,8 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
     return ws;
   }
 
-  template <Backend B> void prepare(B& b, const real_t<B>* parameters, workspace<B>& ws) const {
-    conv.prepare(b, parameters, ws.conv);
+  template <Backend B> void pack_weights(B& b, const real_t<B>* parameters, workspace<B>& ws) const {
+    conv.pack_weights(b, parameters, ws.conv);
     if constexpr (fused<B>) {
       const index_t size = ws.norm.affine_size();
       for (index_t part = 0; part < 2; ++part) {
@@ -147,7 +147,7 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
       ws.norm.beta = ws.affine.data() + size;
     }
     if constexpr (spectral<B>) ws.spectral.affine = norm_part(parameters);
-    if constexpr (conditioned) condition.prepare(b, condition_part(parameters), ws.condition.network);
+    if constexpr (conditioned) condition.pack_weights(b, condition_part(parameters), ws.condition.network);
   }
 
   template <Backend B>
@@ -160,7 +160,7 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
       condition.forward(b, condition_part(parameters), side, e, ws.condition.network);
     }
     if constexpr (fused<B>) {
-      const auto finish = [&](index_t image, real_t<B>* z) {
+      const auto epilogue = [&](index_t image, real_t<B>* z) {
         real_t<B>* const statistics = ws.statistics.data() + image * ws.norm.statistics_size();
         const real_t<B>* const addend = conditioned ? e.images(image, 1).data : nullptr;
         if (ws.mode == pass::train) {
@@ -170,7 +170,7 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
         }
         next(image, z);
       };
-      conv.forward(b, parameters, x, side, y, ws.conv, finish);
+      conv.forward(b, parameters, x, side, y, ws.conv, epilogue);
     } else {
       if constexpr (spectral<B>) {
         if (forward_planes(b, parameters, x, side, e, y, ws, next)) return;
@@ -203,7 +203,7 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
       bool done = false;
       if constexpr (spectral<B>) done = backward_planes(b, parameters, x, side, dy, dx, gradients, ws, next);
       if (!done) {
-        if constexpr (conditioned) blocks::sum_rows(b, n * dy.dims.c, dy.dims.pixels(), dy.data, de.data);
+        if constexpr (conditioned) device::sum_rows(b, n * dy.dims.c, dy.dims.pixels(), dy.data, de.data);
         norm.template backward_with<typename Activation::function>(
             b, norm_part(parameters), ws.convolved.view(n), dy, ws.normalised.view(n), norm_part(gradients),
             ws.norm);
@@ -226,8 +226,8 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
     }
   }
 
-  template <Backend B> void finish(B& b, real_t<B>* gradients, workspace<B>& ws) const {
-    conv.finish(b, gradients, ws.conv);
+  template <Backend B> void reduce_gradients(B& b, real_t<B>* gradients, workspace<B>& ws) const {
+    conv.reduce_gradients(b, gradients, ws.conv);
     if constexpr (fused<B>) {
       const index_t size = ws.norm.affine_size(), places = ws.affine_gradients.size() / (2 * size);
       b.for_each_index(2 * norm.affine_size(),
@@ -237,7 +237,7 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
                        2 * places);
       b.for_each_index(ws.affine_gradients.size(), generic::fill<real_t<B>>{0, ws.affine_gradients.data()});
     }
-    if constexpr (conditioned) condition.finish(b, condition_part(gradients), ws.condition.network);
+    if constexpr (conditioned) condition.reduce_gradients(b, condition_part(gradients), ws.condition.network);
   }
 
   // Handing over, see layer.hpp.
@@ -261,7 +261,7 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
       }
     } else if constexpr (spectral<B>) {
       constexpr auto take = [](const conv_block& layer, workspace<B>& to, index_t images,
-                               blocks::handed_gradient<B>* dy) {
+                               device::handed_gradient<B>* dy) {
         layer.undo_planes(*dy->backend, to, images, dy->planes);
       };
       return gradient_receiver_t<B>::template bind<take>(*this, ws);
@@ -273,7 +273,7 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
   // Norm, activation and condition in the sweep between two convolutions: where this or the next one works on
   // spectra that lie on one tile.
 
-  static blocks::tiled_planes planes(shape s) { return blocks::whole_planes(s.c, s.h, s.w); }
+  static device::tiled_planes planes(shape s) { return device::whole_planes(s.c, s.h, s.w); }
   /// False where neither does.
   template <BlockBackend B>
   bool forward_planes(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
@@ -282,9 +282,9 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
     auto* fft = ws.conv.convolution.spectral();
     if (!fft && !next) return false;
     const index_t n = x.dims.n;
-    const blocks::planes_at<real_t<B>> to = next ? next : blocks::planes_at<real_t<B>>{y.data};
+    const device::planes_at<real_t<B>> to = next ? next : device::planes_at<real_t<B>>{y.data};
     const activation<B> convolved = ws.convolved.view(n);
-    blocks::normalise_planes<typename Activation::function, real_t<B>> work{{},
+    device::normalise_planes<typename Activation::function, real_t<B>> work{{},
                                                                             static_cast<real_t<B>>(norm.eps),
                                                                             ws.spectral.affine,
                                                                             e.data,
@@ -296,21 +296,21 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
       fft->forward(b, n, x.data, to, work);
     } else {
       conv.forward(b, parameters, x, side, convolved, ws.conv);
-      blocks::sweep(b, planes(convolved.dims), n, {convolved.data}, to, work);
+      device::sweep(b, planes(convolved.dims), n, {convolved.data}, to, work);
     }
     return true;
   }
   /// dy, in memory or a spectrum, becomes the gradient of the convolution's output, where that wants it.
   template <BlockBackend B>
-  void undo_planes(B& b, workspace<B>& ws, index_t n, const blocks::planes_at<real_t<B>>& dy) const {
+  void undo_planes(B& b, workspace<B>& ws, index_t n, const device::planes_at<real_t<B>>& dy) const {
     auto* fft = ws.conv.convolution.spectral();
     const bool at_once = fft && (!dy.spectrum || dy.points == fft->shared_points());
-    const blocks::planes_at<real_t<B>> to =
-        at_once ? fft->gradient() : blocks::planes_at<real_t<B>>{ws.normalised.view(n).data};
+    const device::planes_at<real_t<B>> to =
+        at_once ? fft->gradient() : device::planes_at<real_t<B>>{ws.normalised.view(n).data};
     real_t<B>* condition_gradient = nullptr;
     if constexpr (conditioned) condition_gradient = ws.condition.e.view(n).data;
     const activation<B> convolved = ws.convolved.view(n);
-    const blocks::normalise_planes_back<typename Activation::function, real_t<B>> work{
+    const device::normalise_planes_back<typename Activation::function, real_t<B>> work{
         {},
         ws.spectral.affine,
         convolved.data,
@@ -318,7 +318,7 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
         ws.norm.rstd.data(),
         condition_gradient,
         ws.spectral.parts.data()};
-    ws.spectral.rows = blocks::sweep(b, planes(convolved.dims), n, dy, to, work);
+    ws.spectral.rows = device::sweep(b, planes(convolved.dims), n, dy, to, work);
     if (fft && !at_once) fft->take_gradient(b, n, to.memory);
   }
   /// False where this convolution takes no spectra and dy lies in memory.
@@ -330,7 +330,7 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
     if (!fft && dy.data) return false;
     const index_t n = x.dims.n;
     if (dy.data) undo_planes(b, ws, n, {dy.data});
-    blocks::add_in_order(b, ws.spectral.rows, 2 * norm.affine_size(), ws.spectral.parts.data(),
+    device::add_in_order(b, ws.spectral.rows, 2 * norm.affine_size(), ws.spectral.parts.data(),
                          norm_part(gradients));
     if (fft) {
       // The norm takes the mean of every plane away, so the gradient of the bias is zero.
@@ -365,7 +365,7 @@ template <class Norm, class Activation, class Condition = no_condition> struct c
       activation<B> view = affine_view(b, n);
       view.data = to;
       const const_tensor<B> dense(from, view.dims);
-      b.for_each_index(view.blocks(), generic::pack<const_tensor<B>, activation<B>>{dense, view},
+      b.for_each_index(view.lane_groups(), generic::pack<const_tensor<B>, activation<B>>{dense, view},
                        2 * n.pixels * B::lanes);
     } else {
       b.copy(from, to, n.affine_size());

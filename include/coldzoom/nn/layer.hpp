@@ -3,7 +3,7 @@
 
 #include <cmath>
 #include <coldzoom/backend/backend.hpp>
-#include <coldzoom/backend/block/handing.hpp>
+#include <coldzoom/backend/device/handing.hpp>
 #include <coldzoom/backend/image_callback.hpp>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/core/random.hpp>
@@ -52,8 +52,8 @@ template <class B> struct receivers {
   using gradient = image_callback<real_t<B>>;
 };
 template <BlockBackend B> struct receivers<B> {
-  using input = blocks::planes_at<real_t<B>>;
-  using gradient = blocks::gradient_callback<B>;
+  using input = device::planes_at<real_t<B>>;
+  using gradient = device::gradient_callback<B>;
 };
 }  // namespace detail
 
@@ -68,19 +68,19 @@ template <Backend B> using gradient_receiver_t = typename detail::receivers<B>::
 /// - `output_shape(in)`: throws `error` where the input does not fit;
 /// - `parameter_count()`; `describe(list, prefix)` appends its parameters in storage order;
 /// - `make_workspace(b, in, pass)`: memory for up to in.n images, nothing else allocates;
-/// - `prepare(b, parameters, ws)`: once after the parameters changed (transposed or transformed weights);
+/// - `pack_weights(b, parameters, ws)`: once after the parameters changed (transposed or transformed
+///   weights);
 /// - `forward(b, parameters, x, side, y, ws)`;
 /// - `backward(b, parameters, x, side, dy, dx, gradients, ws)`: for the last forward; ADDS to gradients (or
-/// to sums
-///   in ws); dx.data may be null; dy may be overwritten;
-/// - `finish(b, gradients, ws)`: adds what backward has summed in ws since the last `finish`.
+///   to sums in ws); dx.data may be null; dy may be overwritten;
+/// - `reduce_gradients(b, gradients, ws)`: adds what backward has summed in ws since the last
+///   `reduce_gradients`.
 ///
 /// Neighbours in a chain may pass on what they make, without memory for the activation between them: image by
 /// image, in the tasks of the pool and while the image is in the cache; on a backend of blocks as a spectrum,
 /// all images in one kernel. Optional members for that:
 /// - `hands_output<B>` = true, and `forward(..., ws, next)`: next(image, y of it) for every complete image,
-/// or
-///   the spectrum of y to `next`; y.data may be null;
+///   or the spectrum of y to `next`; y.data may be null;
 /// - `input_receiver(ws)`: what the layer before gets as `next`, empty where the layer cannot. `forward` then
 ///   comes with x.data null, and so does `backward`;
 /// - `hands_gradient<B>` = true, and `backward(..., ws, next)`: next(image, dx of it), or next(images, the
@@ -88,7 +88,7 @@ template <Backend B> using gradient_receiver_t = typename detail::receivers<B>::
 /// - `gradient_receiver(ws)`: likewise; `backward` then comes with dy.data null.
 ///
 /// A layer is const throughout, so one network may predict on several threads, each with a workspace of its
-/// own. A pass may be recorded and replayed (backend/recording.hpp): what changes from call to call lies in
+/// own. A pass may be recorded and replayed (backend/graph_capture.hpp): what changes from call to call lies in
 /// the backend's memory.
 template <class L, class B>
 concept Layer = Backend<B> && std::copyable<L> &&
@@ -99,10 +99,10 @@ concept Layer = Backend<B> && std::copyable<L> &&
   { layer.parameter_count() } -> std::same_as<index_t>;
   layer.describe(list, std::string());
   { layer.make_workspace(b, s, pass::train) } -> std::same_as<typename L::template workspace<B>>;
-  layer.prepare(b, parameters, ws);
+  layer.pack_weights(b, parameters, ws);
   layer.forward(b, parameters, x, side, y, ws);
   layer.backward(b, parameters, x, side, y, y, gradients, ws);
-  layer.finish(b, gradients, ws);
+  layer.reduce_gradients(b, gradients, ws);
 };
 
 namespace detail {
@@ -155,7 +155,8 @@ template <class L, class B> consteval bool check_layer() {
       "make_workspace(B&, shape, pass) const`, or derive from plain_layer; see docs/concepts/layer.md");
   constexpr bool layer = Layer<L, B>;
   static_assert(!shaped || !has_workspace || layer,
-                "coldzoom: give your network const members prepare, forward, backward and finish with the "
+                "coldzoom: give your network const members pack_weights, forward, backward and "
+                "reduce_gradients with the "
                 "parameters that docs/concepts/layer.md lists, and let it be copied");
   return layer;
 }
@@ -167,8 +168,8 @@ struct plain_layer {
   index_t parameter_count() const { return 0; }
   void describe(parameter_list&, const std::string&) const {}
   template <Backend B> workspace<B> make_workspace(B&, shape, pass) const { return {}; }
-  template <Backend B, class Workspace> void prepare(B&, const real_t<B>*, Workspace&) const {}
-  template <Backend B, class Workspace> void finish(B&, real_t<B>*, Workspace&) const {}
+  template <Backend B, class Workspace> void pack_weights(B&, const real_t<B>*, Workspace&) const {}
+  template <Backend B, class Workspace> void reduce_gradients(B&, real_t<B>*, Workspace&) const {}
 };
 
 /// Initial values of all parameters of `network`, in storage order: PyTorch's defaults, drawn from `seed`.

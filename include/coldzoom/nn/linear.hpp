@@ -76,7 +76,7 @@ struct linear {
             b.template allocate<real_t<B>>(train * out * in_leading),
             b.template allocate<real_t<B>>(train * out * in_leading)};
   }
-  template <Backend B> void prepare(B& b, const real_t<B>* weights, workspace<B>& ws) const {
+  template <Backend B> void pack_weights(B& b, const real_t<B>* weights, workspace<B>& ws) const {
     using kernel = detail::pad_matrix<real_t<B>>;
     b.for_each_index(ws.transposed.size(),
                      kernel{weights, ws.transposed.data(), out, in, ws.out_leading, true}, 4);
@@ -104,7 +104,7 @@ struct linear {
     b.gemm(false, n, ws.in_leading, out, dy.data, ws.out_leading, ws.padded.data(), ws.in_leading, dx.data,
            ws.in_leading, false);
   }
-  template <Backend B> void finish(B&, real_t<B>*, workspace<B>&) const {}
+  template <Backend B> void reduce_gradients(B&, real_t<B>*, workspace<B>&) const {}
 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

@@ -3,7 +3,7 @@
 
 #include <cmath>
 #include <coldzoom/backend/backend.hpp>
-#include <coldzoom/backend/block/reduction.hpp>
+#include <coldzoom/backend/device/reduction.hpp>
 #include <coldzoom/core/error.hpp>
 #include <concepts>
 #include <cstdint>
@@ -82,7 +82,7 @@ template <class In, class Target, class Out, class Real> struct squared_error {
 
 /// The same by blocks; the sum is a tree over the threads. Block: [n].
 template <class In, class Target, class Out, class Real> struct squared_error_block {
-  static constexpr int most_threads = blocks::usual_threads;
+  static constexpr int most_threads = device::usual_threads;
   In y;
   Target target;
   double scale;
@@ -93,11 +93,11 @@ template <class In, class Target, class Out, class Real> struct squared_error_bl
     const index_t n = block.index(), size = y.dims.image(), pixels = y.dims.pixels();
     const Real slope = static_cast<Real>(2 * scale);
     double* shared = block.template shared<double>(block.threads());
-    const double total = blocks::sum(block, shared, [&](int thread) {
+    const double total = device::sum(block, shared, [&](int thread) {
       double part = 0;
       for (index_t i = thread; i < size; i += block.threads()) {
-        const index_t c = blocks::quotient(i, pixels), pixel = i - c * pixels;
-        const index_t row = blocks::quotient(pixel, y.dims.w), at = n * size + i;
+        const index_t c = device::quotient(i, pixels), pixel = i - c * pixels;
+        const index_t row = device::quotient(pixel, y.dims.w), at = n * size + i;
         const Real difference = y.data[at] - static_cast<Real>(target(n, c, row, pixel - row * y.dims.w));
         part += static_cast<double>(difference) * static_cast<double>(difference);
         if (d.data) d.data[at] = slope * difference;
@@ -188,7 +188,7 @@ struct mean_squared_error {
     if constexpr (BlockBackend<B>) {
       using kernel =
           detail::squared_error_block<const_activation<B>, const_tensor<B>, activation<B>, real_t<B>>;
-      const int threads = blocks::threads_for(prediction.dims.image());
+      const int threads = device::threads_for(prediction.dims.image());
       b.for_each_block(prediction.dims.n, threads, threads * static_cast<index_t>(sizeof(double)) + 16,
                        kernel{prediction, targets, scale, per_image.data, d_prediction});
     } else {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <array>
-#include <coldzoom/backend/block/normalisation.hpp>
+#include <coldzoom/backend/device/normalisation.hpp>
 #include <coldzoom/backend/generic/elementwise.hpp>
 #include <coldzoom/backend/generic/normalisation.hpp>
 #include <coldzoom/nn/layer.hpp>
@@ -31,10 +31,10 @@ template <class Kind> struct normalisation_base {
     const bool scratch = BlockBackend<B> && mode == pass::train;
     return {g, b.template allocate<real_t<B>>(in.n * g.groups),
             b.template allocate<real_t<B>>(in.n * g.groups),
-            b.template allocate<real_t<B>>(scratch ? blocks::affine_scratch<real_t<B>>(g, in.n) : 0)};
+            b.template allocate<real_t<B>>(scratch ? device::affine_scratch<real_t<B>>(g, in.n) : 0)};
   }
-  template <Backend B> void prepare(B&, const real_t<B>*, workspace<B>&) const {}
-  template <Backend B> void finish(B&, real_t<B>*, workspace<B>&) const {}
+  template <Backend B> void pack_weights(B&, const real_t<B>*, workspace<B>&) const {}
+  template <Backend B> void reduce_gradients(B&, real_t<B>*, workspace<B>&) const {}
 
   template <Backend B>
   void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>&,
@@ -75,14 +75,14 @@ template <class Kind> struct normalisation_base {
   template <class Function, BlockBackend B>
   void forward_with(B& b, const real_t<B>* parameters, const_activation<B> x, const_activation<B> addend,
                     activation<B> y, workspace<B>& ws) const {
-    blocks::normalise<Function>(b, ws.geometry, x.dims.n, static_cast<real_t<B>>(self().eps), x.data,
+    device::normalise<Function>(b, ws.geometry, x.dims.n, static_cast<real_t<B>>(self().eps), x.data,
                                 parameters, addend.data, y.data, ws.mean.data(), ws.rstd.data());
   }
   /// The gradients of it but that of the addend. dy is overwritten; dx may not be x or dy.
   template <class Function, BlockBackend B>
   void backward_with(B& b, const real_t<B>* parameters, const_activation<B> x, activation<B> dy,
                      activation<B> dx, real_t<B>* gradients, workspace<B>& ws) const {
-    blocks::normalise_back<Function>(b, ws.geometry, x.dims.n, x.data, parameters, ws.mean.data(),
+    device::normalise_back<Function>(b, ws.geometry, x.dims.n, x.data, parameters, ws.mean.data(),
                                      ws.rstd.data(), dy.data, dx.data, gradients, ws.scratch.data());
   }
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <coldzoom/backend/generic/elementwise.hpp>
-#include <coldzoom/backend/recording.hpp>
+#include <coldzoom/backend/graph_capture.hpp>
 #include <coldzoom/nn/layer.hpp>
 #include <concepts>
 #include <tuple>
@@ -29,7 +29,7 @@ void pack_images(B& b, tensor_view<const float, typename B::space> images, activ
   if constexpr (B::lanes == 1 && std::same_as<real_t<B>, float>) {
     if (images.contiguous()) return b.copy(images.data, x.data, x.size());
   }
-  const index_t rows = x.dims.n * x.blocks() * x.dims.h;
+  const index_t rows = x.dims.n * x.lane_groups() * x.dims.h;
   b.for_each_index(rows, generic::pack<decltype(images), activation<B>>{images, x}, 2 * x.dims.w * B::lanes);
 }
 
@@ -67,7 +67,7 @@ template <Backend B, Layer<B> Network> class predictor {
     });
     const std::vector<real_t<B>> values(parameters.begin(), parameters.end());
     b.upload(values.data(), parameters_.data(), static_cast<index_t>(values.size()));
-    network_.prepare(b, parameters_.data(), workspace_);
+    network_.pack_weights(b, parameters_.data(), workspace_);
   }
 
   const Network& network() const { return network_; }
@@ -108,7 +108,7 @@ template <Backend B, Layer<B> Network> class predictor {
   typename Network::template workspace<B> workspace_;
   buffer_t<B> time_;
   activation_buffer<B> x_, y_;
-  recording<B, std::tuple<memory_key, memory_key, const void*, const void*>> run_;
+  graph_capture<B, std::tuple<memory_key, memory_key, const void*, const void*>> run_;
 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

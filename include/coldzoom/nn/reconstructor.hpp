@@ -50,8 +50,8 @@ class reconstructor {
   template <Backend B> workspace<B> make_workspace(B& b, shape in, pass mode) const {
     return layers_.make_workspace(b, in, mode);
   }
-  template <Backend B> void prepare(B& b, const real_t<B>* parameters, workspace<B>& ws) const {
-    layers_.prepare(b, parameters, ws);
+  template <Backend B> void pack_weights(B& b, const real_t<B>* parameters, workspace<B>& ws) const {
+    layers_.pack_weights(b, parameters, ws);
   }
   template <Backend B>
   void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
@@ -63,8 +63,8 @@ class reconstructor {
                 activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws) const {
     layers_.backward(b, parameters, x, side, dy, dx, gradients, ws);
   }
-  template <Backend B> void finish(B& b, real_t<B>* gradients, workspace<B>& ws) const {
-    layers_.finish(b, gradients, ws);
+  template <Backend B> void reduce_gradients(B& b, real_t<B>* gradients, workspace<B>& ws) const {
+    layers_.reduce_gradients(b, gradients, ws);
   }
 
  private:

@@ -123,9 +123,9 @@ template <class Layers> struct chain {
     return ws;
   }
 
-  template <Backend B> void prepare(B& b, const real_t<B>* parameters, workspace<B>& ws) const {
+  template <Backend B> void pack_weights(B& b, const real_t<B>* parameters, workspace<B>& ws) const {
     detail::visit(layers, ws.children, [&](const auto& layer, auto& child, std::size_t) {
-      layer.prepare(b, parameters, child);
+      layer.pack_weights(b, parameters, child);
       parameters += layer.parameter_count();
     });
   }
@@ -195,9 +195,9 @@ template <class Layers> struct chain {
     return ws.output.back();
   }
 
-  template <Backend B> void finish(B& b, real_t<B>* gradients, workspace<B>& ws) const {
+  template <Backend B> void reduce_gradients(B& b, real_t<B>* gradients, workspace<B>& ws) const {
     detail::visit(layers, ws.children, [&](const auto& layer, auto& child, std::size_t) {
-      layer.finish(b, gradients, child);
+      layer.reduce_gradients(b, gradients, child);
       gradients += layer.parameter_count();
     });
   }

@@ -61,8 +61,8 @@ struct time_condition {
     b.upload(table.data(), ws.table.data(), frequencies);
     return ws;
   }
-  template <Backend B> void prepare(B& b, const real_t<B>* parameters, workspace<B>& ws) const {
-    mlp.prepare(b, parameters, ws.mlp);
+  template <Backend B> void pack_weights(B& b, const real_t<B>* parameters, workspace<B>& ws) const {
+    mlp.pack_weights(b, parameters, ws.mlp);
   }
   /// e: (n, channels, 1, 1).
   template <Backend B>
@@ -84,8 +84,8 @@ struct time_condition {
                 real_t<B>* gradients, workspace<B>& ws) const {
     mlp.backward(b, parameters, ws.features.view(de.dims.n), side, de, {}, gradients, ws.mlp);
   }
-  template <Backend B> void finish(B& b, real_t<B>* gradients, workspace<B>& ws) const {
-    mlp.finish(b, gradients, ws.mlp);
+  template <Backend B> void reduce_gradients(B& b, real_t<B>* gradients, workspace<B>& ws) const {
+    mlp.reduce_gradients(b, gradients, ws.mlp);
   }
 };
 

@@ -9,7 +9,7 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 /// What `timed` layers have added up: seconds of wall clock, and images that went forward.
 struct layer_times {
-  double prepare = 0, forward = 0, backward = 0, finish = 0;
+  double pack_weights = 0, forward = 0, backward = 0, reduce_gradients = 0;
   index_t images = 0;
 };
 
@@ -30,8 +30,9 @@ template <class L> struct timed {
     return inner.make_workspace(b, in, mode);
   }
 
-  template <Backend B, class Workspace> void prepare(B& b, const real_t<B>* parameters, Workspace& ws) const {
-    measure(b, times->prepare, [&] { inner.prepare(b, parameters, ws); });
+  template <Backend B, class Workspace>
+  void pack_weights(B& b, const real_t<B>* parameters, Workspace& ws) const {
+    measure(b, times->pack_weights, [&] { inner.pack_weights(b, parameters, ws); });
   }
   template <Backend B, class Workspace>
   void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
@@ -44,8 +45,9 @@ template <class L> struct timed {
                 activation<B> dy, activation<B> dx, real_t<B>* gradients, Workspace& ws) const {
     measure(b, times->backward, [&] { inner.backward(b, parameters, x, side, dy, dx, gradients, ws); });
   }
-  template <Backend B, class Workspace> void finish(B& b, real_t<B>* gradients, Workspace& ws) const {
-    measure(b, times->finish, [&] { inner.finish(b, gradients, ws); });
+  template <Backend B, class Workspace>
+  void reduce_gradients(B& b, real_t<B>* gradients, Workspace& ws) const {
+    measure(b, times->reduce_gradients, [&] { inner.reduce_gradients(b, gradients, ws); });
   }
 
  private:

@@ -8,7 +8,7 @@ namespace coldzoom::inline COLDZOOM_ISA {
 /// z <- (z - beta / noise(t) e) / sqrt(1 - beta) + sqrt(beta) n, e from the network, n fresh noise except in
 /// the last step (Ho, Jain, Abbeel 2020, algorithm 2, sigma^2 = beta). With fewer calls than steps, beta = 1
 /// - (signal(t) / signal(next t))^2, the variance between the steps taken (Nichol and Dhariwal 2021, equation
-/// 19); with all of them it is the schedule's.
+///   19); with all of them it is the schedule's.
 struct ddpm_sampler {
   static constexpr const char* name = "ddpm";
 

@@ -1,7 +1,7 @@
 /// The reference backend with block kernels, for tests of these on the host.
 #pragma once
 
-#include <coldzoom/backend/block/host_block.hpp>
+#include <coldzoom/backend/device/host_block.hpp>
 #include <coldzoom/backend/reference.hpp>
 
 namespace coldzoom::inline COLDZOOM_ISA::testing {
@@ -15,7 +15,7 @@ template <std::floating_point Real = float> class block_backend : public referen
 
   template <class Kernel>
   void for_each_block(index_t count, int threads, index_t shared, const Kernel& kernel) const {
-    blocks::run_on_host(count, threads, shared, kernel, seed_);
+    device::run_on_host(count, threads, shared, kernel, seed_);
   }
 
  private:

@@ -78,7 +78,7 @@ class classifier_trainer : public training_state<B, R, Network, classifier_optio
     this->start_test(images.size());
     const double scale = 1.0 / static_cast<double>(images.size());
     classification_score total;
-    this->prepare(this->best());
+    this->pack_weights(this->best());
     for (index_t first = 0; first < images.size(); first += options_.batch_size) {
       const index_t n = std::min(options_.batch_size, images.size() - first);
       load(images, labels, this->test_order_, first, n);

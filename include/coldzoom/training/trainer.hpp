@@ -88,7 +88,7 @@ class trainer : public training_state<B, R, Network, trainer_options> {
     this->start_test(images.size());
     const double scale = mean_squared_error{}.scale(image_.with_n(images.size()));
     double total = 0;
-    this->prepare(this->best());
+    this->pack_weights(this->best());
     for (index_t drawn = 0; drawn < draws; ++drawn) {
       for (index_t first = 0; first < images.size(); first += options_.batch_size) {
         const index_t n = std::min(options_.batch_size, images.size() - first);

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <coldzoom/backend/recording.hpp>
+#include <coldzoom/backend/graph_capture.hpp>
 #include <coldzoom/data/dataset.hpp>
 #include <coldzoom/nn/predictor.hpp>
 #include <coldzoom/optim/adam.hpp>
@@ -126,9 +126,9 @@ template <Backend B, ValueRange R, class Network, class Options> class training_
   }
 
   /// The parameters that passes run with from now on.
-  void prepare(buffer_t<B>& parameters) {
+  void pack_weights(buffer_t<B>& parameters) {
     active_ = parameters.data();
-    network_.prepare(*b_, active_, workspace_);
+    network_.pack_weights(*b_, active_, workspace_);
   }
 
   /// A pass of n images: loss(first, y, dy) writes the losses of a micro-batch and, unless dy is empty, their
@@ -151,10 +151,10 @@ template <Backend B, ValueRange R, class Network, class Options> class training_
   /// values in the backend's memory, so that a backend that records replays them.
   template <class Passes> void find_gradients(const Passes& passes) {
     step_(*b_, parameters_.data(), [&] {
-      prepare(parameters_);
+      pack_weights(parameters_);
       b_->for_each_index(gradients_.size(), generic::fill<float>{0.0f, gradients_.data()});
       passes();
-      network_.finish(*b_, gradients_.data(), workspace_);
+      network_.reduce_gradients(*b_, gradients_.data(), workspace_);
     });
     active_ = parameters_.data();  // where it is replayed too
   }
@@ -234,7 +234,7 @@ template <Backend B, ValueRange R, class Network, class Options> class training_
     return options;
   }
 
-  recording<B, const float*> step_;
+  graph_capture<B, const float*> step_;
 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

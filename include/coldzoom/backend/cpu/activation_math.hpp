@@ -18,9 +18,9 @@ namespace detail {
 /// Coefficients, lowest power first. All are minimax fits by Lawson's iteration (least squares with weights
 /// that grow where the error is largest) in 50-digit arithmetic.
 /// - exponential: exp(r) on |r| <= ln(2) / 2; relative error 7.5e-8 (float), 2.2e-16 (double).
-/// - mills: Q(t) / phi(t), the upper tail of the normal distribution over its density, t >= 0, as
-///   numerator / denominator; the error, weighted by max(1, t) * phi(t), is 1.5e-8 (float), 9.4e-15 (double).
-/// ln2_high has trailing zeros, so that its products with an exponent are exact.
+/// - mills: Q(t) / phi(t), the upper tail of the normal distribution over its density, t >= 0, as numerator /
+///   denominator; the error, weighted by max(1, t) * phi(t), is 1.5e-8 (float), 9.4e-15 (double). ln2_high
+///   has trailing zeros, so that its products with an exponent are exact.
 template <class T> struct math_constants;
 
 template <> struct math_constants<float> {

@@ -33,7 +33,7 @@ template <class T> class cpu_convolution {
 
   index_t capacity() const;
   index_t bytes() const;
-  void set_weights(thread_pool& pool, const T* weights, const T* bias);
+  void pack_weights(thread_pool& pool, const T* weights, const T* bias);
   void forward(thread_pool& pool, index_t n, const T* x, T* y, image_callback<T> epilogue);
   void backward(thread_pool& pool, index_t n, const T* x, T* dy, T* dx, bool wanted,
                 image_callback<T> prologue, image_callback<T> epilogue);
@@ -44,7 +44,7 @@ template <class T> class cpu_convolution {
   void take_input(index_t image, const T* x);
   void take_gradient(index_t image, const T* dy);
 
-  void add_gradients(thread_pool& pool, T* dw, T* db);
+  void reduce_gradients(thread_pool& pool, T* dw, T* db);
 
  private:
   using alternatives = std::variant<direct_convolution<T>, fft_convolution<T>>;
@@ -75,8 +75,8 @@ template <class T> index_t cpu_convolution<T>::bytes() const {
   return std::visit([](const auto& c) { return c.bytes(); }, held_);
 }
 
-template <class T> void cpu_convolution<T>::set_weights(thread_pool& pool, const T* weights, const T* bias) {
-  std::visit([&](auto& c) { c.set_weights(pool, weights, bias); }, held_);
+template <class T> void cpu_convolution<T>::pack_weights(thread_pool& pool, const T* weights, const T* bias) {
+  std::visit([&](auto& c) { c.pack_weights(pool, weights, bias); }, held_);
 }
 
 template <class T>
@@ -97,8 +97,8 @@ template <class T> void cpu_convolution<T>::take_gradient(index_t image, const T
   std::get<fft_convolution<T>>(held_).take_gradient(image, dy);
 }
 
-template <class T> void cpu_convolution<T>::add_gradients(thread_pool& pool, T* dw, T* db) {
-  std::visit([&](auto& c) { c.add_gradients(pool, dw, db); }, held_);
+template <class T> void cpu_convolution<T>::reduce_gradients(thread_pool& pool, T* dw, T* db) {
+  std::visit([&](auto& c) { c.reduce_gradients(pool, dw, db); }, held_);
 }
 
 template <class T>

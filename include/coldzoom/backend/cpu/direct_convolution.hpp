@@ -27,8 +27,8 @@ template <index_t Last, class F> COLDZOOM_INLINE void with_constant_up_to(index_
   (std::make_integer_sequence<index_t, Last>{});
 }
 
-/// One axis of a correlation, i = 0 .. count - 1:
-/// out[first + i * step] = sum over t < taps of kernel[tap + t * tap_step] * in[from + i * stride + t].
+/// One axis of a correlation, i = 0 .. count - 1: out[first + i * step] = sum over t < taps of kernel[tap + t
+/// * tap_step] * in[from + i * stride + t].
 struct correlation_axis {
   index_t first, step, count;
   index_t from, stride;
@@ -88,7 +88,7 @@ template <class T> class correlation {
         static_cast<double>(row_taps * col_taps) / static_cast<double>(rows.size() * cols.size());
     sums_ = sum_cost(inputs, outputs, taps) < broadcast_cost(inputs, outputs, taps);
     channels_ = sums_ ? L : std::min(L, inputs);
-    reduced_ = sums_ ? blocks(inputs) : inputs;
+    reduced_ = sums_ ? lane_groups(inputs) : inputs;
     index_t right = w, size = 0;
     for (const auto& c : cols) {
       left_ = std::max(left_, -c.from);
@@ -102,28 +102,28 @@ template <class T> class correlation {
     weights_ = host_buffer<T>(size);
   }
 
-  static index_t blocks(index_t channels) { return (channels + L - 1) / L; }
+  static index_t lane_groups(index_t channels) { return (channels + L - 1) / L; }
   /// Multiplies of a kernel with `taps` taps at one pixel. Adding up lanes costs about four multiplies a
   /// lane.
   static double broadcast_cost(index_t inputs, index_t outputs, double taps) {
-    return static_cast<double>(L * blocks(outputs) * inputs) * taps;
+    return static_cast<double>(L * lane_groups(outputs) * inputs) * taps;
   }
   static double sum_cost(index_t inputs, index_t outputs, double taps) {
-    return static_cast<double>(L * outputs) * (static_cast<double>(blocks(inputs)) * taps + 4);
+    return static_cast<double>(L * outputs) * (static_cast<double>(lane_groups(inputs)) * taps + 4);
   }
 
   bool sums() const { return sums_; }
   index_t channels() const { return channels_; }
   index_t left() const { return left_; }
   index_t width() const { return width_; }
-  index_t in_blocks() const { return blocks(inputs_); }
+  index_t in_groups() const { return lane_groups(inputs_); }
   index_t plane_block() const { return h_ * width_ * channels_; }
   /// Elements of the scratch plane, 0 if the image itself serves.
-  index_t plane_size() const { return width_ == w_ && channels_ == L ? 0 : in_blocks() * plane_block(); }
+  index_t plane_size() const { return width_ == w_ && channels_ == L ? 0 : in_groups() * plane_block(); }
   index_t bytes() const { return weights_.size() * static_cast<index_t>(sizeof(T)); }
 
   /// kernel(output, input, a, b) is the weight at row a and column b.
-  template <class Kernel> void set_weights(thread_pool& pool, const Kernel& kernel) {
+  template <class Kernel> void pack_weights(thread_pool& pool, const Kernel& kernel) {
     for (const phase& f : phases_) {
       pool.run(groups(), [&](index_t group, int) {
         T* to = weights_.data() + f.weights + group * reduced_ * f.rows.taps * f.cols.taps * L;
@@ -148,7 +148,7 @@ template <class T> class correlation {
   /// is.
   const T* make_plane(const T* image, T* scratch) const {
     if (plane_size() == 0) return image;
-    for (index_t row = 0; row < in_blocks() * h_; ++row) {
+    for (index_t row = 0; row < in_groups() * h_; ++row) {
       const T* from = image + row * w_ * L;
       T* to = scratch + (row * width_ + left_) * channels_;
       if (channels_ == L) {
@@ -173,7 +173,7 @@ template <class T> class correlation {
   }
 
  private:
-  index_t groups() const { return sums_ ? outputs_ : blocks(outputs_); }
+  index_t groups() const { return sums_ ? outputs_ : lane_groups(outputs_); }
 
   /// The widest tile that computes the fewest pixels twice: the last tile of a row is moved left to fit.
   static index_t tile_for(index_t count) {
@@ -350,7 +350,7 @@ template <class T> class direct_convolution {
                 g_.out_w(),
                 {detail::forward_axis(g_.out_h(), g_.kernel_h, g_.stride_h, g_.pad_h)},
                 {detail::forward_axis(g_.out_w(), g_.kernel_w, g_.stride_w, g_.pad_w)}};
-    bias_ = host_buffer<T>(out_blocks() * L);
+    bias_ = host_buffer<T>(out_groups() * L);
     if (train) {
       std::vector<detail::correlation_axis> rows, cols;
       for (index_t phase = 0; phase < g_.stride_h; ++phase) {
@@ -360,7 +360,7 @@ template <class T> class direct_convolution {
         cols.push_back(detail::gradient_axis(g_.in_w, g_.kernel_w, g_.stride_w, g_.pad_w, phase));
       }
       backward_ = {g_.out_channels, g_.in_channels, g_.out_h(), g_.out_w(), g_.in_h, g_.in_w, rows, cols};
-      no_bias_ = host_buffer<T>(forward_.in_blocks() * L);
+      no_bias_ = host_buffer<T>(forward_.in_groups() * L);
       const index_t fitting = partial_budget / (partial_size() * static_cast<index_t>(sizeof(T)));
       slots_ = std::min(capacity, std::clamp<index_t>(fitting, 4, 32));
       partial_ = host_buffer<T>(slots_ * partial_size());
@@ -378,13 +378,14 @@ template <class T> class direct_convolution {
   }
 
   /// weights [co][ci][kh][kw], bias [co] or null. Call it after every change of the weights.
-  void set_weights(thread_pool& pool, const T* weights, const T* bias) {
+  void pack_weights(thread_pool& pool, const T* weights, const T* bias) {
     const auto at = [&](index_t o, index_t i, index_t a, index_t b) {
       return weights[((o * g_.in_channels + i) * g_.kernel_h + a) * g_.kernel_w + b];
     };
-    forward_.set_weights(pool, at);
+    forward_.pack_weights(pool, at);
     if (train_) {
-      backward_.set_weights(pool, [&](index_t i, index_t o, index_t a, index_t b) { return at(o, i, a, b); });
+      backward_.pack_weights(pool,
+                             [&](index_t i, index_t o, index_t a, index_t b) { return at(o, i, a, b); });
     }
     for (index_t o = 0; o < g_.out_channels; ++o) bias_.data()[o] = bias ? bias[o] : T(0);
   }
@@ -424,8 +425,8 @@ template <class T> class direct_convolution {
 
   /// dw [co][ci][kh][kw] += and db [co] += (unless null) what backward has summed, which then starts from
   /// zero again.
-  void add_gradients(thread_pool& pool, T* dw, T* db) {
-    require(train_, "direct_convolution::add_gradients", "the object was made for forward passes only");
+  void reduce_gradients(thread_pool& pool, T* dw, T* db) {
+    require(train_, "direct_convolution::reduce_gradients", "the object was made for forward passes only");
     T* total = partial_.data();
     pool.run(
         partial_size() / L,
@@ -437,7 +438,7 @@ template <class T> class direct_convolution {
           }
         },
         64);
-    const index_t taps = g_.taps(), blocks = forward_.in_blocks(), channels = forward_.channels();
+    const index_t taps = g_.taps(), blocks = forward_.in_groups(), channels = forward_.channels();
     pool.run(g_.out_channels, [&](index_t o, int) {
       for (index_t i = 0; i < g_.in_channels; ++i) {
         for (index_t tap = 0; tap < taps; ++tap) {
@@ -462,16 +463,16 @@ template <class T> class direct_convolution {
     return g;
   }
 
-  index_t out_blocks() const { return detail::correlation<T>::blocks(g_.out_channels); }
-  index_t in_size() const { return forward_.in_blocks() * g_.in_h * g_.in_w * L; }
-  index_t out_size() const { return out_blocks() * g_.out_h() * g_.out_w() * L; }
+  index_t out_groups() const { return detail::correlation<T>::lane_groups(g_.out_channels); }
+  index_t in_size() const { return forward_.in_groups() * g_.in_h * g_.in_w * L; }
+  index_t out_size() const { return out_groups() * g_.out_h() * g_.out_w() * L; }
   /// A partial sum of weight gradients: [co / L][ci / channels][kh][kw][channels][L], where the forward pass
   /// adds up lanes [co][ci / L][kh][kw][L]; behind it that of the bias, [co / L][L].
   index_t weight_sums() const {
-    const index_t outputs = forward_.sums() ? g_.out_channels : out_blocks() * forward_.channels();
-    return outputs * forward_.in_blocks() * g_.taps() * L;
+    const index_t outputs = forward_.sums() ? g_.out_channels : out_groups() * forward_.channels();
+    return outputs * forward_.in_groups() * g_.taps() * L;
   }
-  index_t partial_size() const { return weight_sums() + out_blocks() * L; }
+  index_t partial_size() const { return weight_sums() + out_groups() * L; }
   index_t worker_size() const {
     const index_t size = forward_.plane_size() + backward_.plane_size();
     return (size + L - 1) / L * L;
@@ -488,12 +489,12 @@ template <class T> class direct_convolution {
   void accumulate(const T* plane, const T* dy, T* total) const {
     if (forward_.sums()) {
       for (index_t o = 0; o < g_.out_channels; ++o)
-        accumulate_blocks<true>(forward_.in_blocks(), o, plane, dy, total);
+        accumulate_blocks<true>(forward_.in_groups(), o, plane, dy, total);
     } else {
-      for (index_t i = 0; i < forward_.in_blocks(); ++i)
-        accumulate_blocks<false>(out_blocks(), i, plane, dy, total);
+      for (index_t i = 0; i < forward_.in_groups(); ++i)
+        accumulate_blocks<false>(out_groups(), i, plane, dy, total);
     }
-    for (index_t o = 0; o < out_blocks(); ++o) {
+    for (index_t o = 0; o < out_groups(); ++o) {
       const T* from = dy + o * g_.out_h() * g_.out_w() * L;
       T* bias = total + weight_sums() + o * L;
       for (index_t y = 0; y < g_.out_h(); ++y) {
@@ -520,8 +521,8 @@ template <class T> class direct_convolution {
     const index_t channels = forward_.channels(), out_h = g_.out_h(), out_w = g_.out_w();
     const index_t run = Sums ? g_.kernel_w : g_.kernel_w * channels;
     const index_t tiles = (run + max_tile - 1) / max_tile, tile = (run + tiles - 1) / tiles;
-    const index_t stride = (Sums ? 1 : forward_.in_blocks()) * g_.kernel_h * run * L;
-    total += Sums ? (other * forward_.in_blocks() + block) * stride
+    const index_t stride = (Sums ? 1 : forward_.in_groups()) * g_.kernel_h * run * L;
+    total += Sums ? (other * forward_.in_groups() + block) * stride
                   : block * stride + other * g_.kernel_h * run * L;
     plane += (Sums ? block : other) * forward_.plane_block();
     dy += Sums ? other / L * out_h * out_w * L + other % L : block * out_h * out_w * L;

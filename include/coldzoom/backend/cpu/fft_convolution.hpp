@@ -24,8 +24,8 @@ namespace coldzoom::inline COLDZOOM_ISA {
 /// each of x and dy is transformed once for all passes.
 ///
 /// Activations are [image][ceil(C / L)][H * W][L], L = native_lanes<T>: the lanes are channels, and neither
-/// transforms nor products move data between lanes. Spectra are
-/// [half of the images][frequency][image, tile][ceil(C / L)][re x L, im x L].
+/// transforms nor products move data between lanes. Spectra are [half of the images][frequency][image,
+/// tile][ceil(C / L)][re x L, im x L].
 ///
 /// Cost: 3 or 4 real products per frequency and channel pair, that is 2 to 2.6 multiplies per output for a
 /// 28 x 28 picture on one tile, whatever the kernel's size. Results depend neither on the number of threads
@@ -58,23 +58,23 @@ template <class T> class fft_convolution {
     tile_ = best_tile(g);
     down_ = cut(g.in_h, g.kernel_h, tile_);
     across_ = cut(g.in_w, g.kernel_w, tile_);
-    in_blocks_ = blocks(g.in_channels);
-    out_blocks_ = blocks(g.out_channels);
+    in_groups_ = lane_groups(g.in_channels);
+    out_groups_ = lane_groups(g.out_channels);
     half_ = round_up((capacity * tiles() + groups - 1) / groups, rows);
     for (index_t i = 0; i < groups; ++i) {
-      x_[i] = layout(half_, in_blocks_);
-      y_[i] = layout(half_, out_blocks_);
+      x_[i] = layout(half_, in_groups_);
+      y_[i] = layout(half_, out_groups_);
       if (!train) scratch_->inputs[i].reserve(x_[i].size);
       scratch_->outputs[i].reserve(y_[i].size);
     }
-    scratch_->reserve_images(std::max(in_blocks_, out_blocks_) * g.in_h * pitch());
-    weights_ = owned(layout(g.in_channels, out_blocks_));
-    bias_ = host_buffer<T>(out_blocks_ * L);
+    scratch_->reserve_images(std::max(in_groups_, out_groups_) * g.in_h * pitch());
+    weights_ = owned(layout(g.in_channels, out_groups_));
+    bias_ = host_buffer<T>(out_groups_ * L);
     if (!train) return;
     for (spectra& kept : x_.of) kept = owned(kept);  // from forward to backward
-    transposed_ = owned(layout(g.out_channels, in_blocks_));
-    for (spectra& sum : dw_.of) sum = owned(layout(round_up(g.in_channels, rows), out_blocks_));
-    db_ = host_buffer<T>(out_blocks_ * L);
+    transposed_ = owned(layout(g.out_channels, in_groups_));
+    for (spectra& sum : dw_.of) sum = owned(layout(round_up(g.in_channels, rows), out_groups_));
+    db_ = host_buffer<T>(out_groups_ * L);
   }
 
   index_t capacity() const { return capacity_; }
@@ -86,7 +86,7 @@ template <class T> class fft_convolution {
   }
 
   /// Takes over weights [co][ci][kh][kw] and bias [co] (null: no bias).
-  void set_weights(thread_pool& pool, const T* weights, const T* bias) {
+  void pack_weights(thread_pool& pool, const T* weights, const T* bias) {
     const convolution_geometry& g = geometry_;
     std::fill_n(bias_.data(), bias_.size(), T(0));
     if (bias) std::copy_n(bias, g.out_channels, bias_.data());
@@ -164,15 +164,15 @@ template <class T> class fft_convolution {
     with_tile([&](auto fft) { analyse_gradient(fft, image, dy); });
   }
 
-  /// dw [co][ci][kh][kw] += and db [co] += what the backward calls since the last add_gradients accumulated.
+  /// dw [co][ci][kh][kw] += and db [co] += what the backward calls since the last reduce_gradients accumulated.
   /// db may be null.
-  void add_gradients(thread_pool& pool, T* dw, T* db) {
+  void reduce_gradients(thread_pool& pool, T* dw, T* db) {
     if (!accumulated_) return;
     accumulated_ = false;
     const convolution_geometry& g = geometry_;
     with_tile([&](auto fft) {
-      pool.run(g.in_channels * out_blocks_, [&](index_t task, int) {
-        const index_t in = task / out_blocks_, first = task % out_blocks_ * L;
+      pool.run(g.in_channels * out_groups_, [&](index_t task, int) {
+        const index_t in = task / out_groups_, first = task % out_groups_ * L;
         const index_t count = std::min(L, g.out_channels - first);
         T taps[largest_kernel * largest_kernel * L];
         for (index_t f = 0; f < fft.frequencies; ++f) {
@@ -253,7 +253,7 @@ template <class T> class fft_convolution {
   using side = part (cutting::*)(index_t) const;
 
   static constexpr index_t round_up(index_t value, index_t unit) { return (value + unit - 1) / unit * unit; }
-  static constexpr index_t blocks(index_t channels) { return (channels + L - 1) / L; }
+  static constexpr index_t lane_groups(index_t channels) { return (channels + L - 1) / L; }
 
   static cutting cut(index_t extent, index_t kernel, index_t tile) {
     const index_t valid = tile - kernel + 1;
@@ -266,7 +266,8 @@ template <class T> class fft_convolution {
     const index_t count = cut(g.in_h, g.kernel_h, tile).count * cut(g.in_w, g.kernel_w, tile).count;
     const double points = double(tile * tile), log = tile == 8 ? 6 : tile == 16 ? 8 : 10;
     const double products = 3 * (points / 2 + 2) * double(g.in_channels * round_up(g.out_channels, L));
-    const double transforms = 2 * points * log * double((blocks(g.in_channels) + blocks(g.out_channels)) * L);
+    const double transforms =
+        2 * points * log * double((lane_groups(g.in_channels) + lane_groups(g.out_channels)) * L);
     return double(count) * (products + transforms);
   }
 
@@ -355,12 +356,12 @@ template <class T> class fft_convolution {
 
   index_t pitch() const { return geometry_.in_w * L; }
   index_t plane() const { return geometry_.in_h * pitch(); }
-  index_t in_size() const { return in_blocks_ * plane(); }
-  index_t out_size() const { return out_blocks_ * plane(); }
+  index_t in_size() const { return in_groups_ * plane(); }
+  index_t out_size() const { return out_groups_ * plane(); }
 
   template <class Fft> void analyse_input(Fft fft, index_t image, const T* x) {
     const halves to = inputs();
-    for (index_t block = 0; block < in_blocks_; ++block) {
+    for (index_t block = 0; block < in_groups_; ++block) {
       for_tiles(image, &cutting::input, [&](const tile_window& window, index_t first, index_t slot) {
         fft.forward(window, x + block * plane() + first, pitch(), place(to, slot, block), to[0].stride);
       });
@@ -368,7 +369,7 @@ template <class T> class fft_convolution {
   }
   template <class Fft> void analyse_gradient(Fft fft, index_t image, const T* dy) {
     const halves to = outputs();
-    for (index_t block = 0; block < out_blocks_; ++block) {
+    for (index_t block = 0; block < out_groups_; ++block) {
       for_tiles(image, &cutting::output, [&](const tile_window& window, index_t first, index_t slot) {
         fft.forward(window, dy + block * plane() + first, pitch(), place(to, slot, block), to[0].stride);
       });
@@ -377,7 +378,7 @@ template <class T> class fft_convolution {
 
   template <class Fft> void synthesise_output(Fft fft, index_t image, T* y) {
     const halves from = outputs();
-    for (index_t block = 0; block < out_blocks_; ++block) {
+    for (index_t block = 0; block < out_groups_; ++block) {
       const V bias = load<L>(bias_.data() + block * L);
       for_tiles(image, &cutting::output, [&](const tile_window& window, index_t first, index_t slot) {
         fft.template inverse<false>(place(from, slot, block), from[0].stride, window, bias,
@@ -389,7 +390,7 @@ template <class T> class fft_convolution {
   template <class Fft> void synthesise_input(Fft fft, index_t image, T* dx) {
     const bool overlap = tiles() > 1;
     if (overlap) std::fill_n(dx, in_size(), T(0));
-    for (index_t block = 0; block < in_blocks_; ++block) {
+    for (index_t block = 0; block < in_groups_; ++block) {
       for_tiles(image, &cutting::input, [&](const tile_window& window, index_t first, index_t slot) {
         const T* const from = place(x_, slot, block);
         T* const to = dx + block * plane() + first;
@@ -449,7 +450,7 @@ template <class T> class fft_convolution {
   /// dw[ci] += sum over slots k < count of x[k][ci] conj(dy[k]), at frequency f.
   void accumulate_weights(index_t f, index_t count, const spectra& x, const spectra& dy, const spectra& dw) {
     const auto kernel = accumulated_ ? &multiply<true, true> : &multiply<true, false>;
-    const index_t channels = round_up(geometry_.in_channels, rows), calls = out_blocks_ * channels / rows;
+    const index_t channels = round_up(geometry_.in_channels, rows), calls = out_groups_ * channels / rows;
     for (index_t call = 0; call < calls; ++call) {
       const index_t block = call / (channels / rows), in = call % (channels / rows) * rows;
       dw.prefetch_next(f, channels, call, calls);
@@ -460,7 +461,7 @@ template <class T> class fft_convolution {
 
   void accumulate_bias(index_t f, index_t n) {
     const halves dy = outputs();
-    for (index_t block = 0; block < out_blocks_; ++block) {
+    for (index_t block = 0; block < out_groups_; ++block) {
       V sum = accumulated_ ? load<L>(db_.data() + block * L) : zero<T, L>();
       for (index_t g = 0; g < groups; ++g) {
         for (index_t slot = 0; slot < slots(g, n); ++slot) sum += load<L>(dy[g].at(f, slot, block));
@@ -517,7 +518,7 @@ template <class T> class fft_convolution {
   std::shared_ptr<convolution_scratch<T>> scratch_;
   bool accumulated_ = false;  // dw_ and db_ hold something
   index_t in_flight_ = 0;     // images whose spectra the last forward call left in x_
-  index_t tile_ = 0, in_blocks_ = 0, out_blocks_ = 0, half_ = 0;
+  index_t tile_ = 0, in_groups_ = 0, out_groups_ = 0, half_ = 0;
   cutting down_{}, across_{};
   halves x_, y_, dw_;  // y_ without memory, as x_ where nothing is trained: see inputs(), outputs()
   spectra weights_, transposed_;

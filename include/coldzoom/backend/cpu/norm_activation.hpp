@@ -58,12 +58,12 @@ struct norm_activation {
   const T* gamma = nullptr;
   const T* beta = nullptr;
 
-  index_t blocks() const { return (channels + L - 1) / L; }
-  index_t statistics_size() const { return 3 * blocks() * L; }
+  index_t lane_groups() const { return (channels + L - 1) / L; }
+  index_t statistics_size() const { return 3 * lane_groups() * L; }
   /// Elements of gamma, beta and their gradients.
   index_t affine_size() const {
     return Affine == affine_shape::pixels  ? pixels
-           : Affine == affine_shape::image ? blocks() * pixels * L
+           : Affine == affine_shape::image ? lane_groups() * pixels * L
                                            : channels;
   }
 
@@ -84,17 +84,17 @@ struct norm_activation {
   /// gradient of the addend, [blocks][L], unless null.
   void backward_image(const T* x_hat, T* statistics, T* dy, T* dgamma, T* dbeta, T* daddend) const {
     const T* rstd = statistics;
-    T* first = statistics + blocks() * L;  // per channel: sum of g, the gradient of x_hat ...
-    T* second = first + blocks() * L;      // ... and sum of g * x_hat
-    std::fill_n(first, 2 * blocks() * L, T(0));
-    if (daddend) std::fill_n(daddend, blocks() * L, T(0));
+    T* first = statistics + lane_groups() * L;  // per channel: sum of g, the gradient of x_hat ...
+    T* second = first + lane_groups() * L;      // ... and sum of g * x_hat
+    std::fill_n(first, 2 * lane_groups() * L, T(0));
+    if (daddend) std::fill_n(daddend, lane_groups() * L, T(0));
     const typename Activation::template on<T, L> activation;
     // Tiles of L pixels, all blocks of a tile together: a `pixels` affine then sums the channels of a tile
     // once.
     for (index_t p = 0; p < pixels; p += L) {
       const index_t count = std::min(L, pixels - p);
       [[maybe_unused]] vector pixel_gamma[L]{}, pixel_beta[L]{};
-      for (index_t b = 0; b < blocks(); ++b) {
+      for (index_t b = 0; b < lane_groups(); ++b) {
         const integers real = real_lanes(b);
         const channel_affine affine(*this, b);
         vector sum_g = load<L>(first + b * L), sum_gx = load<L>(second + b * L), sum_dy{};
@@ -150,7 +150,7 @@ struct norm_activation {
       std::fill_n(first + c, group, total * scale);
       std::fill_n(second + c, group, total_x * scale);
     }
-    for (index_t b = 0; b < blocks(); ++b) {
+    for (index_t b = 0; b < lane_groups(); ++b) {
       const vector r = load<L>(rstd + b * L), mean_g = load<L>(first + b * L),
                    mean_gx = load<L>(second + b * L);
       for (index_t at = b * pixels * L; at < (b + 1) * pixels * L; at += L) {
@@ -212,9 +212,9 @@ struct norm_activation {
   /// a group are combined (Chan, Golub and LeVeque 1983).
   void measure(const T* z, T* statistics) const {
     T* rstd = statistics;
-    T* mean = statistics + blocks() * L;
+    T* mean = statistics + lane_groups() * L;
     const T count = static_cast<T>(pixels);
-    for (index_t b = 0; b < blocks(); ++b) {
+    for (index_t b = 0; b < lane_groups(); ++b) {
       const T* from = z + b * pixels * L;
       constexpr index_t ways = 4;  // independent sums hide the latency of an addition
       vector total[ways]{};
@@ -250,15 +250,15 @@ struct norm_activation {
       std::fill_n(mean + c, group, centre);
       std::fill_n(rstd + c, group, T(1) / std::sqrt(squares / (static_cast<T>(group) * count) + eps));
     }
-    std::fill(mean + channels, mean + blocks() * L, T(0));
-    std::fill(rstd + channels, rstd + blocks() * L, T(0));
+    std::fill(mean + channels, mean + lane_groups() * L, T(0));
+    std::fill(rstd + channels, rstd + lane_groups() * L, T(0));
   }
 
   template <class Keep>
   COLDZOOM_INLINE void sweep(T* z, const T* statistics, const T* addend, const Keep& keep) const {
     const typename Activation::template on<T, L> activation;
-    for (index_t b = 0; b < blocks(); ++b) {
-      const vector rstd = load<L>(statistics + b * L), mean = load<L>(statistics + (blocks() + b) * L);
+    for (index_t b = 0; b < lane_groups(); ++b) {
+      const vector rstd = load<L>(statistics + b * L), mean = load<L>(statistics + (lane_groups() + b) * L);
       const vector shift = addend ? load<L>(addend + b * L) : vector{};
       const channel_affine affine(*this, b);
       for (index_t p = 0; p < pixels; ++p) {

@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <coldzoom/backend/backend.hpp>
-#include <coldzoom/backend/block/reduction.hpp>
 #include <coldzoom/backend/cuda/cuda_block.cuh>
 #include <coldzoom/backend/cuda/cuda_device.cuh>
 #include <coldzoom/backend/cuda/cuda_products.cuh>
 #include <coldzoom/backend/cuda/cuda_staging.cuh>
-#include <coldzoom/backend/recording.hpp>
+#include <coldzoom/backend/device/reduction.hpp>
+#include <coldzoom/backend/graph_capture.hpp>
 #include <coldzoom/core/error.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -92,11 +92,11 @@ template <std::floating_point Real = float> class cuda_backend {
   }
   /// `from` has been read when this returns.
   template <class T> void upload(const T* from, T* to, index_t size) const {
-    device_->require_no_recording("upload");
+    device_->require_no_capture("upload");
     if (size > 0) state_->staging.upload(from, to, bytes<T>(size));
   }
   template <class T> void download(const T* from, T* to, index_t size) const {
-    device_->require_no_recording("download");
+    device_->require_no_capture("download");
     if (size > 0) state_->staging.download(from, to, bytes<T>(size));
   }
 
@@ -109,11 +109,11 @@ template <std::floating_point Real = float> class cuda_backend {
     detail::check_cuda(cudaGetLastError(), "launching a kernel");
   }
 
-  /// One thread block a block, see backend/block/block.hpp. Throws `error` for a launch that a device would
+  /// One thread block a block, see backend/device/block.hpp. Throws `error` for a launch that a device would
   /// refuse.
   template <class Kernel>
   void for_each_block(index_t count, int threads, index_t shared, const Kernel& kernel) const {
-    blocks::check_launch<Kernel>(threads, shared);
+    device::check_launch<Kernel>(threads, shared);
     if (count <= 0) return;
     require(count <= most_blocks, "for_each_block", [&] {
       return "there are " + std::to_string(count) + " blocks; a launch takes " + std::to_string(most_blocks) +
@@ -128,31 +128,31 @@ template <std::floating_point Real = float> class cuda_backend {
   double sum(const Real* values, index_t count) const { return sum_later(values, count).get(); }
   /// The same without waiting; `get()` of the result waits for this sum.
   cuda_sum sum_later(const Real* values, index_t count) const {
-    device_->require_no_recording("sum");
-    const index_t scratch = blocks::sum_scratch(count);
+    device_->require_no_capture("sum");
+    const index_t scratch = device::sum_scratch(count);
     if (scratch > state_->sum_scratch.size()) state_->sum_scratch = allocate<double>(scratch);
     auto slot = state_->slots->take();
-    blocks::sum_all(*this, values, count, state_->sum_scratch.data(), static_cast<double*>(slot->memory()));
+    device::sum_all(*this, values, count, state_->sum_scratch.data(), static_cast<double*>(slot->memory()));
     slot->mark(stream());
     return {state_->slots, std::move(slot)};
   }
 
-  using recorded = cuda_graph;
+  using graph = cuda_graph;
   /// What `work` asks of this backend, as a graph, without running it. False where `work` throws, as it does
   /// when it waits, allocates, or moves data of the host. It must not free memory either: what is freed while
   /// work is recorded stays taken until the backend ends.
-  template <class Work> cuda_graph record(Work&& work) const {
+  template <class Work> cuda_graph capture(Work&& work) const {
     const cudaStream_t on = stream();
     detail::check_cuda(cudaStreamBeginCapture(on, cudaStreamCaptureModeThreadLocal),
                        "cudaStreamBeginCapture");
-    device_->set_recording(true);
+    device_->set_capturing(true);
     bool whole = true;
     try {
       work();
     } catch (...) {
       whole = false;  // it will run as it is, and throw again if it must
     }
-    device_->set_recording(false);
+    device_->set_capturing(false);
     cudaGraph_t graph = nullptr;
     whole = cudaStreamEndCapture(on, &graph) == cudaSuccess && whole;
     cudaGraphExec_t executable = nullptr;
@@ -176,7 +176,7 @@ template <std::floating_point Real = float> class cuda_backend {
   }
 
   void synchronize() const {
-    device_->require_no_recording("synchronize");
+    device_->require_no_capture("synchronize");
     device_->synchronize();
   }
 
@@ -205,6 +205,6 @@ template <std::floating_point Real = float> class cuda_backend {
 };
 
 static_assert(BlockBackend<cuda_backend<float>> && BlockBackend<cuda_backend<double>>);
-static_assert(SumsLater<cuda_backend<float>> && Records<cuda_backend<float>>);
+static_assert(SumsLater<cuda_backend<float>> && CapturesGraphs<cuda_backend<float>>);
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

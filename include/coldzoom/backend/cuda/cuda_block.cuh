@@ -1,7 +1,7 @@
 /// A CUDA thread block as block kernels see it. For units that nvcc compiles.
 #pragma once
 
-#include <coldzoom/backend/block/block.hpp>
+#include <coldzoom/backend/device/block.hpp>
 #include <utility>
 
 namespace coldzoom::inline COLDZOOM_ISA {

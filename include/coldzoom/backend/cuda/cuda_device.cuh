@@ -99,13 +99,13 @@ class cuda_device {
   void synchronize() const { check_cuda(cudaStreamSynchronize(stream_), "cudaStreamSynchronize"); }
 
   // While work is recorded, nothing may wait for the device, move data of the host or allocate.
-  void set_recording(bool recording) { recording_ = recording; }
-  void require_no_recording(const char* what) const {
-    require(!recording_, "cuda_backend", [&] { return std::string(what) + " while work is recorded"; });
+  void set_capturing(bool recording) { capturing_ = recording; }
+  void require_no_capture(const char* what) const {
+    require(!capturing_, "cuda_backend", [&] { return std::string(what) + " while work is recorded"; });
   }
 
   void* allocate(std::size_t bytes) const {
-    require_no_recording("allocate");
+    require_no_capture("allocate");
     void* memory = nullptr;
     const cudaError_t status = cudaMallocFromPoolAsync(&memory, bytes, pool_, stream());
     if (status != cudaSuccess) {
@@ -129,7 +129,7 @@ class cuda_device {
   }
 
   int ordinal_;
-  bool recording_ = false;
+  bool capturing_ = false;
   cudaMemPool_t pool_ = nullptr;
   cudaStream_t stream_ = nullptr;
 };

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <array>
-#include <coldzoom/backend/block/block.hpp>
-#include <coldzoom/backend/block/reduction.hpp>
 #include <coldzoom/backend/convolution_geometry.hpp>
 #include <coldzoom/backend/cuda/cuda_backend.cuh>
+#include <coldzoom/backend/device/block.hpp>
+#include <coldzoom/backend/device/reduction.hpp>
 #include <concepts>
 #include <cstddef>
 #include <memory>
@@ -52,8 +52,8 @@ template <class Real> struct add_bias {
   Real* y;
 
   COLDZOOM_HD void operator()(index_t i) const {
-    const index_t plane = blocks::quotient(i, pixels);
-    y[i] += bias[plane - blocks::quotient(plane, channels) * channels];
+    const index_t plane = device::quotient(i, pixels);
+    y[i] += bias[plane - device::quotient(plane, channels) * channels];
   }
 };
 
@@ -86,7 +86,7 @@ template <class Real> class cudnn_library {
 
 }  // namespace detail
 
-/// One convolution layer by cuDNN: the members of blocks::convolution. Of the algorithms that give the same
+/// One convolution layer by cuDNN: the members of device::convolution. Of the algorithms that give the same
 /// bits in every run it takes the one that cuDNN's rules (not the clock) put first for `capacity` images, for
 /// any number of images. The bits of an image may depend on the number of images all the same.
 template <class Real> class cudnn_convolution {
@@ -115,7 +115,7 @@ template <class Real> class cudnn_convolution {
   }
 
   /// Both stay where they are until the next call.
-  template <class B> void set_weights(B&, const Real* weights, const Real* bias) {
+  template <class B> void pack_weights(B&, const Real* weights, const Real* bias) {
     weights_ = weights;
     bias_ = bias;
   }
@@ -151,8 +151,8 @@ template <class Real> class cudnn_convolution {
                                        filter_.form.get(), filter_.algorithm, library_->scratch(),
                                        library_->scratch_bytes(), &one, weights_form_.get(), dw),
         "cudnnConvolutionBackwardFilter");
-    blocks::sum_rows(b, images * g_.out_channels, g_.out_h() * g_.out_w(), dy, bias_parts_.data());
-    blocks::add_in_order(b, images, g_.out_channels, bias_parts_.data(), db);
+    device::sum_rows(b, images * g_.out_channels, g_.out_h() * g_.out_w(), dy, bias_parts_.data());
+    device::add_in_order(b, images, g_.out_channels, bias_parts_.data(), db);
   }
 
  private:

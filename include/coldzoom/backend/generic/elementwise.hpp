@@ -6,15 +6,16 @@
 
 namespace coldzoom::inline COLDZOOM_ISA::generic {
 
-/// Images (any strides) into the activation layout; padding lanes become zero.
-/// Index: [n][block][row], all its pixels and lanes.
+/// Images (any strides) into the activation layout; padding lanes become zero. Index: [n][block][row], all
+/// its pixels and lanes.
 template <class In, class Out> struct pack {
   In images;
   Out x;
 
   COLDZOOM_HD void operator()(index_t i) const {
     const index_t row = i % x.dims.h, plane = i / x.dims.h;
-    const index_t n = plane / x.blocks(), first = plane % x.blocks() * Out::lanes, left = x.dims.c - first;
+    const index_t n = plane / x.lane_groups(), first = plane % x.lane_groups() * Out::lanes,
+                  left = x.dims.c - first;
     using real = typename Out::value_type;
     const auto* from = &images(n, first, row, 0);
     real* to = x.data + i * x.dims.w * Out::lanes;
@@ -119,7 +120,7 @@ template <class In, class Out> struct add_per_channel {
   Out y;
 
   COLDZOOM_HD void operator()(index_t i) const {
-    const index_t lane = i % Out::lanes, block = i / (Out::lanes * y.dims.pixels()) % y.blocks();
+    const index_t lane = i % Out::lanes, block = i / (Out::lanes * y.dims.pixels()) % y.lane_groups();
     const index_t n = i / y.image_size(), c = block * Out::lanes + lane;
     if (c < y.dims.c) y.data[i] += e.data[e.offset(n, c, 0)];
   }

@@ -29,8 +29,8 @@ struct normalisation_geometry {
   }
 };
 
-/// x_hat = (x - mean) / sqrt(variance + eps); y = weight * x_hat + bias. Index: [n][group].
-/// Keeps mean and 1 / sqrt(variance + eps) for the backward pass. The variance is biased, as in PyTorch.
+/// x_hat = (x - mean) / sqrt(variance + eps); y = weight * x_hat + bias. Index: [n][group]. Keeps mean and 1
+/// / sqrt(variance + eps) for the backward pass. The variance is biased, as in PyTorch.
 template <class In, class Out, class Real> struct normalise_forward {
   normalisation_geometry g;
   Real eps;

@@ -1,10 +1,10 @@
 /// What layers on a backend of blocks hand to their neighbours: planes of pictures, in memory or as spectra.
 #pragma once
 
-#include <coldzoom/backend/block/block.hpp>
+#include <coldzoom/backend/device/block.hpp>
 #include <coldzoom/backend/image_callback.hpp>
 
-namespace coldzoom::inline COLDZOOM_ISA::blocks {
+namespace coldzoom::inline COLDZOOM_ISA::device {
 
 /// Spectra are arrays of these.
 template <class T> struct alignas(2 * sizeof(T)) complex {
@@ -38,4 +38,4 @@ template <BlockBackend B> struct handed_gradient {
 /// Called once with the number of images.
 template <BlockBackend B> using gradient_callback = image_callback<handed_gradient<B>>;
 
-}  // namespace coldzoom::inline COLDZOOM_ISA::blocks
+}  // namespace coldzoom::inline COLDZOOM_ISA::device

@@ -1,13 +1,13 @@
 /// The convolution of backends of blocks: the cheaper of two algorithms.
 #pragma once
 
-#include <coldzoom/backend/block/direct_convolution.hpp>
-#include <coldzoom/backend/block/fft_convolution.hpp>
-#include <coldzoom/backend/block/reduction.hpp>
+#include <coldzoom/backend/device/direct_convolution.hpp>
+#include <coldzoom/backend/device/fft_convolution.hpp>
+#include <coldzoom/backend/device/reduction.hpp>
 #include <utility>
 #include <variant>
 
-namespace coldzoom::inline COLDZOOM_ISA::blocks {
+namespace coldzoom::inline COLDZOOM_ISA::device {
 
 /// One convolution layer on a backend of blocks: its plans, weights and scratch memory.
 template <BlockBackend B> class convolution {
@@ -28,8 +28,8 @@ template <BlockBackend B> class convolution {
   }
 
   /// Both stay where they are until the next call.
-  void set_weights(B& b, const real* weights, const real* bias) {
-    std::visit([&](auto& c) { c.set_weights(b, weights, bias); }, held_);
+  void pack_weights(B& b, const real* weights, const real* bias) {
+    std::visit([&](auto& c) { c.pack_weights(b, weights, bias); }, held_);
   }
   /// y = convolution(x) + bias, both dense.
   void forward(B& b, index_t images, const real* x, real* y) {
@@ -68,4 +68,4 @@ template <BlockBackend B> class convolution {
   buffer_t<B> bias_parts_;
 };
 
-}  // namespace coldzoom::inline COLDZOOM_ISA::blocks
+}  // namespace coldzoom::inline COLDZOOM_ISA::device

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <algorithm>
-#include <coldzoom/backend/block/block.hpp>
+#include <coldzoom/backend/device/block.hpp>
 #include <coldzoom/backend/generic/elementwise.hpp>
 
-namespace coldzoom::inline COLDZOOM_ISA::blocks {
+namespace coldzoom::inline COLDZOOM_ISA::device {
 
 /// sums[block] = sum of the `size` elements from values + block * size on.
 template <class Real> struct row_sums {
@@ -147,4 +147,4 @@ void add_in_order(B& b, index_t count, index_t size, real_t<B>* parts, real_t<B>
   b.for_each_index(size, generic::add_rows<real_t<B>>{parts, count, leading, to}, count);
 }
 
-}  // namespace coldzoom::inline COLDZOOM_ISA::blocks
+}  // namespace coldzoom::inline COLDZOOM_ISA::device

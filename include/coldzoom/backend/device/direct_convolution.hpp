@@ -2,11 +2,11 @@
 #pragma once
 
 #include <algorithm>
-#include <coldzoom/backend/block/reduction.hpp>
 #include <coldzoom/backend/convolution_geometry.hpp>
+#include <coldzoom/backend/device/reduction.hpp>
 #include <coldzoom/backend/generic/convolution.hpp>
 
-namespace coldzoom::inline COLDZOOM_ISA::blocks {
+namespace coldzoom::inline COLDZOOM_ISA::device {
 
 /// One axis of a correlation, of the forward pass or of the data gradient: output o meets input
 /// (o * stride + tap - pad) / dilate, where that is a whole number inside the picture.
@@ -26,8 +26,8 @@ struct correlation_axis {
 ///
 /// A block makes a tile of tile_h x tile_w pixels of `Outputs` output channels of one image, `Pixels` pixels
 /// a thread. It takes `chunk` input channels at a time: their piece of the picture and their weights go into
-/// shared memory. Every element is summed in the order c, row, column of the kernel.
-/// Block: [n][group of Outputs channels][tile row][tile column].
+/// shared memory. Every element is summed in the order c, row, column of the kernel. Block: [n][group of
+/// Outputs channels][tile row][tile column].
 template <class Real, int Outputs> struct correlate {
   static constexpr int most_threads = usual_threads, pixels_a_thread = 4;
   using weight_pack = pack<Real, Outputs>;
@@ -352,7 +352,7 @@ template <BlockBackend B> class planned_correlation {
 
   /// Whether a block has the memory for it.
   bool fits() const { return fits_; }
-  void set_weights(B& b, const real* weights) {
+  void pack_weights(B& b, const real* weights) {
     weights_of_.from = weights;
     weights_of_.to = weights_.data();
     b.for_each_index(weights_.size(), weights_of_, 8);
@@ -419,11 +419,11 @@ template <BlockBackend B> class direct_convolution {
   }
 
   /// Both stay where they are until the next call.
-  void set_weights(B& b, const real* weights, const real* bias) {
+  void pack_weights(B& b, const real* weights, const real* bias) {
     weights_ = weights;
     bias_ = bias;
-    if (forward_.fits()) forward_.set_weights(b, weights);
-    if (backward_.fits()) backward_.set_weights(b, weights);
+    if (forward_.fits()) forward_.pack_weights(b, weights);
+    if (backward_.fits()) backward_.pack_weights(b, weights);
   }
 
   /// y = convolution(x) + bias, both dense.
@@ -474,4 +474,4 @@ template <BlockBackend B> class direct_convolution {
   buffer_t<B> parts_;
 };
 
-}  // namespace coldzoom::inline COLDZOOM_ISA::blocks
+}  // namespace coldzoom::inline COLDZOOM_ISA::device

@@ -24,12 +24,12 @@ template <SumsLater B> struct pending_sum<B> {
 /// What sum_later gives; double where there is none.
 template <Backend B> using pending_sum_t = typename detail::pending_sum<B>::type;
 
-/// A backend with `b.record(work)` and `b.replay(recorded)`: record calls work() without running what it asks
-/// of `b`, and returns a `B::recorded` that can be replayed, or one that is false where the work cannot be
+/// A backend with `b.capture(work)` and `b.replay(recorded)`: record calls work() without running what it asks
+/// of `b`, and returns a `B::graph` that can be replayed, or one that is false where the work cannot be
 /// recorded, because it waits for results or moves data of the host.
 template <class B>
-concept Records = Backend<B> && requires(B& b, typename B::recorded& recorded, void (&work)()) {
-  { b.record(work) } -> std::same_as<typename B::recorded>;
+concept CapturesGraphs = Backend<B> && requires(B& b, typename B::graph& recorded, void (&work)()) {
+  { b.capture(work) } -> std::same_as<typename B::graph>;
   static_cast<bool>(recorded);
   b.replay(recorded);
 };
@@ -38,16 +38,16 @@ concept Records = Backend<B> && requires(B& b, typename B::recorded& recorded, v
 /// backend records, the first call with a key runs as it is (so that what is made on first use is made), the
 /// second records, and all others replay: one call of the driver in place of one for each kernel. `Key` is
 /// equal for two calls that use the same memory and sizes. Elsewhere every call runs as it is.
-template <Backend B, class Key> class recording {
+template <Backend B, class Key> class graph_capture {
  public:
   template <class Work> void operator()([[maybe_unused]] B& b, [[maybe_unused]] const Key& key, Work&& work) {
-    if constexpr (Records<B>) {
+    if constexpr (CapturesGraphs<B>) {
       if (key_ != key) {
         key_ = key;
         recorded_.reset();
         return work();
       }
-      if (!recorded_) recorded_ = b.record(work);
+      if (!recorded_) recorded_ = b.capture(work);
       if (*recorded_) return b.replay(*recorded_);
     }
     work();
@@ -56,7 +56,7 @@ template <Backend B, class Key> class recording {
  private:
   struct nothing {};
   template <class T> struct recorded_of { using type = nothing; };
-  template <Records T> struct recorded_of<T> { using type = typename T::recorded; };
+  template <CapturesGraphs T> struct recorded_of<T> { using type = typename T::graph; };
 
   std::optional<Key> key_;
   std::optional<typename recorded_of<B>::type> recorded_;

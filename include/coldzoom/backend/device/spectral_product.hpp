@@ -2,9 +2,9 @@
 #pragma once
 
 #include <algorithm>
-#include <coldzoom/backend/block/tile_fft.hpp>
+#include <coldzoom/backend/device/tile_fft.hpp>
 
-namespace coldzoom::inline COLDZOOM_ISA::blocks {
+namespace coldzoom::inline COLDZOOM_ISA::device {
 
 /// Which operand is transposed and conjugated.
 enum class adjoint { none, left, right };
@@ -120,4 +120,4 @@ template <class Real, adjoint Adjoint> struct multiply_spectra {
   }
 };
 
-}  // namespace coldzoom::inline COLDZOOM_ISA::blocks
+}  // namespace coldzoom::inline COLDZOOM_ISA::device

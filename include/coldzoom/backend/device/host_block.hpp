@@ -2,7 +2,7 @@
 #pragma once
 
 #include <algorithm>
-#include <coldzoom/backend/block/block.hpp>
+#include <coldzoom/backend/device/block.hpp>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/core/random.hpp>
 #include <cstddef>
@@ -68,7 +68,7 @@ class host_block {
 
 static_assert(Block<host_block>);
 
-namespace blocks {
+namespace device {
 
 /// kernel(block) for `count` blocks, one after another. A kernel that keeps the rules of `Block` makes the
 /// same bits for every `seed`.
@@ -82,6 +82,6 @@ void run_on_host(index_t count, int threads, index_t shared, const Kernel& kerne
   }
 }
 
-}  // namespace blocks
+}  // namespace device
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

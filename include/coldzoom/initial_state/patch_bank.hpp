@@ -2,8 +2,8 @@
 #pragma once
 
 #include <coldzoom/core/error.hpp>
+#include <coldzoom/initial_state/initial_state.hpp>
 #include <coldzoom/interpolation/interpolation.hpp>
-#include <coldzoom/latent/latent.hpp>
 #include <utility>
 #include <vector>
 

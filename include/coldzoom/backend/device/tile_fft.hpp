@@ -1,10 +1,10 @@
 /// Two-dimensional real Fourier transforms of small tiles, by blocks.
 #pragma once
 
-#include <coldzoom/backend/block/handing.hpp>
+#include <coldzoom/backend/device/handing.hpp>
 #include <coldzoom/backend/twiddles.hpp>
 
-namespace coldzoom::inline COLDZOOM_ISA::blocks {
+namespace coldzoom::inline COLDZOOM_ISA::device {
 
 /// z exp(-2 pi i k / 32) for a k that is known once loops are unrolled.
 template <class T> COLDZOOM_HD constexpr complex<T> rotate(const complex<T>& z, int k) {
@@ -71,8 +71,8 @@ struct tiled_planes {
 /// The steps of a kernel that works on tiles of N x N points, N = 8, 16 or 32: those between memory, the
 /// points in shared memory and their spectra. A real tile has N * N / 2 + 2 frequencies, numbered as those of
 /// the host's tile_fft: columns 1 .. N/2 - 1 of the transform (each N long), then rows 0 .. N/2 of column 0,
-/// then rows 0
-/// .. N/2 of column N/2. Frequency f of tile t of plane (n, c) is element [f][n][t][c] of the spectrum.
+/// then rows 0 .. N/2 of column N/2. Frequency f of tile t of plane (n, c) is element [f][n][t][c] of the
+/// spectrum.
 ///
 /// A block takes one tile of some channels. A thread transforms two rows as one complex row, in place, and
 /// then a column; the two real columns, 0 and N/2, are one complex column too. Block: [n][tile][channels].
@@ -257,4 +257,4 @@ template <class Real, int N> struct tile_block {
   }
 };
 
-}  // namespace coldzoom::inline COLDZOOM_ISA::blocks
+}  // namespace coldzoom::inline COLDZOOM_ISA::device

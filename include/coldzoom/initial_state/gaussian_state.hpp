@@ -1,7 +1,7 @@
 /// Latents of noise: where denoising diffusion starts.
 #pragma once
 
-#include <coldzoom/latent/latent.hpp>
+#include <coldzoom/initial_state/initial_state.hpp>
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
@@ -27,7 +27,7 @@ template <class Out> struct draw_gaussian_quads {
 
 /// Independent standard normals: D(x, T) of a NoiseSchedule whose signal has died away. `R` is the range of
 /// the images that the samples become; the latent itself is not bound by it.
-template <ValueRange R> struct gaussian_latent {
+template <ValueRange R> struct gaussian_state {
   using range = R;
 
   template <Backend B>

@@ -1,13 +1,13 @@
 /// What every latent policy must obey, for the tests of authors of latents.
 #pragma once
 
-#include <coldzoom/latent/latent.hpp>
+#include <coldzoom/initial_state/initial_state.hpp>
 #include <coldzoom/testing/transfer.hpp>
 
 namespace coldzoom::inline COLDZOOM_ISA::testing {
 
 /// What a latent promises beside the laws that bind all.
-struct latent_promises {
+struct initial_state_promises {
   bool within_range = true;  // every value lies in [low, high] of its range
 };
 
@@ -16,10 +16,11 @@ struct latent_promises {
 /// and on all of `others`, backends of the same type with other numbers of threads; other keys give other
 /// samples; values within the range, as promised.
 template <class L, Backend B, std::same_as<B>... Others>
-  requires Latent<L, B>
-void latent_laws(const L& latent, latent_promises promises, shape dims, B& b, Others&... others) {
+  requires InitialState<L, B>
+void initial_state_laws(const L& latent, initial_state_promises promises, shape dims, B& b,
+                        Others&... others) {
   using range = typename L::range;
-  const char* const where = "latent_laws";
+  const char* const where = "initial_state_laws";
   require(dims.n >= 2 && dims.image() > 0, where,
           [&] { return "the shape is " + to_string(dims) + "; it needs at least two images"; });
   const auto draw = [&](B& on, shape d, key_sequence keys, float before) {
@@ -28,7 +29,7 @@ void latent_laws(const L& latent, latent_promises promises, shape dims, B& b, Ot
     latent.draw(on, keys, image_batch<range, float, space>(tensor_view<float, space>(memory.data(), d)));
     return to_host<float>(on, memory.data(), d.size());
   };
-  const key_sequence keys{7, stream::latent, 100};
+  const key_sequence keys{7, stream::initial_state, 100};
   const std::vector<float> batch = draw(b, dims, keys, 0);
   require_finite(where, batch);
   // Another content of the memory before: what is not written shows.
@@ -45,7 +46,7 @@ void latent_laws(const L& latent, latent_promises promises, shape dims, B& b, Ot
                       [] { return std::string("another backend object gives another result"); });
   };
   (compare(others), ...);
-  require(draw(b, dims, {8, stream::latent, 100}, 0) != batch, where,
+  require(draw(b, dims, {8, stream::initial_state, 100}, 0) != batch, where,
           "another seed gives the same samples; it must not");
   if (!promises.within_range) return;
   for (const float value : batch) {

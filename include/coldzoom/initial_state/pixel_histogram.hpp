@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <coldzoom/core/error.hpp>
-#include <coldzoom/latent/latent.hpp>
+#include <coldzoom/initial_state/initial_state.hpp>
 #include <cstdint>
 
 namespace coldzoom::inline COLDZOOM_ISA {

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cmath>
-#include <coldzoom/backend/block/reduction.hpp>
+#include <coldzoom/backend/device/reduction.hpp>
 #include <coldzoom/backend/generic/normalisation.hpp>
 
-namespace coldzoom::inline COLDZOOM_ISA::blocks {
+namespace coldzoom::inline COLDZOOM_ISA::device {
 
 /// y = f(weight * x_hat + bias) + addend, x_hat as in generic::normalise_forward; y may be x. Keeps mean and
 /// 1 / sqrt(variance + eps). Block: [n][group].
@@ -211,4 +211,4 @@ void normalise_back(B& b, const generic::normalisation_geometry& g, index_t imag
   add_in_order(b, parts, 2 * size, scratch, gradients);
 }
 
-}  // namespace coldzoom::inline COLDZOOM_ISA::blocks
+}  // namespace coldzoom::inline COLDZOOM_ISA::device

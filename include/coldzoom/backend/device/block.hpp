@@ -21,9 +21,9 @@ struct archetype_phase {
 /// - `index()`: which block this is; `threads()`: how many threads each has;
 /// - `for_each_thread(phase)`: phase(thread) for every thread, then a barrier;
 /// - `shared<T>(count)`: the next `count` elements of the shared memory, aligned to 16 bytes; what they hold
-/// at first is anything;
+///   at first is anything;
 /// - `local<T>()`: one value T a thread, `values[thread]` inside a phase, zero at first and kept from phase
-/// to phase (in registers);
+///   to phase (in registers);
 /// - `read(p)`: what lies at p in shared memory, for use between phases; with a barrier.
 ///
 /// Within a phase no thread may read what another one writes. Between phases a kernel does the same in every
@@ -54,7 +54,7 @@ concept BlockBackend = Backend<B> && B::lanes == 1 && requires(B& b, index_t cou
   b.for_each_block(count, 32, count, detail::archetype_block_kernel{});
 };
 
-namespace blocks {
+namespace device {
 
 /// Threads of a block where nothing speaks for another number.
 inline constexpr int usual_threads = 256;
@@ -123,6 +123,6 @@ template <class T, Block K, class Value> COLDZOOM_HD T sum(K& block, T* shared, 
   return block.read(shared);
 }
 
-}  // namespace blocks
+}  // namespace device
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

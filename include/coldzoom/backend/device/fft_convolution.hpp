@@ -2,12 +2,12 @@
 #pragma once
 
 #include <algorithm>
-#include <coldzoom/backend/block/plane_sweep.hpp>
-#include <coldzoom/backend/block/spectral_product.hpp>
 #include <coldzoom/backend/convolution_geometry.hpp>
+#include <coldzoom/backend/device/plane_sweep.hpp>
+#include <coldzoom/backend/device/spectral_product.hpp>
 #include <limits>
 
-namespace coldzoom::inline COLDZOOM_ISA::blocks {
+namespace coldzoom::inline COLDZOOM_ISA::device {
 
 /// "Same" convolution of stride 1 as a product of spectra (Mathieu, Henaff, LeCun 2014, "Fast training of
 /// convolutional networks through FFTs"), as the host's fft_convolution does it. The kernels are correlated,
@@ -58,7 +58,7 @@ template <BlockBackend B> class fft_convolution {
   }
 
   /// Takes the weights over. `bias` stays where it is until the next call.
-  void set_weights(B& b, const real* weights, const real* bias) {
+  void pack_weights(B& b, const real* weights, const real* bias) {
     bias_ = bias;
     analyse(b, kernels_, g_.in_channels, weights, weights_);
   }
@@ -170,4 +170,4 @@ template <BlockBackend B> class fft_convolution {
   spectrum inputs_, outputs_, weights_, dw_;
 };
 
-}  // namespace coldzoom::inline COLDZOOM_ISA::blocks
+}  // namespace coldzoom::inline COLDZOOM_ISA::device

@@ -1,7 +1,7 @@
 // A backend of the host that records work and sums later, as a device does.
 #pragma once
 
-#include <coldzoom/backend/recording.hpp>
+#include <coldzoom/backend/graph_capture.hpp>
 #include <coldzoom/testing/block_backend.hpp>
 #include <functional>
 #include <memory>
@@ -9,18 +9,18 @@
 
 /// Recorded kernels are kept as closures: they see memory as it is when they are replayed, and nothing of the
 /// host. Copies share the counts.
-class recording_backend : public coldzoom::testing::block_backend<float> {
+class capturing_backend : public coldzoom::testing::block_backend<float> {
   using base = coldzoom::testing::block_backend<float>;
   using index_t = coldzoom::index_t;
 
  public:
   struct counts {
-    int recordings = 0, replays = 0;
+    int captures = 0, replays = 0;
     int pending = 0;  // most sums at once that nobody has fetched
   };
   const counts& count() const { return state_->count; }
 
-  struct recorded {
+  struct graph {
     std::vector<std::function<void()>> kernels;
     explicit operator bool() const { return !kernels.empty(); }
   };
@@ -71,8 +71,8 @@ class recording_backend : public coldzoom::testing::block_backend<float> {
     return {sum(values, count), state_->pending};
   }
 
-  template <class Work> recorded record(Work&& work) const {
-    recorded made;
+  template <class Work> graph capture(Work&& work) const {
+    graph made;
     state_->to = &made.kernels;
     try {
       work();
@@ -80,10 +80,10 @@ class recording_backend : public coldzoom::testing::block_backend<float> {
       made.kernels.clear();
     }
     state_->to = nullptr;
-    state_->count.recordings += made ? 1 : 0;
+    state_->count.captures += made ? 1 : 0;
     return made;
   }
-  void replay(const recorded& work) const {
+  void replay(const graph& work) const {
     ++state_->count.replays;
     for (const auto& kernel : work.kernels) kernel();
   }
@@ -102,7 +102,7 @@ class recording_backend : public coldzoom::testing::block_backend<float> {
     }
   }
   void forbid(const char* what) const {
-    coldzoom::require(!state_->to, "recording_backend",
+    coldzoom::require(!state_->to, "capturing_backend",
                       [&] { return std::string(what) + " while recorded"; });
   }
 

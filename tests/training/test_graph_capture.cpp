@@ -15,14 +15,14 @@
 #include <coldzoom/training/classifier_trainer.hpp>
 #include <coldzoom/training/trainer.hpp>
 
-#include "common/recording_backend.hpp"
+#include "common/capturing_backend.hpp"
 
 namespace cz = coldzoom;
 using cz::index_t;
 using plain = cz::testing::block_backend<float>;
 
-static_assert(cz::Records<recording_backend> && cz::SumsLater<recording_backend>);
-static_assert(!cz::Records<plain> && !cz::SumsLater<plain>);
+static_assert(cz::CapturesGraphs<capturing_backend> && cz::SumsLater<capturing_backend>);
+static_assert(!cz::CapturesGraphs<plain> && !cz::SumsLater<plain>);
 
 namespace {
 
@@ -102,33 +102,33 @@ template <class B> outcome run_classifier(B& b) {
 
 BOOST_AUTO_TEST_CASE(training_and_sampling_have_the_same_bits) {
   plain b;
-  recording_backend recorded;
+  capturing_backend recorded;
   const outcome wanted = run(b), found = run(recorded);
   BOOST_TEST((found == wanted));
   BOOST_TEST(wanted.reported == (std::vector<index_t>{1, 2, 3, 4, 5, 1, 2, 3, 4, 5}));
   // Of ten updates the first runs as it is. Sampling may find its memory at another place the second time.
-  BOOST_TEST(recorded.count().recordings >= 2);
+  BOOST_TEST(recorded.count().captures >= 2);
   BOOST_TEST(recorded.count().replays >= 9 + 4);
   BOOST_TEST(recorded.count().pending == 2);  // a batch is under way while the loss of the last one is read
 }
 
 BOOST_AUTO_TEST_CASE(training_a_classifier_has_the_same_bits) {
   plain b;
-  recording_backend recorded;
+  capturing_backend recorded;
   const outcome wanted = run_classifier(b), found = run_classifier(recorded);
   BOOST_TEST((found == wanted));
   BOOST_TEST(wanted.reported == (std::vector<index_t>{1, 2, 3, 4, 5, 1, 2, 3, 4, 5}));
   BOOST_TEST(wanted.losses.front() > wanted.losses.back());
-  BOOST_TEST(recorded.count().recordings == 1);
+  BOOST_TEST(recorded.count().captures == 1);
   BOOST_TEST(recorded.count().replays == 9);  // of ten updates the first runs as it is
   BOOST_TEST(recorded.count().pending == 4);  // loss and accuracy of two batches
 }
 
 BOOST_AUTO_TEST_CASE(work_runs_then_is_recorded_then_replayed) {
-  recording_backend b;
+  capturing_backend b;
   auto memory = b.allocate<float>(1);
   float* const at = memory.data();
-  cz::recording<recording_backend, int> step;
+  cz::graph_capture<capturing_backend, int> step;
   int calls = 0;
   const auto work = [&] {
     ++calls;
@@ -145,9 +145,9 @@ BOOST_AUTO_TEST_CASE(work_runs_then_is_recorded_then_replayed) {
 }
 
 BOOST_AUTO_TEST_CASE(work_that_cannot_be_recorded_runs_as_it_is) {
-  recording_backend b;
+  capturing_backend b;
   auto memory = b.allocate<float>(1);
-  cz::recording<recording_backend, int> step;
+  cz::graph_capture<capturing_backend, int> step;
   const float one = 1;
   double total = 0;
   for (int i = 0; i < 4; ++i) {
@@ -157,13 +157,13 @@ BOOST_AUTO_TEST_CASE(work_that_cannot_be_recorded_runs_as_it_is) {
     });
   }
   BOOST_TEST(total == 4);
-  BOOST_TEST(b.count().recordings == 0);
+  BOOST_TEST(b.count().captures == 0);
   BOOST_TEST(b.count().replays == 0);
 }
 
 BOOST_AUTO_TEST_CASE(backends_that_do_not_record_run_everything) {
   plain b;
-  cz::recording<plain, int> step;
+  cz::graph_capture<plain, int> step;
   int calls = 0;
   for (int i = 0; i < 4; ++i) step(b, 1, [&] { ++calls; });
   BOOST_TEST(calls == 4);

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cmath>
-#include <coldzoom/backend/block/handing.hpp>
-#include <coldzoom/backend/block/tile_fft.hpp>
+#include <coldzoom/backend/device/handing.hpp>
+#include <coldzoom/backend/device/tile_fft.hpp>
 #include <type_traits>
 
-namespace coldzoom::inline COLDZOOM_ISA::blocks {
+namespace coldzoom::inline COLDZOOM_ISA::device {
 
 /// One sweep: `to` = work(`from`). Points outside the planes are what `work` leaves there; a spectrum to go
 /// to wants zeros. Block: see tile_block.
@@ -209,4 +209,4 @@ template <class Function, class Real> struct normalise_planes_back {
   }
 };
 
-}  // namespace coldzoom::inline COLDZOOM_ISA::blocks
+}  // namespace coldzoom::inline COLDZOOM_ISA::device

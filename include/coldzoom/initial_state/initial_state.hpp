@@ -10,7 +10,7 @@ namespace coldzoom::inline COLDZOOM_ISA {
 /// l.draw(b, keys, out) fills out[i] with a fully degraded image drawn from keys[i] alone, so that sample i
 /// is the same in every batch. `range` is its value range.
 template <class L, class B>
-concept Latent = Backend<B> && ValueRange<typename L::range> &&
+concept InitialState = Backend<B> && ValueRange<typename L::range> &&
     requires(const L l, B& b, key_sequence keys,
              image_batch<typename L::range, float, typename B::space> out) {
   l.draw(b, keys, out);

@@ -2,11 +2,11 @@
 #include <boost/test/unit_test.hpp>
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
 #include <coldzoom/degradation/zoom.hpp>
+#include <coldzoom/initial_state/gaussian_state.hpp>
+#include <coldzoom/initial_state/patch_bank.hpp>
+#include <coldzoom/initial_state/pixel_histogram.hpp>
 #include <coldzoom/interpolation/bilinear.hpp>
 #include <coldzoom/interpolation/nearest.hpp>
-#include <coldzoom/latent/gaussian.hpp>
-#include <coldzoom/latent/patch_bank.hpp>
-#include <coldzoom/latent/pixel_histogram.hpp>
 #include <limits>
 
 #include "common/errors.hpp"
@@ -20,10 +20,11 @@ using cz::index_t;
 
 namespace {
 
-static_assert(cz::Latent<cz::gaussian_latent<cz::unit>, backend>);
-static_assert(cz::Latent<histogram, backend> && cz::Latent<bank, backend> && !cz::Latent<int, backend>);
+static_assert(cz::InitialState<cz::gaussian_state<cz::unit>, backend>);
+static_assert(cz::InitialState<histogram, backend> && cz::InitialState<bank, backend> &&
+              !cz::InitialState<int, backend>);
 
-constexpr cz::key_sequence keys{5, cz::stream::latent, 1000};
+constexpr cz::key_sequence keys{5, cz::stream::initial_state, 1000};
 
 template <class L> host_images draw(const L& latent, cz::shape dims, int threads = 2) {
   backend b(threads);
@@ -202,7 +203,7 @@ BOOST_AUTO_TEST_CASE(patch_errors) {
 }
 
 BOOST_AUTO_TEST_CASE(gaussian) {
-  const cz::gaussian_latent<cz::centred> latent;
+  const cz::gaussian_state<cz::centred> latent;
   check_bits(latent, {23, 3, 9, 5});  // 135 values an image, no multiple of four
   const cz::shape dims{200, 2, 11, 7};
   const host_images drawn = draw(latent, dims);
