@@ -13,7 +13,7 @@ INCLUDE = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file
 # `interop` stand above everything and nothing includes them.
 LAYERS = [
     {"core"},
-    {"backend", "schedule", "interpolation", "data", "io"},
+    {"backend", "schedule", "interpolation", "prediction", "data", "io"},
     {"degradation", "initial_state", "nn", "metrics"},
     {"optim", "sampling"},
     {"training"},

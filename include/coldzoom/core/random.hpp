@@ -18,6 +18,9 @@ enum class stream : std::uint32_t {
   initial_state = 7,
   sampling = 8,
   augmentation = 9,
+  input_noise = 10,
+  label_dropout = 11,
+  self_conditioning = 12,
   user = 1024,  // streams of one's own start here
 };
 

@@ -1,6 +1,7 @@
 /// Images that live on a backend, gathered into batches, and the order in which an epoch reads them.
 #pragma once
 
+#include <algorithm>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/core/random.hpp>
 #include <coldzoom/core/range.hpp>
@@ -14,11 +15,11 @@ namespace coldzoom::inline COLDZOOM_ISA {
 namespace detail {
 
 /// out[n] = images[order[n]], bytes turned into range R. Index: element of out, which is dense.
-template <ValueRange R, class Stored> struct gather_images {
+template <ValueRange R, class Stored, class Out = float> struct gather_images {
   const Stored* images;
   const std::int32_t* order;
   index_t image_size;
-  float* out;
+  Out* out;
 
   COLDZOOM_HD void operator()(index_t i) const {
     const Stored value = images[order[i / image_size] * image_size + i % image_size];
@@ -64,6 +65,38 @@ template <class B, ValueRange R, class Stored = std::uint8_t> class dataset {
   index_t size() const { return dims_.n; }
   shape dims() const { return dims_; }
 
+  /// Gives each image a class, 0 .. classes - 1; `classes` = 0 takes the largest label and 1. Throws `error` unless there
+  /// is one label an image, each below `classes`.
+  template <class Label> void set_labels(B& b, const std::vector<Label>& labels, index_t classes = 0) {
+    require(static_cast<index_t>(labels.size()) == dims_.n, "dataset", [&] {
+      return "there are " + std::to_string(labels.size()) + " labels for " + std::to_string(dims_.n) + " images";
+    });
+    const std::vector<std::int32_t> numbers(labels.begin(), labels.end());
+    const auto [least, most] = std::minmax_element(numbers.begin(), numbers.end());
+    classes_ = classes > 0 ? classes : index_t{*most} + 1;
+    require(*least >= 0 && *most < classes_, "dataset", [&] {
+      return "found label " + std::to_string(*least < 0 ? *least : *most) + ", wanted 0 to " +
+             std::to_string(classes_ - 1);
+    });
+    labels_ = b.template allocate<std::int32_t>(dims_.n);
+    b.upload(numbers.data(), labels_.data(), dims_.n);
+  }
+  /// Number of classes, 0 where there are no labels.
+  index_t classes() const { return classes_; }
+
+  /// Gives each image a picture to condition on: dense N x K x H x W floats in host memory, for condition_input.
+  void set_conditions(B& b, shape dims, const float* pixels) {
+    require(dims.n == dims_.n && dims.h == dims_.h && dims.w == dims_.w && dims.c > 0, "dataset", [&] {
+      return "the conditions are " + to_string(dims) + ", the images " + to_string(dims_) +
+             "; they must agree in all but the channels";
+    });
+    condition_channels_ = dims.c;
+    conditions_ = b.template allocate<float>(dims.size());
+    b.upload(pixels, conditions_.data(), dims.size());
+  }
+  /// Channels of the conditions, 0 where there are none.
+  index_t condition_channels() const { return condition_channels_; }
+
   /// out[n] = image order[n]; `order` in the backend's memory, out dense.
   void gather(B& b, vector_view<const std::int32_t, typename B::space> order,
               image_batch<R, float, typename B::space> out) const {
@@ -72,9 +105,24 @@ template <class B, ValueRange R, class Stored = std::uint8_t> class dataset {
                      2);
   }
 
+  /// out[n] = label of image order[n]; only where there are labels.
+  void gather_labels(B& b, vector_view<const std::int32_t, typename B::space> order, std::int32_t* out) const {
+    using kernel = detail::gather_images<R, std::int32_t, std::int32_t>;
+    b.for_each_index(order.size, kernel{labels_.data(), order.data, 1, out}, 2);
+  }
+  /// out[n] = condition of image order[n], dense; only where there are conditions.
+  void gather_conditions(B& b, vector_view<const std::int32_t, typename B::space> order, float* out) const {
+    const index_t image = condition_channels_ * dims_.pixels();
+    using kernel = detail::gather_images<R, float>;
+    b.for_each_index(order.size * image, kernel{conditions_.data(), order.data, image, out}, 2);
+  }
+
  private:
   shape dims_;
+  index_t classes_ = 0, condition_channels_ = 0;
   typename B::template buffer<Stored> images_;
+  typename B::template buffer<std::int32_t> labels_;
+  typename B::template buffer<float> conditions_;
 };
 
 /// 0 .. count - 1 as they lie.

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cmath>
-#include <coldzoom/degradation/degradation.hpp>
+#include <coldzoom/degradation/additive.hpp>
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
@@ -45,6 +45,11 @@ template <class Degradation, class In, class Levels, class Out> struct add_noise
 /// trained on it without storing it. Cost of a batch: about 45 ns an element; draw_noise and add_noise
 /// together, to the same result but for a rounding, take 25.
 struct gaussian_noise {
+  static constexpr bool variance_preserving = true;  // signal^2 + noise^2 = 1, as in a NoiseSchedule
+
+  COLDZOOM_HD static coldzoom::amplitudes amplitudes(float level) {
+    return {static_cast<double>(signal(level)), static_cast<double>(level)};
+  }
   COLDZOOM_HD static float signal(float level) { return std::sqrt((1 - level) * (1 + level)); }
   COLDZOOM_HD float noise(const sample_key& key, index_t element) const {
     return random_normal(key, static_cast<std::uint64_t>(element));
@@ -71,6 +76,6 @@ struct gaussian_noise {
   }
 };
 
-static_assert(PixelDegradation<gaussian_noise>);
+static_assert(PixelDegradation<gaussian_noise> && UniformlyAdditive<gaussian_noise>);
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

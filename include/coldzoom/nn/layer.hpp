@@ -22,9 +22,13 @@ enum class pass { predict, train };
 template <Backend B> struct side_inputs {
   vector_view<const real_t<B>, typename B::space> time;      // t / T in [0, 1]
   vector_view<const std::int32_t, typename B::space> label;  // class index
+  const_activation<B> embedding;      // n x E x 1 x 1, of `embedded`, for the layers in it
+  activation<B> embedding_gradient;   // in the backward pass: readers of the embedding add to it
 
   side_inputs images(index_t first, index_t count) const {
     side_inputs part;
+    if (embedding.data) part.embedding = embedding.images(first, count);
+    if (embedding_gradient.data) part.embedding_gradient = embedding_gradient.images(first, count);
     if (time.data) part.time = time.slice(first, count);
     if (label.data) part.label = label.slice(first, count);
     return part;
@@ -171,6 +175,15 @@ struct plain_layer {
   template <Backend B, class Workspace> void pack_weights(B&, const real_t<B>*, Workspace&) const {}
   template <Backend B, class Workspace> void reduce_gradients(B&, real_t<B>*, Workspace&) const {}
 };
+
+/// The number of parameters of a layer: the sum of what it describes.
+template <class L> index_t parameter_count(const L& layer) {
+  parameter_list list;
+  layer.describe(list, "");
+  index_t total = 0;
+  for (const parameter_info& p : list) total += p.size();
+  return total;
+}
 
 /// Initial values of all parameters of `network`, in storage order: PyTorch's defaults, drawn from `seed`.
 template <class Network> std::vector<float> initial_parameters(const Network& network, std::uint64_t seed) {

@@ -26,17 +26,11 @@ template <class Out, class Real> struct sinusoidal_features {
 
 }  // namespace detail
 
-/// u -> [sin(u w), cos(u w) - 1] -> linear, GELU, ..., linear -> one number per channel.
-/// Frequencies w = [0, 2 pi 1.5^0, ..., 2 pi 1.5^(F - 2)], computed in double and rounded to float.
-struct time_condition {
-  using network = sequence<linear, gelu, linear, gelu, linear, gelu, linear>;
-  index_t frequencies = 16;
-  network mlp;
-
-  explicit time_condition(index_t channels, index_t frequency_count = 16, index_t width = 128)
-      : frequencies(frequency_count),
-        mlp(linear{2 * frequency_count, width}, gelu{}, linear{width, width}, gelu{}, linear{width, width},
-            gelu{}, linear{width, channels}) {}
+/// u -> [sin(u w), cos(u w) - 1] -> `Mlp`, one row an image. Frequencies w = [0, 2 pi 1.5^0, ..., 2 pi 1.5^(F - 2)],
+/// computed in double and rounded to float.
+template <class Mlp> struct time_network {
+  index_t frequencies;
+  Mlp mlp;  // from 2 * frequencies numbers
 
   std::vector<float> frequency_table() const {
     std::vector<float> table{0.0f};
@@ -51,7 +45,7 @@ struct time_condition {
   template <Backend B> struct workspace {
     buffer_t<B> table;
     activation_buffer<B> features;
-    typename network::workspace<B> mlp;
+    typename Mlp::template workspace<B> mlp;
   };
   template <Backend B> workspace<B> make_workspace(B& b, index_t capacity, pass mode) const {
     const shape in{capacity, 2 * frequencies, 1, 1};
@@ -87,6 +81,15 @@ struct time_condition {
   template <Backend B> void reduce_gradients(B& b, real_t<B>* gradients, workspace<B>& ws) const {
     mlp.reduce_gradients(b, gradients, ws.mlp);
   }
+};
+
+/// time_network with linear, GELU, ..., linear of the given width: the condition of the original's first block, one number
+/// a channel.
+struct time_condition : time_network<sequence<linear, gelu, linear, gelu, linear, gelu, linear>> {
+  explicit time_condition(index_t channels, index_t frequency_count = 16, index_t width = 128)
+      : time_network{frequency_count,
+                     sequence(linear{2 * frequency_count, width}, gelu{}, linear{width, width}, gelu{},
+                              linear{width, width}, gelu{}, linear{width, channels})} {}
 };
 
 /// For blocks that read nothing beside their input.

@@ -1,36 +1,75 @@
-/// The deterministic sampler of denoising diffusion.
+/// The deterministic sampler of added noise.
 #pragma once
 
 #include <coldzoom/sampling/denoising.hpp>
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// z <- signal(next) x0_hat + sqrt(noise(next)^2 - sigma^2) e + sigma n, and x0_hat itself in the last step
-/// (Song, Meng, Ermon 2021, equation 12), with x0_hat = (z - noise(t) e) / signal(t), e from the network and
-/// n fresh noise. Good with few calls.
+namespace detail {
+
+/// straight_step for each element, and x0_hat itself in the last turn.
+template <class From, class To> struct straight_weights {
+  From from;
+  To to;
+  bool last;
+
+  COLDZOOM_HD denoising_weights operator()(index_t element) const {
+    return last ? denoising_weights{} : straight_step(from(element), to(element));
+  }
+};
+
+}  // namespace detail
+
+/// z <- signal(next) x0_hat + sqrt(noise(next)^2 - sigma^2) e + sigma n, and x0_hat itself in the last step (Song, Meng,
+/// Ermon 2021, equation 12), e the noise that leads from x0_hat to z, n fresh noise. Good with few calls. With sigma = 0
+/// it needs nothing but amplitudes, so it undoes any additive degradation, fields among them, and is Euler's method for
+/// flow matching.
 struct ddim_sampler {
   static constexpr const char* name = "ddim";
+  static constexpr bool takes_estimates = true;
 
-  /// Clips x0_hat to the range of the images in every step; e is then what leads from it to z.
+  /// Clips x0_hat to the range of the images in every step.
   bool clip = true;
-  /// sigma in parts of that of ancestral sampling, 0 to 1: 0 for a map from latent to sample without noise.
+  /// sigma in parts of that of ancestral sampling, 0 to 1: 0 for a map from initial state to sample without noise.
   double eta = 0;
 
-  /// As ddpm_sampler. Throws `error` for eta out of range.
-  template <Backend B, class Predict, class S, ValueRange R, class Observer = no_observer>
-  void operator()(B& b, Predict& predict, const gaussian_noise&, const S& schedule, int calls,
-                  key_sequence keys, image_batch<R, float, typename B::space> z,
+  template <Backend B> struct state {
+    template <class F> void for_each_buffer(F&&) {}
+  };
+  template <Backend B> state<B> make_state(B&, shape) const { return {}; }
+
+  /// As ddpm_sampler, with any schedule where eta is 0. Throws `error` for eta out of range, and for eta above 0 with a
+  /// schedule that is no NoiseSchedule.
+  template <Backend B, class M, class D, class S, class Z, class Observer = no_observer>
+  void operator()(B& b, M& model, const D& degradation, const S& schedule, int calls, key_sequence keys, const Z& z,
                   Observer&& observer = {}) const {
-    require(eta >= 0 && eta <= 1, "ddim_sampler",
-            [&] { return "eta is " + std::to_string(eta) + "; it must be 0 to 1"; });
-    detail::denoise<B>(b, predict, schedule, calls, clip, keys, z, observer, [&](int t, int next) {
-      if (next == 0) return detail::denoising_weights{0, 1, 0};
-      const double ratio = schedule.signal(t) / schedule.signal(next), beta = 1 - ratio * ratio;
-      const double noise = schedule.noise(t), after = schedule.noise(next);
-      const double sigma = eta * after / noise * std::sqrt(beta);
-      const double keep = std::sqrt(after * after - sigma * sigma) / noise;
-      return detail::denoising_weights{keep, schedule.signal(next) - keep * schedule.signal(t), sigma};
-    });
+    if constexpr (detail::check_additive<D>()) {
+      require(eta >= 0 && eta <= 1, "ddim_sampler",
+              [&] { return "eta is " + std::to_string(eta) + "; it must be 0 to 1"; });
+      require(eta == 0 || NoiseSchedule<S>, "ddim_sampler", [&] {
+        return "eta is " + std::to_string(eta) +
+               "; without a schedule of variance-preserving noise, such as ddpm_schedule, it must be 0";
+      });
+      detail::sample(*this, b, model, degradation, schedule, calls, keys, z, observer);
+    }
+  }
+
+  template <Backend B, class Turn, class Estimate, class Batch>
+  void advance(B& b, state<B>&, const Turn& turn, const Estimate& estimate, const Batch& z) const {
+    if constexpr (NoiseSchedule<std::remove_cvref_t<decltype(turn.schedule)>>) {
+      if (eta > 0 && turn.next > 0) {
+        const auto& s = turn.schedule;
+        const double ratio = s.signal(turn.t) / s.signal(turn.next), beta = 1 - ratio * ratio;
+        const double noise = s.noise(turn.t), after = s.noise(turn.next);
+        const double sigma = eta * after / noise * std::sqrt(beta);
+        const double keep = std::sqrt(after * after - sigma * sigma) / noise;
+        const detail::uniform_weights weights{{keep, s.signal(turn.next) - keep * s.signal(turn.t), sigma, 0}};
+        return detail::denoise(b, turn, estimate, z, weights, sigma > 0);
+      }
+    }
+    const auto to = detail::amplitudes_at(turn.degradation, turn.schedule, turn.next, z.dims.with_n(1));
+    using weights = detail::straight_weights<std::remove_const_t<decltype(estimate.amplitude)>, decltype(to)>;
+    detail::denoise(b, turn, estimate, z, weights{estimate.amplitude, to, turn.next == 0}, false);
   }
 };
 

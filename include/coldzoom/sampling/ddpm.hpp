@@ -5,31 +5,41 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// z <- (z - beta / noise(t) e) / sqrt(1 - beta) + sqrt(beta) n, e from the network, n fresh noise except in
-/// the last step (Ho, Jain, Abbeel 2020, algorithm 2, sigma^2 = beta). With fewer calls than steps, beta = 1
-/// - (signal(t) / signal(next t))^2, the variance between the steps taken (Nichol and Dhariwal 2021, equation
-///   19); with all of them it is the schedule's.
+/// z <- (z - beta / noise(t) e) / sqrt(1 - beta) + sqrt(beta) n, e the noise that the model finds in z, n fresh noise
+/// except in the last step (Ho, Jain, Abbeel 2020, algorithm 2, sigma^2 = beta). With fewer calls than steps, beta = 1 -
+/// (signal(t) / signal(next t))^2, the variance between the steps taken (Nichol and Dhariwal 2021, equation 19); with
+/// all of them it is the schedule's. Clipping x0_hat (equation 7 of Ho et al.) is needed where beta comes close to 1: it
+/// divides what is wrong in e by sqrt(1 - beta).
 struct ddpm_sampler {
   static constexpr const char* name = "ddpm";
+  static constexpr bool takes_estimates = true;
 
-  /// Clips x0_hat to the range of the images in every step, by the same formula written with x0_hat (Ho et
-  /// al. 2020, equation 7). Needed where beta comes close to 1: it divides what is wrong in e by sqrt(1 -
-  /// beta).
+  /// Clips x0_hat to the range of the images in every step.
   bool clip = true;
 
-  /// `z` holds noise and becomes the samples; `keys` name the fresh noise. `predict` answers with the noise
-  /// in z. `calls` network calls. Samples depend on z and the key of their place alone.
-  template <Backend B, class Predict, class S, ValueRange R, class Observer = no_observer>
-  void operator()(B& b, Predict& predict, const gaussian_noise&, const S& schedule, int calls,
-                  key_sequence keys, image_batch<R, float, typename B::space> z,
+  template <Backend B> struct state {
+    template <class F> void for_each_buffer(F&&) {}
+  };
+  template <Backend B> state<B> make_state(B&, shape) const { return {}; }
+
+  /// `z` holds noise and becomes the samples; `keys` name the fresh noise. The degradation is additive, the schedule a
+  /// NoiseSchedule. `calls` calls of the model. Samples depend on z and the key of their place alone.
+  template <Backend B, class M, class D, class S, class Z, class Observer = no_observer>
+  void operator()(B& b, M& model, const D& degradation, const S& schedule, int calls, key_sequence keys, const Z& z,
                   Observer&& observer = {}) const {
-    detail::denoise<B>(b, predict, schedule, calls, clip, keys, z, observer, [&](int t, int next) {
-      const double ratio = schedule.signal(t) / schedule.signal(next), beta = 1 - ratio * ratio;
-      const double noise = schedule.noise(t), before = schedule.noise(next);
-      return detail::denoising_weights{ratio * before * before / (noise * noise),
-                                       schedule.signal(next) * beta / (noise * noise),
-                                       next > 0 ? std::sqrt(beta) : 0};
-    });
+    if constexpr (detail::check_additive<D>() && detail::check_noise_schedule<S>()) {
+      detail::sample(*this, b, model, degradation, schedule, calls, keys, z, observer);
+    }
+  }
+
+  template <Backend B, class Turn, class Estimate, class Batch>
+  void advance(B& b, state<B>&, const Turn& turn, const Estimate& estimate, const Batch& z) const {
+    const double ratio = turn.schedule.signal(turn.t) / turn.schedule.signal(turn.next), beta = 1 - ratio * ratio;
+    const double noise = turn.schedule.noise(turn.t), before = turn.schedule.noise(turn.next);
+    const detail::uniform_weights weights{{ratio * before * before / (noise * noise),
+                                           turn.schedule.signal(turn.next) * beta / (noise * noise),
+                                           turn.next > 0 ? std::sqrt(beta) : 0, 0}};
+    detail::denoise(b, turn, estimate, z, weights, weights.value.spread > 0);
   }
 };
 

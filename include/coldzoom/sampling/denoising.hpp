@@ -1,4 +1,4 @@
-/// What the samplers of denoising diffusion share: the walk with a network that predicts the noise.
+/// What the samplers of added noise share: one step of any of them.
 #pragma once
 
 #include <cmath>
@@ -10,7 +10,15 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 namespace detail {
 
-/// Explains what is missing where `S` is no schedule for these samplers.
+/// Explains what is missing where these samplers cannot undo `D` with schedule `S`.
+template <class D> consteval bool check_additive() {
+  constexpr bool additive = Additive<D>;
+  static_assert(additive,
+                "coldzoom: this sampler undoes added noise: give it a degradation with `amplitudes(level)` and "
+                "`noise(key, element)`, such as gaussian_noise, or take naive_sampler or tacos_sampler; see "
+                "docs/concepts/sampler.md");
+  return additive;
+}
 template <class S> consteval bool check_noise_schedule() {
   constexpr bool noise = NoiseSchedule<S>;
   static_assert(noise,
@@ -19,85 +27,69 @@ template <class S> consteval bool check_noise_schedule() {
   return noise;
 }
 
-/// x0_hat = (z - noise e) / signal, clipped to [low, high]. In double: where little signal is left, float
-/// would lose what the next step has to cancel.
-struct clean_estimate {
-  double signal, noise, low, high;
-
-  COLDZOOM_HD double operator()(float z, float e) const {
-    const double x0 = (static_cast<double>(z) - noise * static_cast<double>(e)) / signal;
-    return x0 < low ? low : x0 > high ? high : x0;
-  }
-};
-
-/// Index: element.
-struct estimate_clean {
-  clean_estimate estimate;
-  const float* z;
-  const float* e;
-  float* x0_hat;
-
-  COLDZOOM_HD void operator()(index_t i) const { x0_hat[i] = static_cast<float>(estimate(z[i], e[i])); }
-};
-
-/// One step of every such sampler: z <- keep z + add x0_hat + spread (fresh noise).
+/// One step of every such sampler: z <- keep z + add x + spread (fresh noise), x = x0_hat + extrapolate (x0_hat -
+/// x0_hat of the turn before).
 struct denoising_weights {
-  double keep, add, spread;
+  double keep = 0, add = 1, spread = 0, extrapolate = 0;
 };
+
+/// The weights that lead from amplitudes `a` to `next` along the straight line through x0_hat and the noise in z; where
+/// there is no noise in z, z stays what it is.
+COLDZOOM_HD inline denoising_weights straight_step(const amplitudes& a, const amplitudes& next) {
+  const double keep = a.noise > 0 ? next.noise / a.noise : 1;
+  return {keep, next.signal - keep * a.signal};
+}
 
 /// Four elements of one image. Index: [n][quarter of an image, rounded up].
-struct take_denoising_step {
-  clean_estimate estimate;
-  denoising_weights weights;
+template <class Estimate, class Weights> struct take_denoising_step {
+  Estimate estimate;
+  Weights weights;  // weights(element)
+  bool fresh;       // whether any of them spreads
   key_sequence keys;
   index_t first_block, image, quads;
-  const float* e;
+  const float* y;
   float* z;
+  float* before;  // x0_hat of the turn before, which becomes that of this one; or null
 
   COLDZOOM_HD void operator()(index_t i) const {
     const index_t n = i / quads, quad = i % quads, first = n * image + 4 * quad;
-    const four_normals fresh = weights.spread > 0
-                                   ? random_normals(keys[n], static_cast<std::uint32_t>(first_block + quad))
-                                   : four_normals{};
+    const four_normals noise =
+        fresh ? random_normals(keys[n], static_cast<std::uint32_t>(first_block + quad)) : four_normals{};
     for (index_t j = 0; j < 4 && 4 * quad + j < image; ++j) {
-      const float before = z[first + j];
-      z[first + j] = static_cast<float>(weights.keep * static_cast<double>(before) +
-                                        weights.add * estimate(before, e[first + j]) +
-                                        weights.spread * static_cast<double>(fresh.value[j]));
+      const index_t at = first + j;
+      const denoising_weights w = weights(4 * quad + j);
+      const double x0_hat = estimate(4 * quad + j, z[at], y[at]);
+      double x = x0_hat;
+      if (before) {
+        if (w.extrapolate != 0) x += w.extrapolate * (x0_hat - static_cast<double>(before[at]));
+        before[at] = static_cast<float>(x0_hat);
+      }
+      z[at] = static_cast<float>(w.keep * static_cast<double>(z[at]) + w.add * x +
+                                 w.spread * static_cast<double>(noise.value[j]));
     }
   }
 };
 
-/// predict(z, t / T, e), x0_hat from it, observer(t, z, x0_hat), then the step that weights_of(t, next)
-/// names. The noise of step t is elements t * image .. of the sample's key (the image rounded up to a
+/// The same weights for every element.
+struct uniform_weights {
+  denoising_weights value;
+  COLDZOOM_HD denoising_weights operator()(index_t) const { return value; }
+};
+
+/// The step of all images. The noise of step t is elements t * image .. of the sample's key (the image rounded up to a
 /// multiple of 4).
-template <class B, class Predict, class S, ValueRange R, class Observer, class Weights>
-void denoise(B& b, Predict& predict, const S& schedule, int calls, bool clip, key_sequence keys,
-             image_batch<R, float, typename B::space> z, Observer& observer, Weights&& weights_of) {
-  if constexpr (check_sampling<Predict, S, B>() && check_noise_schedule<S>()) {
-    using batch = image_batch<R, float, typename B::space>;
-    constexpr double infinity = std::numeric_limits<double>::infinity();
-    const double low = clip ? static_cast<double>(R::low) : -infinity;
-    const double high = clip ? static_cast<double>(R::high) : infinity;
-    const index_t size = z.dims.size(), image = z.dims.image(), quads = (image + 3) / 4;
-    require(quads < (index_t{1} << 32) / (schedule.steps() + 1), "denoise", [&] {
-      return "there are " + std::to_string(schedule.steps()) + " steps of " + std::to_string(image) +
-             " values each; a key has 2^34 random numbers";
-    });
-    auto memory = b.template allocate<float>(size), noise_memory = b.template allocate<float>(size);
-    const batch x0_hat(tensor_view<float, typename B::space>(memory.data(), z.dims));
-    const image_tensor<B> e(noise_memory.data(), z.dims);
-    for_each_step(schedule, calls, [&](int t, int next, float time) {
-      predict(const_image_tensor<B>(z), time, e);
-      const clean_estimate estimate{schedule.signal(t), schedule.noise(t), low, high};
-      b.for_each_index(size, estimate_clean{estimate, z.data, e.data, x0_hat.data}, 4);
-      observer(t, z, x0_hat);
-      b.for_each_index(
-          z.dims.n * quads,
-          take_denoising_step{estimate, weights_of(t, next), keys, t * quads, image, quads, e.data, z.data},
-          120);
-    });
-  }
+template <class B, class Turn, class Estimate, class Batch, class Weights>
+void denoise(B& b, const Turn& turn, const Estimate& estimate, const Batch& z, const Weights& weights, bool fresh,
+             float* before = nullptr) {
+  const index_t image = z.dims.image(), quads = (image + 3) / 4;
+  require(quads < (index_t{1} << 32) / (turn.schedule.steps() + 1), "denoise", [&] {
+    return "there are " + std::to_string(turn.schedule.steps()) + " steps of " + std::to_string(image) +
+           " values each; a key has 2^34 random numbers";
+  });
+  b.for_each_index(z.dims.n * quads,
+                   take_denoising_step<Estimate, Weights>{estimate, weights, fresh, turn.keys, turn.t * quads, image,
+                                                          quads, turn.y.data, z.data, before},
+                   120);
 }
 
 }  // namespace detail

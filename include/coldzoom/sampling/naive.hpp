@@ -5,25 +5,32 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// z <- D(x0_hat(z, t), next t), down to x0_hat itself (Bansal et al. 2022, algorithm 1). The default for
-/// degradations that move the picture, such as zoom.
+/// z <- D(x0_hat(z, t), next t), down to x0_hat itself (Bansal et al. 2022, algorithm 1). The default for degradations
+/// that move the picture, such as zoom.
 struct naive_sampler {
   static constexpr const char* name = "naive";
+  static constexpr bool takes_estimates = false;  // x0_hat is all that it needs
 
-  /// `z` holds D(x, T) and becomes the samples. `keys` name the randomness of the degradation. `calls`
-  /// network calls.
-  template <Backend B, class Predict, class D, class S, ValueRange R, class Observer = no_observer>
-  void operator()(B& b, Predict& predict, const D& degradation, const S& schedule, int calls,
-                  key_sequence keys, image_batch<R, float, typename B::space> z,
+  template <Backend B> struct state {
+    template <class F> void for_each_buffer(F&&) {}
+  };
+  template <Backend B> state<B> make_state(B&, shape) const { return {}; }
+
+  /// `z` holds D(x, T) and becomes the samples. `keys` name the randomness of the degradation: those that made z.
+  /// `calls` calls of the model.
+  template <Backend B, class M, class D, class S, class Z, class Observer = no_observer>
+  void operator()(B& b, M& model, const D& degradation, const S& schedule, int calls, key_sequence keys, const Z& z,
                   Observer&& observer = {}) const {
-    using const_batch = image_batch<R, const float, typename B::space>;
-    detail::walk<B>(b, predict, schedule, calls, z, observer, [&](int, int next, const auto& x0_hat) {
-      if (next == 0) {
-        b.copy(x0_hat.data, z.data, z.dims.size());
-      } else {
-        detail::degrade_to(b, degradation, schedule, next, keys, const_batch(x0_hat), z);
-      }
-    });
+    detail::sample(*this, b, model, degradation, schedule, calls, keys, z, observer);
+  }
+
+  template <Backend B, class Turn, class Batch>
+  void advance(B& b, state<B>&, const Turn& turn, const Batch& z) const {
+    if (turn.next == 0) {
+      b.copy(turn.x0_hat.data, z.data, z.dims.size());
+    } else {
+      detail::degrade_to(b, turn.degradation, turn.schedule, turn.next, turn.keys, turn.levels, turn.x0_hat, z);
+    }
   }
 };
 

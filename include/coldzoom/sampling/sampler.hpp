@@ -1,40 +1,25 @@
-/// What samplers share: the steps they take and who may watch.
+/// What samplers share: the steps that they take, the loop around them, and who may watch.
 #pragma once
 
+#include <cmath>
 #include <coldzoom/backend/generic/elementwise.hpp>
 #include <coldzoom/core/error.hpp>
-#include <coldzoom/degradation/degradation.hpp>
+#include <coldzoom/degradation/additive.hpp>
+#include <coldzoom/prediction/model_concept.hpp>
 #include <coldzoom/schedule/schedule.hpp>
+#include <utility>
 #include <vector>
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// The network as a sampler sees it: predict(x_t, t / T, x0_hat) for a batch of images. The samplers of
-/// denoising diffusion, ddpm_sampler and ddim_sampler, want one that answers with the noise in x_t instead.
-template <class P, class B>
-concept Reconstruction = requires(P& predict, tensor_view<const float, typename B::space> x, float time,
-                                  tensor_view<float, typename B::space> out) {
-  predict(x, time, out);
-};
-
-/// Explains what is missing where `P` is no network for a sampler on backend `B`, or `S` no schedule.
-template <class P, class S, class B> consteval bool check_sampling() {
-  constexpr bool callable = Reconstruction<P, B>;
-  static_assert(
-      callable,
-      "coldzoom: give the sampler a network that is callable as predict(x_t, time, x0_hat), such as a "
-      "predictor or an any_network; see docs/concepts/sampler.md");
-  return check_schedule<S>() && callable;
-}
-
-/// For samplers that nobody watches. An observer is called as observer(t, state, x0_hat) after the network
-/// has looked at the state of step t.
+/// For samplers that nobody watches. An observer is called as observer(t, state, x0_hat) after the model has looked at
+/// the state of step t.
 struct no_observer {
-  template <class State> void operator()(int, State, State) const {}
+  template <class State, class Image> void operator()(int, const State&, const Image&) const {}
 };
 
-/// The steps T = first > ... > last >= 1 of a sampler with `calls` network calls, evenly spread over a
-/// schedule of `steps`; every step where calls = steps. Throws `error` unless 1 <= calls <= steps.
+/// The steps T = first > ... > last >= 1 of a sampler with `calls` calls of the model, evenly spread over a schedule of
+/// `steps`; every step where calls = steps. Throws `error` unless 1 <= calls <= steps.
 inline std::vector<int> sampling_steps(int steps, int calls) {
   require(calls >= 1 && calls <= steps, "sampling_steps", [&] {
     return "the number of sampling steps is " + std::to_string(calls) + "; it must be 1 to " +
@@ -50,42 +35,209 @@ inline std::vector<int> sampling_steps(int steps, int calls) {
 
 namespace detail {
 
-/// step(t, next, t / T) for every step of sampling_steps and the one after it, 0 after the last. The time is
-/// that of the training schedule.
-template <class S, class Step> void for_each_step(const S& schedule, int calls, Step&& step) {
-  const std::vector<int> steps = sampling_steps(schedule.steps(), calls);
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    step(steps[i], i + 1 < steps.size() ? steps[i + 1] : 0,
-         static_cast<float>(steps[i]) / static_cast<float>(schedule.steps()));
+template <class Z, class B>
+concept ranged_batch = requires {
+  requires ValueRange<typename Z::range>;
+  requires std::convertible_to<Z, image_batch<typename Z::range, float, typename B::space>>;
+};
+
+/// Explains what is missing where these do not make a sampling loop.
+template <class M, class D, class S, class Z, class B> consteval bool check_sampling() {
+  constexpr bool model = Model<M, B>;
+  static_assert(model,
+                "coldzoom: give the sampler a model that is callable as predict(x_t, step, y) and says by its type "
+                "`prediction` what it answers with: a coldzoom::model, an any_model, or predicting<predict_x0>(f) of "
+                "your own f; see docs/concepts/sampler.md");
+  constexpr bool batch = ranged_batch<Z, B>;
+  static_assert(batch,
+                "coldzoom: give the sampler z as an image_batch<range, float, space>: a plain view does not say "
+                "between which values its pixels lie; see docs/concepts/sampler.md");
+  constexpr bool schedule = check_schedule<S>();
+  if constexpr (model) {
+    constexpr bool converts = !M::prediction::needs_amplitudes || Additive<D>;
+    static_assert(converts,
+                  "coldzoom: this model answers with noise, velocity or flow, which becomes an image only where x_t = "
+                  "signal x0 + noise e: use a degradation with `amplitudes(level)`, such as gaussian_noise, or a "
+                  "model that answers with predict_x0; see docs/concepts/prediction.md");
+    return batch && schedule && converts;
   }
+  return false;
 }
 
-/// The walk of both cold samplers: x0_hat from the network at each step t, then `advance(t, next, x0_hat)`; a
-/// step 0 ends it with x0_hat itself.
-template <class B, class Predict, class S, ValueRange R, class Observer, class Advance>
-void walk(B& b, Predict& predict, const S& schedule, int calls, image_batch<R, float, typename B::space> z,
-          Observer& observer, Advance&& advance) {
-  if constexpr (check_sampling<Predict, S, B>()) {
-    using batch = image_batch<R, float, typename B::space>;
-    auto memory = b.template allocate<float>(z.dims.size());
-    const batch x0_hat(tensor_view<float, typename B::space>(memory.data(), z.dims));
-    for_each_step(schedule, calls, [&](int t, int next, float time) {
-      // In exactly the types of the concept: a template that deduces them is a network too.
-      predict(const_image_tensor<B>(z), time, image_tensor<B>(x0_hat));
-      observer(t, z, x0_hat);
-      advance(t, next, x0_hat);
-    });
+/// x0_hat from the answer y to z, within [low, high]. In double: where little signal is left, float would lose what the
+/// next step has to cancel.
+template <class P, class Amplitudes> struct clean_estimate {
+  Amplitudes amplitude;  // amplitude(element)
+  double low, high;
+
+  COLDZOOM_HD double operator()(index_t element, float z, float y) const {
+    const double x0 = P::x0(static_cast<double>(z), static_cast<double>(y), amplitude(element));
+    return x0 < low ? low : x0 > high ? high : x0;
   }
+};
+
+/// The estimate of a sampler, clipped to the range R where it has a member `clip` that is true.
+template <class P, ValueRange R, class Sampler, class Amplitudes>
+clean_estimate<P, Amplitudes> estimate_of(const Sampler& sampler, const Amplitudes& amplitude) {
+  bool clip = false;
+  if constexpr (requires { sampler.clip; }) clip = sampler.clip;
+  return {amplitude, clip ? static_cast<double>(R::low) : -HUGE_VAL,
+          clip ? static_cast<double>(R::high) : HUGE_VAL};
 }
 
-/// D(x0, t) with one level for the whole batch.
+/// Index: element.
+template <class Estimate> struct estimate_clean {
+  Estimate estimate;
+  index_t image;
+  const float* z;
+  const float* y;
+  float* x0_hat;
+
+  COLDZOOM_HD void operator()(index_t i) const {
+    x0_hat[i] = static_cast<float>(estimate(i % image, z[i], y[i]));
+  }
+};
+
+/// D(x0, t) with one level for the whole batch, which `levels` has room for.
 template <class B, class D, class S, ValueRange R>
-void degrade_to(B& b, const D& d, const S& schedule, int t, key_sequence keys,
+void degrade_to(B& b, const D& d, const S& schedule, int t, key_sequence keys, float* levels,
                 image_batch<R, const float, typename B::space> x0,
                 image_batch<R, float, typename B::space> out) {
-  auto memory = b.template allocate<float>(x0.dims.n);
-  b.for_each_index(x0.dims.n, generic::fill<float>{schedule.level(t), memory.data()});
-  degrade(b, d, x0, const_levels<B>{memory.data(), x0.dims.n}, keys, out);
+  b.for_each_index(x0.dims.n, generic::fill<float>{schedule.level(t), levels});
+  degrade(b, d, x0, const_levels<B>{levels, x0.dims.n}, keys, out);
+}
+
+}  // namespace detail
+
+/// One turn of a sampling loop, as the sampler sees it: the model has answered with y to z at step t, x0_hat is the
+/// clean image that the answer stands for, and z is to become the state of step `next`, which is 0 in the last turn.
+template <class B, class P, class D, class S, ValueRange R> struct sampling_turn {
+  using prediction = P;
+  using range = R;
+
+  const D& degradation;
+  const S& schedule;
+  int before, t, next;  // `before` is the step of the turn before, 0 in the first
+  key_sequence keys;
+  const_image_tensor<B> y;
+  image_batch<R, const float, typename B::space> x0_hat;
+  float* levels;  // room for one level an image
+};
+
+/// A sampler at work: it holds what lives from one call of the model to the next, so that a long restoration can be
+/// watched, stopped and continued. `z` holds D(x, T) and becomes the samples; it, the model, the degradation and the
+/// schedule must live as long as the loop. Sample n depends on z[n] and keys[n] alone.
+template <class Sampler, class B, class M, class D, class S, ValueRange R> class sampling_loop {
+  using space = typename B::space;
+  using P = typename M::prediction;
+
+ public:
+  /// Throws `error` unless 1 <= calls <= T, and where the model's answer stands for no image at T, because no signal
+  /// is left there.
+  sampling_loop(const Sampler& sampler, B& b, M& model, const D& degradation, const S& schedule, int calls,
+                key_sequence keys, image_batch<R, float, space> z)
+      : sampler_(sampler),
+        b_(&b),
+        model_(&model),
+        degradation_(&degradation),
+        schedule_(&schedule),
+        keys_(keys),
+        z_(z),
+        steps_(sampling_steps(schedule.steps(), calls)),
+        state_(sampler.template make_state<B>(b, z.dims)),
+        y_(b.template allocate<float>(keeps_answer ? z.dims.size() : 0)),
+        x0_hat_(b.template allocate<float>(z.dims.size())),
+        levels_(b.template allocate<float>(z.dims.n)) {
+    if constexpr (P::needs_amplitudes && !FieldAdditive<D>) {
+      const auto a = detail::amplitudes_at(degradation, schedule, steps_.front(), z.dims.with_n(1))(0);
+      require(std::isfinite(P::x0(1, 1, a)), "sampling_loop", [&] {
+        return "no signal is left at step " + std::to_string(steps_.front()) + ", so a prediction of " +
+               std::string(P::name) +
+               " says nothing of the image; use predict_velocity, predict_flow or predict_x0, or a schedule that "
+               "leaves some";
+      });
+    }
+  }
+
+  int calls() const { return static_cast<int>(steps_.size()); }
+  /// Calls of the model so far.
+  int done() const { return done_; }
+  /// What the sampler keeps between turns. With z, it is all that a loop needs to continue after `done` calls.
+  auto& state() { return state_; }
+  void resume(int done) {
+    require(done >= 0 && done <= calls(), "sampling_loop", [&] {
+      return "cannot resume after " + std::to_string(done) + " of " + std::to_string(calls()) + " calls";
+    });
+    done_ = done;
+  }
+
+  /// One call of the model and one step of the sampler. Returns false, and does nothing, after the last.
+  template <class Observer = no_observer> bool step(Observer&& observer = {}) {
+    if (done_ == calls()) return false;
+    const auto at = [&](int i) { return i >= 0 && i < calls() ? steps_[static_cast<std::size_t>(i)] : 0; };
+    const int t = at(done_);
+    const image_tensor<B> x0_hat(x0_hat_.data(), z_.dims);
+    const image_tensor<B> y = keeps_answer ? image_tensor<B>(y_.data(), z_.dims) : x0_hat;
+    const sampling_step asked{t, static_cast<float>(t) / static_cast<float>(schedule_->steps()),
+                              schedule_->level(t), keys_};
+    // In exactly the types of the concept: a template that deduces them is a model too.
+    (*model_)(const_image_tensor<B>(z_), asked, image_tensor<B>(y));
+    const auto amplitude = detail::amplitudes_at(*degradation_, *schedule_, t, z_.dims.with_n(1));
+    const auto estimate = detail::estimate_of<P, R>(sampler_, amplitude);
+    if constexpr (keeps_answer) {
+      b_->for_each_index(z_.dims.size(), detail::estimate_clean<std::remove_const_t<decltype(estimate)>>{
+                                             estimate, z_.dims.image(), z_.data, y.data, x0_hat.data},
+                         4);
+    }
+    observer(t, z_, image_batch<R, float, space>(x0_hat));
+    const sampling_turn<B, P, D, S, R> turn{*degradation_,
+                                            *schedule_,
+                                            at(done_ - 1),
+                                            t,
+                                            at(done_ + 1),
+                                            keys_,
+                                            y,
+                                            image_batch<R, const float, space>(const_image_tensor<B>(x0_hat)),
+                                            levels_.data()};
+    if constexpr (Sampler::takes_estimates) {
+      sampler_.advance(*b_, state_, turn, estimate, z_);
+    } else {
+      sampler_.advance(*b_, state_, turn, z_);
+    }
+    ++done_;
+    return true;
+  }
+
+ private:
+  // Where the answer is x0_hat as it is, one memory serves both.
+  static constexpr bool keeps_answer = P::needs_amplitudes || Sampler::takes_estimates;
+
+  Sampler sampler_;
+  B* b_;
+  M* model_;
+  const D* degradation_;
+  const S* schedule_;
+  key_sequence keys_;
+  image_batch<R, float, space> z_;
+  std::vector<int> steps_;
+  int done_ = 0;
+  typename Sampler::template state<B> state_;
+  typename B::template buffer<float> y_, x0_hat_, levels_;
+};
+
+namespace detail {
+
+/// The whole loop.
+template <class Sampler, class B, class M, class D, class S, class Z, class Observer>
+void sample(const Sampler& sampler, B& b, M& model, const D& degradation, const S& schedule, int calls,
+            key_sequence keys, const Z& z, Observer& observer) {
+  if constexpr (check_sampling<M, D, S, Z, B>()) {
+    using R = typename Z::range;
+    sampling_loop<Sampler, B, M, D, S, R> loop(sampler, b, model, degradation, schedule, calls, keys,
+                                               image_batch<R, float, typename B::space>(z));
+    while (loop.step(observer)) {
+    }
+  }
 }
 
 }  // namespace detail

@@ -18,29 +18,39 @@ struct add_difference {
 
 }  // namespace detail
 
-/// z <- z - D(x0_hat, t) + D(x0_hat, next t): transformation-agnostic cold sampling (Bansal et al. 2022,
-/// algorithm 2). It cancels the errors of the reconstruction to first order where the degradation leaves the
-/// picture in place; for zoom it keeps the residual at fixed pixels while the picture moves, and is worse
-/// than `naive_sampler`.
+/// z <- z - D(x0_hat, t) + D(x0_hat, next t): transformation-agnostic cold sampling (Bansal et al. 2022, algorithm 2).
+/// It cancels the errors of the reconstruction to first order where the degradation leaves the picture in place; for
+/// zoom it keeps the residual at fixed pixels while the picture moves, and is worse than `naive_sampler`.
 struct tacos_sampler {
   static constexpr const char* name = "tacos";
+  static constexpr bool takes_estimates = false;  // x0_hat is all that it needs
 
-  /// As naive_sampler; the last step too adds D(x0_hat, 0) - D(x0_hat, t) to z.
-  template <Backend B, class Predict, class D, class S, ValueRange R, class Observer = no_observer>
-  void operator()(B& b, Predict& predict, const D& degradation, const S& schedule, int calls,
-                  key_sequence keys, image_batch<R, float, typename B::space> z,
+  template <Backend B> struct state {
+    typename B::template buffer<float> from, to;  // scratch: nothing in them lives from turn to turn
+    template <class F> void for_each_buffer(F&&) {}
+  };
+  template <Backend B> state<B> make_state(B& b, shape z) const {
+    return {b.template allocate<float>(z.size()), b.template allocate<float>(z.size())};
+  }
+
+  /// As naive_sampler; the last step too adds D(x0_hat, 0) - D(x0_hat, t) to z. A random degradation must be given the
+  /// keys that made z, for otherwise D(x0_hat, t) cancels nothing.
+  template <Backend B, class M, class D, class S, class Z, class Observer = no_observer>
+  void operator()(B& b, M& model, const D& degradation, const S& schedule, int calls, key_sequence keys, const Z& z,
                   Observer&& observer = {}) const {
-    using batch = image_batch<R, float, typename B::space>;
-    using const_batch = image_batch<R, const float, typename B::space>;
-    const index_t size = z.dims.size();
-    auto from_memory = b.template allocate<float>(size), to_memory = b.template allocate<float>(size);
-    const batch from(tensor_view<float, typename B::space>(from_memory.data(), z.dims));
-    const batch to(tensor_view<float, typename B::space>(to_memory.data(), z.dims));
-    detail::walk<B>(b, predict, schedule, calls, z, observer, [&](int t, int next, const auto& x0_hat) {
-      detail::degrade_to(b, degradation, schedule, t, keys, const_batch(x0_hat), from);
-      detail::degrade_to(b, degradation, schedule, next, keys, const_batch(x0_hat), to);
-      b.for_each_index(size, detail::add_difference{from.data, to.data, z.data});
-    });
+    detail::sample(*this, b, model, degradation, schedule, calls, keys, z, observer);
+  }
+
+  template <Backend B, class Turn, class Batch>
+  void advance(B& b, state<B>& s, const Turn& turn, const Batch& z) const {
+    const auto degraded = [&](int t, float* memory) {
+      detail::degrade_to(b, turn.degradation, turn.schedule, t, turn.keys, turn.levels, turn.x0_hat,
+                         Batch(tensor_view<float, typename B::space>(memory, z.dims)));
+      return memory;
+    };
+    const float* const from = degraded(turn.t, s.from.data());
+    const float* const to = degraded(turn.next, s.to.data());
+    b.for_each_index(z.dims.size(), detail::add_difference{from, to, z.data});
   }
 };
 

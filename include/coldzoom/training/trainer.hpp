@@ -1,157 +1,361 @@
 /// Trains a network to undo a degradation.
 #pragma once
 
-#include <coldzoom/degradation/degradation.hpp>
-#include <coldzoom/nn/loss.hpp>
-#include <coldzoom/schedule/schedule.hpp>
-#include <coldzoom/training/objective.hpp>
-#include <coldzoom/training/training_state.hpp>
+#include <coldzoom/optim/learning_rate.hpp>
+#include <coldzoom/optim/updater.hpp>
+#include <coldzoom/training/batch_order.hpp>
+#include <coldzoom/training/draw.hpp>
+#include <coldzoom/training/method.hpp>
+#include <coldzoom/training/network_in_training.hpp>
 #include <utility>
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
 struct trainer_options {
-  index_t batch_size = 128;  // images an update; the rest of an epoch that does not fill a batch is dropped
+  index_t batch_size = 128;  // images that are in memory at a time
+  index_t accumulate = 1;    // such parts an update: a batch is batch_size * accumulate images, to the same bits
   std::uint64_t seed = 0;    // of the initial weights, the order of the images, the steps and the degradation
-  double average_decay = 0;  // of the running average of the weights, below 1; 0 for none
   int last_step = 0;         // t is drawn from 1 .. last_step; 0 means the schedule's T
-  adam_options adam = {};
+  double label_dropout = 0;  // share of the images whose label is left out, for classifier-free guidance
+  double clip_norm = 0;      // the largest norm of the gradients of an update; 0 for any
+  std::vector<double> average_decays = {};  // of running averages of the weights, each above 0 and below 1
 };
 
 /// Runs epochs of training:
 ///
-///   t ~ U{1 .. T},  x_t = D(x0, level(t)),  loss = mean of (network(x_t, t / T) - target)^2,  Adam
+///   t ~ U{1 .. T},  x_t = D(x0, level(t)),  loss(network(input(x_t), t / T, label), target(x0, noise)),  update
 ///
-/// with target x0 or the noise. Everything random is a function of (seed, epoch, place in the epoch), so a
-/// run that is resumed from its state after an epoch continues to the same bits, on any number of threads.
-template <Backend B, ValueRange R, class Network, class D, class S, class Target = predict_x0>
-class trainer : public training_state<B, R, Network, trainer_options> {
-  using state = training_state<B, R, Network, trainer_options>;
+/// with the policies of `Method`. Everything random is a function of (seed, epoch, place in the epoch), so a run that is
+/// resumed from its state after an epoch continues to the same bits, on any number of threads. The rest of an epoch that
+/// does not fill a batch is dropped.
+template <Backend B, class Method, class Network, class O = adam, class Rank = single_rank> class trainer {
+  using R = typename Method::range;
+  using D = typename Method::degradation_type;
+  using S = typename Method::schedule_type;
+  using P = typename Method::prediction;
+  using I = typename Method::input_type;
+  using L = typename Method::loss_type;
+  using W = typename Method::weighting_type;
+  using space = typename B::space;
   // The checks themselves say what is missing.
-  static_assert((check_degradation<D, B>() && check_schedule<S>()) || true);
+  static_assert((check_degradation<D, B>() && check_input<I, B>() && check_loss<L, B>()) || true);
 
  public:
-  /// `image` gives C, H and W. Throws `error` for options out of range.
-  trainer(B& b, Network network, D degradation, S schedule, shape image, trainer_options options)
-      : state("trainer", b, std::move(network), image, checked(options, schedule)),
-        degradation_(std::move(degradation)),
-        schedule_(std::move(schedule)),
-        x0_(batch_memory()),
-        x_t_(batch_memory()),
-        time_(b.template allocate<float>(options_.batch_size)),
-        level_(b.template allocate<float>(options_.batch_size)),
-        level_of_(b.template allocate<float>(schedule_.steps() + 1)) {
-    require(network_.output_shape(image_) == image_, "trainer", [&] {
-      return "the network turns " + to_string(image_) + " into " + to_string(network_.output_shape(image_)) +
-             "; a reconstruction must keep the shape";
+  using backend = B;
+  using method_type = Method;
+
+  /// `image` gives C, H and W. Throws `error` for options out of range, and for a network that does not turn the method's
+  /// input into an image.
+  trainer(B& b, Method method, Network network, shape image, trainer_options options = {}, O optimizer = {},
+          Rank rank = {})
+      : b_(&b),
+        method_(std::move(method)),
+        image_(image.with_n(1)),
+        options_(checked(std::move(options), method_.schedule)),
+        draws_(draws_of(method_.loss)),
+        network_(b, std::move(network), input_shape(method_.input, image_), options_.batch_size * draws_, draws_,
+                 options_.seed),
+        updater_(b, described(), std::move(optimizer), {options_.clip_norm, options_.average_decays}, std::move(rank)),
+        x0_(images_of(1)),
+        x_t_(images_of(1)),
+        noise_(images_of(P::needs_amplitudes ? 1 : 0)),
+        repeated_(images_of(draws_ > 1 ? draws_ : 0)),
+        composed_(b.template allocate<float>(plain ? 0 : rows() * method_.input.channels(image_) * image_.pixels())),
+        answers_(images_of(self ? draws_ : 0)),
+        pixel_weights_(images_of(detail::weighs_pixels<W> ? 1 : 0)),
+        time_(b.template allocate<float>(rows())),
+        level_(b.template allocate<float>(rows())),
+        weight_(b.template allocate<float>(options_.batch_size)),
+        level_of_(b.template allocate<float>(method_.schedule.steps() + 1)),
+        weight_of_(b.template allocate<float>(method_.schedule.steps() + 1)),
+        label_(b.template allocate<std::int32_t>(rows())),
+        loss_(b.template allocate<float>(options_.batch_size * options_.accumulate)) {
+    require(network_.output() == image_, "trainer", [&] {
+      return "the network turns " + to_string(input_shape(method_.input, image_)) + " into " +
+             to_string(network_.output()) + ", wanted an image of " + to_string(image_);
     });
-    if constexpr (predicts_noise) noise_ = batch_memory();
-    std::vector<float> levels;
-    for (int t = 0; t <= schedule_.steps(); ++t) levels.push_back(schedule_.level(t));
+    std::vector<float> levels, weights;
+    for (int t = 0; t <= method_.schedule.steps(); ++t) {
+      levels.push_back(method_.schedule.level(t));
+      weights.push_back(static_cast<float>(
+          detail::weight_at<P>(method_.weighting, method_.degradation, method_.schedule, t)));
+    }
     b.upload(levels.data(), level_of_.data(), static_cast<index_t>(levels.size()));
+    b.upload(weights.data(), weight_of_.data(), static_cast<index_t>(weights.size()));
   }
 
-  /// One pass over the data in the order of `epoch` (any number, the same number gives the same order).
-  /// `rate` is a LearningRate. Calls progress(batch_progress) after each batch; on a backend that sums
-  /// without waiting, after the start of the next one. Returns the mean loss of the batches. Throws `error`
-  /// where the data do not fill one batch, and at the first loss that is not finite.
-  template <class Dataset, LearningRate Rate, class Progress>
-  double train_epoch(const Dataset& images, index_t epoch, const Rate& rate, Progress&& progress) {
-    this->check_shape(images.dims());
-    const index_t count = this->start_epoch(images.size(), epoch), size = options_.batch_size;
-    const double scale = mean_squared_error{}.scale(image_.with_n(size));
+  /// One pass over the data in the order of `epoch` (any number, the same number gives the same order). `rate` is a
+  /// LearningRate. Calls progress(batch_progress) after each batch; on a backend that sums without waiting, after the start
+  /// of the next one. Returns the mean loss of the batches. Throws `error` where the data do not fill one batch, and at the
+  /// first loss that is not finite.
+  template <class Dataset, LearningRate Rate = constant_rate, class Progress = no_progress>
+  double train_epoch(const Dataset& images, index_t epoch, const Rate& rate = {}, Progress&& progress = {}) {
+    const index_t part = options_.batch_size, batch = part * options_.accumulate, count = batches(images);
+    check(images);
+    require(count > 0, "train_epoch", [&] {
+      return "the data set has " + std::to_string(images.size()) + " images; a batch takes " + std::to_string(batch);
+    });
+    epoch_order_.shuffle(*b_, images.size(), options_.seed, epoch);
+    const double scale = method_.loss.scale(image_.with_n(batch));
     double total = 0;
-    this->update_for_each(
-        count, epoch, std::array<const float*, 1>{loss_.data()}, rate,
-        [&](index_t batch) {
-          const auto place = static_cast<std::uint64_t>(epoch * images.size() + batch * size);
-          this->gather(images, this->epoch_order_, batch * size, size, x0_);
-          draw(detail::drawn_step{{options_.seed, stream::training_level, place}},
-               {options_.seed, stream::training_degradation, place}, size);
-          this->find_gradients([&] { find_losses(size, scale, pass::train); });
-        },
-        [&](index_t batch, const std::array<double, 1>& sums) {
-          total += sums[0];
-          progress(batch_progress{batch + 1, count, sums[0]});
-        });
+    const auto report = [&](index_t done, const std::array<double, 1>& sums) {
+      total += sums[0];
+      progress(batch_progress{done + 1, count, sums[0]});
+    };
+    batch_sums<B, 1> sums(*b_, epoch, count);
+    for (index_t i = 0; i < count; ++i) {
+      for (index_t k = 0; k < options_.accumulate; ++k) {
+        const index_t first = i * batch + k * part;
+        const auto place = static_cast<std::uint64_t>(epoch * images.size() + first);
+        load(images, epoch_order_.part(first, part), {options_.seed, stream::label_dropout, place}, pass::train);
+        degrade_images(detail::drawn_step{{options_.seed, stream::training_level, place}},
+                       {options_.seed, stream::training_degradation, place}, part);
+        const auto x = compose(options_.seed, place, part, pass::train);
+        network_.find_gradients(k == 0, k + 1 == options_.accumulate, x, side(part),
+                                [&](index_t row, const_activation<B> y, activation<B> dy) {
+                                  find_losses(row, y, dy, part, scale, k * part);
+                                });
+      }
+      sums.request({loss_.data()}, batch);
+      updater_.update(*b_, network_.gradients(), network_.parameters(), rate(updater_.steps()));
+      sums.report(report);
+    }
+    sums.flush(report);
     return total / static_cast<double>(count);
   }
 
-  /// Mean loss of `best()` over all images, each at `draws` steps t with a draw of the degradation for each.
-  /// They depend on its place alone: the same in every epoch and run. The steps are spread evenly, so the
-  /// loss of a zoom model at one step for each of 10,000 digits was within 0.1 % of that at 16, of a noise
-  /// model 0.4 %.
+  /// Mean loss of `best()` over all images, each at `draws` steps t with a draw of the degradation for each. They depend on
+  /// its place alone: the same in every epoch and run. The steps are spread evenly, so the loss of a zoom model at one step
+  /// for each of 10,000 digits was within 0.1 % of that at 16, of a noise model 0.4 %.
   template <class Dataset> double test_loss(const Dataset& images, index_t draws = 1) {
-    this->check_shape(images.dims());
+    check(images);
     require(draws >= 1, "test_loss",
             [&] { return "found " + std::to_string(draws) + " draws, wanted at least 1"; });
-    this->start_test(images.size());
-    const double scale = mean_squared_error{}.scale(image_.with_n(images.size()));
+    test_order_.natural(*b_, images.size());
+    const double scale = method_.loss.scale(image_.with_n(images.size()));
     double total = 0;
-    this->pack_weights(this->best());
+    network_.pack(best());
     for (index_t drawn = 0; drawn < draws; ++drawn) {
       for (index_t first = 0; first < images.size(); first += options_.batch_size) {
         const index_t n = std::min(options_.batch_size, images.size() - first);
         const auto place = static_cast<std::uint64_t>(drawn * images.size() + first);
-        this->gather(images, this->test_order_, first, n, x0_);
-        draw(detail::spread_step{place}, {0, stream::test_degradation, place}, n);
-        find_losses(n, scale, pass::predict);
+        load(images, test_order_.part(first, n), {}, pass::predict);
+        degrade_images(detail::spread_step{place}, {0, stream::test_degradation, place}, n);
+        const auto x = compose(0, place, n, pass::predict);
+        network_.predict(x, side(n), [&](index_t row, const_activation<B> y) {
+          find_losses(row, y, activation<B>{}, n, scale, 0);
+        });
         total += b_->sum(loss_.data(), n);
       }
     }
     return total / static_cast<double>(draws);
   }
 
-  const S& schedule() const { return schedule_; }
-  const D& degradation() const { return degradation_; }
+  /// Updates in one epoch over `images`.
+  template <class Dataset> index_t batches(const Dataset& images) const {
+    return images.size() / (options_.batch_size * options_.accumulate);
+  }
+  const Method& method() const { return method_; }
+  const Network& network() const { return network_.network(); }
+  shape image() const { return image_; }
+  const trainer_options& options() const { return options_; }
+  B& on() const { return *b_; }
+
+  // The state that makes a run continue.
+  buffer_t<B>& parameters() { return network_.parameters(); }
+  updater<B, O, Rank>& update() { return updater_; }
+
+  /// The weights to keep: the first running average where there is one.
+  buffer_t<B>& best() { return updater_.best(network_.parameters()); }
 
  private:
-  using state::b_, state::network_, state::image_, state::options_, state::loss_, state::batch_memory,
-      state::view;
-  using typename state::space;
-  static constexpr bool predicts_noise = std::same_as<Target, predict_noise>;
+  static constexpr bool plain = std::same_as<I, plain_input>;
+  static constexpr bool self = detail::self_conditioned<I>;
 
   static trainer_options checked(trainer_options options, const S& schedule) {
+    const auto at_least_1 = [](const char* name, index_t value) {
+      require(value >= 1, "trainer", [&] {
+        return std::string("the ") + name + " is " + std::to_string(value) + "; it must be at least 1";
+      });
+    };
+    at_least_1("batch size", options.batch_size);
+    at_least_1("number of accumulated parts", options.accumulate);
     if (options.last_step == 0) options.last_step = schedule.steps();
     require(options.last_step >= 1 && options.last_step <= schedule.steps(), "trainer", [&] {
       return "the last step is " + std::to_string(options.last_step) + "; it must be 1 to " +
              std::to_string(schedule.steps());
     });
+    require(options.label_dropout >= 0 && options.label_dropout <= 1, "trainer", [&] {
+      return "the label dropout is " + std::to_string(options.label_dropout) + "; it must be 0 to 1";
+    });
     return options;
   }
+  parameter_list described() const {
+    parameter_list list;
+    network_.network().describe(list, "");
+    return list;
+  }
+  /// Memory for the images of a part, `times` of each.
+  buffer_t<B> images_of(index_t times) const {
+    return b_->template allocate<float>(options_.batch_size * times * image_.image());
+  }
+  index_t rows() const { return options_.batch_size * draws_; }
+  image_batch<R, float, space> view(buffer_t<B>& memory, index_t n) const {
+    return image_batch<R, float, space>(tensor_view<float, space>(memory.data(), image_.with_n(n)));
+  }
 
-  // t, D(x0, t) and, where it is the target, the noise.
-  template <class Step> void draw(Step step, key_sequence degradation_keys, index_t n) {
-    b_->for_each_index(n, detail::set_steps<Step>{step, options_.last_step, schedule_.steps(),
-                                                  level_of_.data(), time_.data(), level_.data()});
-    const image_batch<R, const float, space> x0 = view(x0_, n);
-    const vector_view<const float, space> level{level_.data(), n};
-    if constexpr (!predicts_noise) {
-      degrade(*b_, degradation_, x0, level, degradation_keys, view(x_t_, n));
-    } else if constexpr (detail::draws_noise_at_once<D, B>) {
-      degradation_.draw_noise(*b_, degradation_keys, x0.dims, noise_.data());
-      degradation_.add_noise(*b_, x0, level, noise_.data(), view(x_t_, n));
-    } else {
-      degrade(*b_, degradation_, x0, level, degradation_keys, view(x_t_, n));
-      b_->for_each_index(n * image_.image(),
-                         detail::noise_of<D>{degradation_, degradation_keys, image_.image(), noise_.data()},
-                         40);
+  template <class Dataset> void check(const Dataset& images) const {
+    require(images.dims().with_n(1) == image_, "trainer", [&] {
+      return "the data set is " + to_string(images.dims()) + "; the network wants images of " + to_string(image_);
+    });
+    require(options_.label_dropout == 0 || images.classes() > 0, "trainer",
+            "labels are to be dropped, and the data set has none; call its set_labels first");
+  }
+
+  /// x0, its labels, and the images to condition on.
+  template <class Dataset>
+  void load(const Dataset& images, vector_view<const std::int32_t, space> order, key_sequence dropout, pass mode) {
+    constexpr bool same_range = std::same_as<typename Dataset::range, R>;
+    static_assert(same_range,
+                  "coldzoom: the data set has another value range than the trainer: write the same one, "
+                  "such as centred, in both types; see docs/concepts/dataset.md");
+    if constexpr (same_range) images.gather(*b_, order, view(x0_, order.size));
+    labelled_ = images.classes() > 0;
+    if (labelled_) {
+      images.gather_labels(*b_, order, label_.data());
+      if (mode == pass::train && options_.label_dropout > 0) {
+        b_->for_each_index(order.size,
+                           detail::drop_labels{dropout, static_cast<float>(options_.label_dropout),
+                                               static_cast<std::int32_t>(images.classes()), label_.data()},
+                           30);
+      }
+    }
+    condition_ = {};
+    if (const index_t channels = images.condition_channels(); channels > 0) {
+      const shape dims{order.size, channels, image_.h, image_.w};
+      if (dims.size() * draws_ > conditions_.size())
+        conditions_ = b_->template allocate<float>(2 * dims.size() * draws_);
+      images.gather_conditions(*b_, order, conditions_.data());
+      condition_ = tensor_view<const float, space>(conditions_.data(), dims);
     }
   }
 
-  // Of the n images drawn; with pass::train also the gradients.
-  void find_losses(index_t n, double scale, pass mode) {
-    const tensor_view<const float, space> target = view(predicts_noise ? noise_ : x0_, n);
-    this->run(x_t_, {{time_.data(), n}, {}}, n, mode,
-              [&](index_t first, const_activation<B> y, activation<B> dy) {
-                mean_squared_error{}(*b_, y, target.images(first, y.dims.n), scale, dy,
-                                     vector_view<float, space>{loss_.data() + first, y.dims.n});
-              });
+  /// t, x_t = D(x0, t) and, where it is not x0, the target.
+  template <class Step> void degrade_images(Step step, key_sequence keys, index_t n) {
+    b_->for_each_index(n, detail::set_steps<Step>{step, options_.last_step, method_.schedule.steps(), level_of_.data(),
+                                                  weight_of_.data(), time_.data(), level_.data(), weight_.data()});
+    const image_batch<R, const float, space> x0 = view(x0_, n);
+    const vector_view<const float, space> level{level_.data(), n};
+    const D& d = method_.degradation;
+    if constexpr (!P::needs_amplitudes) {
+      degrade(*b_, d, x0, level, keys, view(x_t_, n));
+    } else if constexpr (detail::draws_noise_at_once<D, B>) {
+      d.draw_noise(*b_, keys, x0.dims, noise_.data());
+      d.add_noise(*b_, x0, level, noise_.data(), view(x_t_, n));
+    } else {
+      degrade(*b_, d, x0, level, keys, view(x_t_, n));
+      b_->for_each_index(n * image_.image(), detail::noise_of<D>{d, keys, image_.image(), noise_.data()}, 40);
+    }
+    if constexpr (P::needs_amplitudes && !std::same_as<P, predict_noise>) {
+      b_->for_each_index(n * image_.image(),
+                         detail::targets_of<P, D>{d, image_, x0.data, level_.data(), noise_.data()}, 20);
+    }
+    if constexpr (detail::weighs_pixels<W>) {
+      b_->for_each_index(n * image_.image(),
+                         detail::fill_pixel_weights<W>{method_.weighting, level_.data(), image_, pixel_weights_.data()},
+                         20);
+    }
   }
 
-  D degradation_;
-  S schedule_;
-  buffer_t<B> x0_, x_t_, noise_, time_, level_, level_of_;
+  /// What the network reads: a row for each draw of each image.
+  tensor_view<const float, space> compose(std::uint64_t seed, std::uint64_t place, index_t n, pass mode) {
+    tensor_view<const float, space> x_t = view(x_t_, n);
+    if (draws_ > 1) {
+      repeat(x_t_.data(), n, image_.image(), repeated_.data());
+      repeat_in_place(time_, n);
+      repeat_in_place(level_, n);
+      if (labelled_) repeat_in_place(label_, n);
+      x_t = view(repeated_, n * draws_);
+    }
+    if constexpr (plain) {
+      return x_t;
+    } else {
+      const index_t m = x_t.dims.n;
+      input_context<B> context;
+      context.x_t = x_t;
+      context.time = {time_.data(), m};
+      context.level = {level_.data(), m};
+      context.condition = condition_;
+      if (draws_ > 1 && condition_.data) {
+        float* const from = conditions_.data();
+        float* const to = from + condition_.dims.size();
+        repeat(from, n, condition_.dims.image(), to);
+        context.condition = tensor_view<const float, space>(to, condition_.dims.with_n(m));
+      }
+      context.keys = {seed, stream::input_noise, place * static_cast<std::uint64_t>(draws_)};
+      const tensor_view<float, space> to(composed_.data(), input_shape(method_.input, image_).with_n(m));
+      method_.input.compose(*b_, context, to);
+      if constexpr (self) {
+        // The network's answer without an answer goes in for half of the images.
+        if (mode == pass::train) network_.pack(network_.parameters());
+        network_.predict(to, side(n), [&](index_t row, const_activation<B> y) {
+          unpack_images<B>(*b_, y, view(answers_, m).images(row, y.dims.n));
+        });
+        if (mode == pass::train) {
+          b_->for_each_index(m * image_.image(),
+                             detail::drop_answers{{seed, stream::self_conditioning, context.keys.first},
+                                                  image_.image(), answers_.data()},
+                             30);
+        }
+        context.previous = view(answers_, m);
+        method_.input.compose(*b_, context, to);
+      }
+      return to;
+    }
+  }
+  template <class T> void repeat(const T* from, index_t n, index_t size, T* to) {
+    b_->for_each_index(n * draws_ * size, detail::repeat_rows<T>{from, draws_, size, to}, 4);
+  }
+  template <class Buffer> void repeat_in_place(Buffer& values, index_t n) {
+    using T = std::remove_reference_t<decltype(*values.data())>;
+    auto copy = b_->template allocate<T>(n);
+    b_->copy(values.data(), copy.data(), n);
+    repeat(copy.data(), n, 1, values.data());
+  }
+
+  side_inputs<B> side(index_t n) {
+    side_inputs<B> inputs;
+    inputs.time = {time_.data(), n * draws_};
+    if (labelled_) inputs.label = {label_.data(), n * draws_};
+    return inputs;
+  }
+
+  /// Losses of the images whose draws begin at `row`, to place `first` + image; of `n` images in the part.
+  void find_losses(index_t row, const_activation<B> y, activation<B> dy, index_t n, double scale, index_t first) {
+    const index_t image = row / draws_, count = y.dims.n / draws_;
+    const tensor_view<const float, space> target = view(P::needs_amplitudes ? noise_ : x0_, n);
+    loss_weights<B> weights;
+    if constexpr (!std::same_as<W, uniform_weight>) weights.image = {weight_.data() + image, count};
+    if constexpr (detail::weighs_pixels<W>)
+      weights.pixel = tensor_view<const float, space>(pixel_weights_.data(), image_.with_n(n)).images(image, count);
+    method_.loss(*b_, y, target.images(image, count), weights, scale, dy,
+                 vector_view<float, space>{loss_.data() + first + image, count});
+  }
+
+  B* b_;
+  Method method_;
+  shape image_;
+  trainer_options options_;
+  index_t draws_;  // rows of the network an image
+  network_in_training<B, Network> network_;
+  updater<B, O, Rank> updater_;
+  batch_order<B> epoch_order_, test_order_;  // apart, for a test may come between two batches
+  buffer_t<B> x0_, x_t_, noise_, repeated_, composed_, answers_, pixel_weights_;
+  buffer_t<B> time_, level_, weight_, level_of_, weight_of_, conditions_;
+  typename B::template buffer<std::int32_t> label_;
+  tensor_view<const float, space> condition_;
+  bool labelled_ = false;
+  buffer_t<B> loss_;
 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

@@ -1,0 +1,49 @@
+/// A model chosen at run time.
+#pragma once
+
+#include <coldzoom/nn/model.hpp>
+#include <memory>
+
+namespace coldzoom::inline COLDZOOM_ISA {
+
+/// Holds any model on backend B that answers with `P` behind one indirect call a batch. Results equal those of the model
+/// itself, bit for bit. What the model answers with stays in the type, so that no sampler mistakes it.
+template <Backend B, Prediction P> class any_model {
+ public:
+  using prediction = P;
+  using images = tensor_view<const float, typename B::space>;
+  using labels = vector_view<const std::int32_t, typename B::space>;
+
+  template <class M>
+    requires(!std::same_as<M, any_model> && std::same_as<typename M::prediction, P>)
+  explicit any_model(M m) : held_(std::make_unique<holder<M>>(std::move(m))) {}
+
+  void set_labels(labels of_images) { held_->set_labels(of_images); }
+  void operator()(images x_t, const sampling_step& step, tensor_view<float, typename B::space> y) {
+    held_->answer(x_t, step, y);
+  }
+
+ private:
+  struct base {
+    virtual ~base() = default;
+    virtual void set_labels(labels) = 0;
+    virtual void answer(images, const sampling_step&, tensor_view<float, typename B::space>) = 0;
+  };
+  template <class M> struct holder final : base {
+    explicit holder(M m) : model_(std::move(m)) {}
+    void set_labels(labels of_images) override {
+      if constexpr (requires { model_.set_labels(of_images); }) {
+        model_.set_labels(of_images);
+      } else {
+        require(!of_images.data, "any_model", "this model reads no labels");
+      }
+    }
+    void answer(images x_t, const sampling_step& step, tensor_view<float, typename B::space> y) override {
+      model_(x_t, step, y);
+    }
+    M model_;
+  };
+  std::unique_ptr<base> held_;
+};
+
+}  // namespace coldzoom::inline COLDZOOM_ISA

@@ -1,0 +1,99 @@
+/// A network in training: parameters, gradients, and the passes that find them.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <coldzoom/backend/graph_capture.hpp>
+#include <coldzoom/nn/predictor.hpp>
+#include <concepts>
+#include <utility>
+#include <vector>
+
+namespace coldzoom::inline COLDZOOM_ISA {
+
+/// Runs batches through a network in micro-batches, forward and back, and adds up the gradients of its parameters, whose
+/// sums do not depend on how a batch is cut up.
+template <Backend B, class Network> class network_in_training {
+  static_assert(std::same_as<real_t<B>, float>,
+                "coldzoom: training runs in float; use double backends for checks");
+  static_assert(check_layer<Network, B>() || true);  // the check itself says what is missing
+  using space = typename B::space;
+
+ public:
+  /// `in` is the shape of one input; at most `rows` go through at a time, a multiple of `group` (or one group, where that
+  /// is more). The initial parameters are drawn from `seed`.
+  network_in_training(B& b, Network network, shape in, index_t rows, index_t group, std::uint64_t seed)
+      : b_(&b),
+        network_(std::move(network)),
+        in_(in.with_n(1)),
+        out_(network_.output_shape(in_)),
+        most_(std::max(group, std::min(micro_batch_of<B>, rows) / group * group)),
+        parameters_(b.template allocate<float>(parameter_count(network_))),
+        gradients_(b.template allocate<float>(parameters_.size())),
+        workspace_(network_.make_workspace(b, in_.with_n(most_), pass::train)),
+        x_(b, in_.with_n(most_)),
+        y_(b, out_.with_n(most_)),
+        dy_(b, out_.with_n(most_)) {
+    const std::vector<float> values = initial_parameters(network_, seed);
+    b.upload(values.data(), parameters_.data(), static_cast<index_t>(values.size()));
+  }
+
+  const Network& network() const { return network_; }
+  shape output() const { return out_; }
+  buffer_t<B>& parameters() { return parameters_; }
+  buffer_t<B>& gradients() { return gradients_; }
+
+  /// Later passes run with these parameters.
+  void pack(buffer_t<B>& parameters) {
+    active_ = parameters.data();
+    network_.pack_weights(*b_, active_, workspace_);
+  }
+
+  /// Forward passes: use(first, y) for each micro-batch of answers.
+  template <class Use>
+  void predict(tensor_view<const float, space> x, const side_inputs<B>& side, const Use& use) {
+    for (index_t first = 0; first < x.dims.n; first += most_) {
+      const index_t n = std::min(most_, x.dims.n - first);
+      pack_images(*b_, x.images(first, n), x_.view(n));
+      network_.forward(*b_, active_, x_.view(n), side.images(first, n), y_.view(n), workspace_);
+      use(first, const_activation<B>(y_.view(n)));
+    }
+  }
+
+  /// Finds the gradients of one part of a batch, by the parameters as they are: the first part starts from 0, the last one
+  /// leaves the sums in gradients(). loss(first, y, dy) writes the losses of a micro-batch and their gradients by y. Calls
+  /// differ by nothing but the values in the backend's memory, so a backend that captures graphs replays them.
+  template <class Loss>
+  void find_gradients(bool first_part, bool last_part, tensor_view<const float, space> x, const side_inputs<B>& side,
+                      const Loss& loss) {
+    step_[2 * first_part + last_part](*b_, parameters_.data(), [&] {
+      if (first_part) {
+        pack(parameters_);
+        b_->for_each_index(gradients_.size(), generic::fill<float>{0.0f, gradients_.data()});
+      }
+      for (index_t first = 0; first < x.dims.n; first += most_) {
+        const index_t n = std::min(most_, x.dims.n - first);
+        const side_inputs<B> own = side.images(first, n);
+        pack_images(*b_, x.images(first, n), x_.view(n));
+        network_.forward(*b_, active_, x_.view(n), own, y_.view(n), workspace_);
+        loss(first, const_activation<B>(y_.view(n)), dy_.view(n));
+        network_.backward(*b_, active_, x_.view(n), own, dy_.view(n), {}, gradients_.data(), workspace_);
+      }
+      if (last_part) network_.reduce_gradients(*b_, gradients_.data(), workspace_);
+    });
+    active_ = parameters_.data();  // where it is replayed too
+  }
+
+ private:
+  B* b_;
+  Network network_;
+  shape in_, out_;
+  index_t most_;  // rows at a time
+  buffer_t<B> parameters_, gradients_;
+  typename Network::template workspace<B> workspace_;
+  activation_buffer<B> x_, y_, dy_;
+  const float* active_ = nullptr;  // the parameters that the workspace is packed for
+  std::array<graph_capture<B, const float*>, 4> step_;
+};
+
+}  // namespace coldzoom::inline COLDZOOM_ISA
