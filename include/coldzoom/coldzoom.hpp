@@ -32,10 +32,13 @@
 #include <coldzoom/nn/combine.hpp>
 #include <coldzoom/nn/conv2d.hpp>
 #include <coldzoom/nn/conv_block.hpp>
+#include <coldzoom/nn/cross_entropy.hpp>
+#include <coldzoom/nn/energy_score.hpp>
 #include <coldzoom/nn/layer.hpp>
 #include <coldzoom/nn/linear.hpp>
 #include <coldzoom/nn/loss.hpp>
 #include <coldzoom/nn/normalisation.hpp>
+#include <coldzoom/nn/pixel_losses.hpp>
 #include <coldzoom/nn/pooling.hpp>
 #include <coldzoom/nn/predictor.hpp>
 #include <coldzoom/nn/reconstructor.hpp>
@@ -44,7 +47,13 @@
 #include <coldzoom/nn/timed.hpp>
 #include <coldzoom/nn/upsample.hpp>
 #include <coldzoom/optim/adam.hpp>
+#include <coldzoom/optim/adamw.hpp>
+#include <coldzoom/optim/clip.hpp>
 #include <coldzoom/optim/learning_rate.hpp>
+#include <coldzoom/optim/optimizer.hpp>
+#include <coldzoom/optim/sgd.hpp>
+#include <coldzoom/optim/updater.hpp>
+#include <coldzoom/optim/weight_average.hpp>
 #include <coldzoom/sampling/ddim.hpp>
 #include <coldzoom/sampling/ddpm.hpp>
 #include <coldzoom/sampling/naive.hpp>
