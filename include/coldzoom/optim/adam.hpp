@@ -1,10 +1,8 @@
-/// The Adam optimiser and the running average of weights.
+/// The Adam optimiser.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
-#include <coldzoom/backend/backend.hpp>
-#include <coldzoom/core/error.hpp>
+#include <coldzoom/optim/optimizer.hpp>
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
@@ -26,83 +24,61 @@ template <class Real> struct adam_update {
   }
 };
 
-/// average = decay * average + (1 - decay) * parameter. Index: parameter.
-template <class Real> struct average_update {
-  Real decay;
-  const Real* parameter;
-  Real* average;
-
-  COLDZOOM_HD void operator()(index_t i) const { average[i] += (1 - decay) * (parameter[i] - average[i]); }
-};
-
 }  // namespace detail
 
-struct adam_options {
-  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
-};
+/// Adam (Kingma and Ba 2015, algorithm 1), the same as PyTorch's. A step takes about 10 operations a parameter,
+/// the state two values.
+struct adam {
+  static constexpr const char* name = "adam";
 
-/// Adam (Kingma and Ba 2015, algorithm 1) over one flat array of parameters, the same as PyTorch's.
-template <Backend B> class adam {
- public:
-  adam(B& b, index_t parameters, adam_options options = {})
-      : options_(options),
-        first_(b.template allocate<real_t<B>>(parameters)),
-        second_(b.template allocate<real_t<B>>(parameters)) {}
+  double beta1 = 0.9, beta2 = 0.999;  // at least 0, below 1
+  double eps = 1e-8;                  // above 0
 
-  /// One update of `parameters` by `gradients`, both in the backend's memory.
-  void step(B& b, const real_t<B>* gradients, real_t<B>* parameters, double rate) {
-    using real = real_t<B>;
-    ++steps_;
-    const double correction1 = 1 - std::pow(options_.beta1, static_cast<double>(steps_));
-    const double correction2 = 1 - std::pow(options_.beta2, static_cast<double>(steps_));
-    b.for_each_index(
-        first_.size(),
-        detail::adam_update<real>{static_cast<real>(options_.beta1), static_cast<real>(options_.beta2),
-                                  static_cast<real>(options_.eps), static_cast<real>(rate / correction1),
-                                  static_cast<real>(1 / std::sqrt(correction2)), gradients, parameters,
-                                  first_.data(), second_.data()},
-        10);
+  /// First and second moments.
+  template <Backend B> struct state {
+    buffer_t<B> first, second;
+
+    template <class Visit> void for_each_buffer(const Visit& visit) {
+      visit("first", first);
+      visit("second", second);
+    }
+  };
+
+  template <Backend B> state<B> make_state(B& b, const parameter_list& list) const {
+    detail::require_share(name, "beta1", beta1);
+    detail::require_share(name, "beta2", beta2);
+    detail::require_number(name, "eps", eps, eps > 0, "above 0");
+    const index_t count = parameter_count(list);
+    return {b.template allocate<real_t<B>>(count), b.template allocate<real_t<B>>(count)};
   }
 
-  index_t steps() const { return steps_; }
-  void set_steps(index_t steps) { steps_ = steps; }
-  /// First and second moments, one value a parameter: the state that a checkpoint holds.
-  buffer_t<B>& first() { return first_; }
-  buffer_t<B>& second() { return second_; }
-
- private:
-  adam_options options_;
-  index_t steps_ = 0;
-  buffer_t<B> first_, second_;
-};
-
-/// Exponential moving average of parameters. The decay grows from 0.1 to `decay` as (1 + t) / (10 + t), so
-/// that the first weights are soon forgotten.
-template <Backend B> class weight_average {
- public:
-  /// Throws `error` unless 0 < decay < 1.
-  weight_average(B& b, index_t parameters, double decay)
-      : decay_(decay),
-        average_(b.template allocate<real_t<B>>(parameters)) {
-    require(decay > 0 && decay < 1, "weight_average",
-            [&] { return "the decay is " + std::to_string(decay) + "; it must lie between 0 and 1"; });
+  template <Backend B>
+  void step(B& b, state<B>& s, const real_t<B>* gradients, real_t<B>* parameters, double rate,
+            index_t step) const {
+    b.for_each_index(s.first.size(), update(s, gradients, parameters, rate, step), 10);
+  }
+  template <class Visit> void for_each_number(const Visit& visit) const {
+    visit("beta1", beta1);
+    visit("beta2", beta2);
+    visit("eps", eps);
   }
 
-  /// Takes in the parameters after optimiser step number `step`, counted from 1.
-  void update(B& b, const real_t<B>* parameters, index_t step) {
-    const double t = static_cast<double>(step);
-    const double decay = std::min(decay_, (1 + t) / (10 + t));
-    // The first call finds nothing to average with.
-    b.for_each_index(average_.size(),
-                     detail::average_update<real_t<B>>{static_cast<real_t<B>>(step == 1 ? 0.0 : decay),
-                                                       parameters, average_.data()},
-                     3);
+  /// The kernel of a step, for optimisers that add to it.
+  template <class State, class Real>
+  detail::adam_update<Real> update(State& s, const Real* gradients, Real* parameters, double rate,
+                                   index_t step) const {
+    const double correction1 = 1 - std::pow(beta1, static_cast<double>(step));
+    const double correction2 = 1 - std::pow(beta2, static_cast<double>(step));
+    return {static_cast<Real>(beta1),
+            static_cast<Real>(beta2),
+            static_cast<Real>(eps),
+            static_cast<Real>(rate / correction1),
+            static_cast<Real>(1 / std::sqrt(correction2)),
+            gradients,
+            parameters,
+            s.first.data(),
+            s.second.data()};
   }
-  buffer_t<B>& values() { return average_; }
-
- private:
-  double decay_;
-  buffer_t<B> average_;
 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA
