@@ -205,14 +205,18 @@ void adam(benchmark::State& state) {
   std::vector<float> parameters = random_values(count, 2), wanted = parameters;
   backend b(1);
   reference plain;
-  cz::adam<backend> optimizer(b, count);
-  cz::adam<reference> oracle(plain, count);
-  for (int i = 0; i < 3; ++i) {
-    optimizer.step(b, gradients.data(), parameters.data(), 1e-3);
-    oracle.step(plain, gradients.data(), wanted.data(), 1e-3);
+  const cz::adam optimizer;
+  const cz::parameter_list list{{"weight", {count}}};
+  auto fast = optimizer.make_state(b, list);
+  auto oracle = optimizer.make_state(plain, list);
+  index_t step = 0;
+  while (step < 3) {
+    ++step;
+    optimizer.step(b, fast, gradients.data(), parameters.data(), 1e-3, step);
+    optimizer.step(plain, oracle, gradients.data(), wanted.data(), 1e-3, step);
   }
   verify(relative_error(parameters.data(), wanted.data(), count) < 1e-6, "Adam");
-  for (auto _ : state) optimizer.step(b, gradients.data(), parameters.data(), 1e-6);
+  for (auto _ : state) optimizer.step(b, fast, gradients.data(), parameters.data(), 1e-6, ++step);
   state.SetItemsProcessed(state.iterations() * count);
 }
 

@@ -7,10 +7,10 @@
 #include <coldzoom/degradation/zoom.hpp>
 #include <coldzoom/interpolation/nearest.hpp>
 #include <coldzoom/io/safetensors.hpp>
-#include <coldzoom/nn/loss.hpp>
+#include <coldzoom/nn/pixel_losses.hpp>
 #include <coldzoom/nn/predictor.hpp>
 #include <coldzoom/nn/reconstructor.hpp>
-#include <coldzoom/optim/adam.hpp>
+#include <coldzoom/optim/updater.hpp>
 #include <coldzoom/sampling/naive.hpp>
 #include <coldzoom/schedule/linear.hpp>
 #include <functional>
@@ -27,13 +27,17 @@
 
 namespace cz = coldzoom;
 
+template <class Network> cz::parameter_list tensors_of(const Network& network) {
+  cz::parameter_list list;
+  network.describe(list, "");
+  return list;
+}
+
 /// The parameters of a network, in its order, by their names in a file.
 template <class Network>
 std::vector<float> read_parameters(const cz::safetensors_file& data, const Network& network) {
-  cz::parameter_list list;
-  network.describe(list, "");
   std::vector<float> parameters;
-  for (const cz::parameter_info& tensor : list) {
+  for (const cz::parameter_info& tensor : tensors_of(network)) {
     const std::vector<float>& values = data.values<float>(tensor.name, tensor.dims);
     parameters.insert(parameters.end(), values.begin(), values.end());
   }
@@ -53,7 +57,7 @@ template <cz::Backend B, class Network> class training_step {
         parameters_(cz::to_backend(b, parameters)),
         gradients_(b.template allocate<float>(network_.parameter_count())),
         loss_(b.template allocate<float>(images.n)),
-        optimizer_(b, network_.parameter_count()),
+        updater_(b, tensors_of(network_)),
         workspace_(network_.make_workspace(b, images.with_n(most), cz::pass::train)),
         x_(b, images.with_n(most)),
         y_(b, images.with_n(most)),
@@ -86,10 +90,8 @@ template <cz::Backend B, class Network> class training_step {
     for (int i = 0; i < 3; ++i) find_gradients(x, time, target);
     file.add(prefix + "y", {images_.n, images_.c, images_.h, images_.w}, cz::to_host(b_, y));
     file.add(prefix + "loss", {}, std::vector<double>{b_.sum(loss_.data(), images_.n)});
-    cz::parameter_list list;
-    network_.describe(list, "");
     const float* from = gradients_.data();
-    for (const cz::parameter_info& tensor : list) {
+    for (const cz::parameter_info& tensor : tensors_of(network_)) {
       file.add(prefix + "grad." + tensor.name, tensor.dims, cz::to_host<float>(b_, from, tensor.size()));
       from += tensor.size();
     }
@@ -102,7 +104,7 @@ template <cz::Backend B, class Network> class training_step {
   void find_gradients(images_view x, time_view time, images_view target) {
     recorded_(b_, x.data, [&] { pass(x, time, target, [](cz::index_t, const auto&) {}); });
   }
-  void update() { optimizer_.step(b_, gradients_.data(), parameters_.data(), rate); }
+  void update() { updater_.update(b_, gradients_, parameters_, rate); }
 
   /// The losses and the gradients. `seen(first, y)` is called with the output of each micro-batch.
   template <class Seen> void pass(images_view x, time_view time, images_view target, Seen&& seen) {
@@ -115,8 +117,8 @@ template <cz::Backend B, class Network> class training_step {
       cz::pack_images(b_, x.images(first, n), x_.view(n));
       network_.forward(b_, parameters_.data(), x_.view(n), side.images(first, n), y_.view(n), workspace_);
       seen(first, cz::const_activation<B>(y_.view(n)));
-      loss(b_, cz::const_activation<B>(y_.view(n)), target.images(first, n), loss.scale(images_), dy_.view(n),
-           cz::vector_view<float, typename B::space>{loss_.data() + first, n});
+      loss(b_, cz::const_activation<B>(y_.view(n)), target.images(first, n), {}, loss.scale(images_),
+           dy_.view(n), cz::vector_view<float, typename B::space>{loss_.data() + first, n});
       network_.backward(b_, parameters_.data(), x_.view(n), side.images(first, n), dy_.view(n), {},
                         gradients_.data(), workspace_);
     }
@@ -127,7 +129,7 @@ template <cz::Backend B, class Network> class training_step {
   Network network_;
   cz::shape images_;
   cz::buffer_t<B> parameters_, gradients_, loss_;
-  cz::adam<B> optimizer_;
+  cz::updater<B> updater_;
   typename Network::template workspace<B> workspace_;
   cz::activation_buffer<B> x_, y_, dy_;
   cz::graph_capture<B, const float*> recorded_;

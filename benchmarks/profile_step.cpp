@@ -2,7 +2,7 @@
 // do. docs/how_to/profile.md explains the table.
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
 #include <coldzoom/nn/conv_block.hpp>
-#include <coldzoom/nn/loss.hpp>
+#include <coldzoom/nn/pixel_losses.hpp>
 #include <coldzoom/nn/predictor.hpp>
 #include <coldzoom/nn/timed.hpp>
 #include <coldzoom/optim/adam.hpp>
@@ -70,7 +70,11 @@ void profile(int threads, cz::index_t batch, int steps) {
 
   const auto network = timed_reconstructor(image);
   std::vector<float> parameters = cz::initial_parameters(network, 1), gradients(parameters.size());
-  cz::adam<backend> optimizer(b, network.parameter_count());
+  cz::parameter_list list;
+  network.describe(list, "");
+  const cz::adam optimizer;
+  auto state = optimizer.make_state(b, list);
+  cz::index_t updates = 0;
   auto workspace = network.make_workspace(b, micro_batch, cz::pass::train);
   cz::activation_buffer<backend> x(b, micro_batch), y(b, micro_batch), dy(b, micro_batch);
   const cz::sample_key key{1, cz::stream::shuffle, 0};
@@ -89,12 +93,12 @@ void profile(int threads, cz::index_t batch, int steps) {
       const cz::side_inputs<backend> side{{time.data() + first, n}, {}};
       cz::pack_images(b, images.images(first, n), x.view(n));
       network.forward(b, parameters.data(), x.view(n), side, y.view(n), workspace);
-      loss(b, cz::const_activation<backend>(y.view(n)), images.images(first, n), loss.scale(images.dims),
+      loss(b, cz::const_activation<backend>(y.view(n)), images.images(first, n), {}, loss.scale(images.dims),
            dy.view(n), cz::vector_view<float>{losses.data() + first, n});
       network.backward(b, parameters.data(), x.view(n), side, dy.view(n), {}, gradients.data(), workspace);
     }
     network.reduce_gradients(b, gradients.data(), workspace);
-    optimizer.step(b, gradients.data(), parameters.data(), 2e-4);
+    optimizer.step(b, state, gradients.data(), parameters.data(), 2e-4, ++updates);
   };
   const auto for_layers = [&](auto&& f) {
     std::apply([&](const auto&... layer) { (f(layer), ...); }, network.layers);

@@ -55,9 +55,9 @@ template <class Loss, cz::Backend B, class Network, class Target> class network_
     const cz::vector_view<float, typename B::space> losses{loss_.data(), n};
     const double scale = Loss{}.scale(out_);
     if constexpr (std::is_same_v<Loss, cz::mean_squared_error>) {
-      Loss{}(b_, y, cz::const_tensor<B>(target_.data(), out_), scale, dy_.view(n), losses);
+      Loss{}(b_, y, cz::const_tensor<B>(target_.data(), out_), {}, scale, dy_.view(n), losses);
     } else {
-      Loss{}(b_, y, {target_.data(), n}, scale, dy_.view(n), losses);
+      Loss{}(b_, y, {target_.data(), n}, {}, scale, dy_.view(n), losses);
     }
     network_.backward(b_, parameters_.data(), x, side, dy_.view(n), dx_.view(n), gradients_.data(),
                       workspace_);

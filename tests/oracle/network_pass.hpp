@@ -3,7 +3,7 @@
 
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
 #include <coldzoom/io/safetensors.hpp>
-#include <coldzoom/nn/loss.hpp>
+#include <coldzoom/nn/pixel_losses.hpp>
 #include <coldzoom/nn/predictor.hpp>
 #include <coldzoom/nn/reconstructor.hpp>
 #include <coldzoom/training/checkpoint.hpp>
@@ -54,7 +54,7 @@ inline coldzoom::safetensors_file run_pass(const coldzoom::safetensors_file& wei
   net.forward(b, parameters.data(), x.view(dims.n), side, y.view(dims.n), ws);
   unpack_images<backend>(b, y.view(dims.n), tensor_view<float>(out.data(), dims));
   const mean_squared_error loss;
-  loss(b, const_activation<backend>(y.view(dims.n)), tensor_view<const float>(x0.data(), dims),
+  loss(b, const_activation<backend>(y.view(dims.n)), tensor_view<const float>(x0.data(), dims), {},
        loss.scale(dims), dy.view(dims.n), vector_view<float>{losses.data(), dims.n});
   net.backward(b, parameters.data(), x.view(dims.n), side, dy.view(dims.n), {}, gradients.data(), ws);
   net.reduce_gradients(b, gradients.data(), ws);
