@@ -69,7 +69,8 @@ template <class B, ValueRange R, class Stored = std::uint8_t> class dataset {
   /// is one label an image, each below `classes`.
   template <class Label> void set_labels(B& b, const std::vector<Label>& labels, index_t classes = 0) {
     require(static_cast<index_t>(labels.size()) == dims_.n, "dataset", [&] {
-      return "there are " + std::to_string(labels.size()) + " labels for " + std::to_string(dims_.n) + " images";
+      return "there are " + std::to_string(labels.size()) + " labels for " + std::to_string(dims_.n) +
+             " images";
     });
     const std::vector<std::int32_t> numbers(labels.begin(), labels.end());
     const auto [least, most] = std::minmax_element(numbers.begin(), numbers.end());
@@ -106,7 +107,8 @@ template <class B, ValueRange R, class Stored = std::uint8_t> class dataset {
   }
 
   /// out[n] = label of image order[n]; only where there are labels.
-  void gather_labels(B& b, vector_view<const std::int32_t, typename B::space> order, std::int32_t* out) const {
+  void gather_labels(B& b, vector_view<const std::int32_t, typename B::space> order,
+                     std::int32_t* out) const {
     using kernel = detail::gather_images<R, std::int32_t, std::int32_t>;
     b.for_each_index(order.size, kernel{labels_.data(), order.data, 1, out}, 2);
   }

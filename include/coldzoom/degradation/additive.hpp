@@ -10,7 +10,8 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 namespace detail {
 template <class D>
-concept regenerates_noise = std::is_trivially_copyable_v<D> && requires(const D d, sample_key key, index_t i) {
+concept regenerates_noise = std::is_trivially_copyable_v<D> &&
+    requires(const D d, sample_key key, index_t i) {
   { d.noise(key, i) } -> std::same_as<float>;
 };
 }  // namespace detail
@@ -24,7 +25,8 @@ concept UniformlyAdditive = detail::regenerates_noise<D> && requires(const D d, 
 /// d.amplitudes(level, image, c, y, x): a pair for each element of an image of that shape, so that noise can follow
 /// another degradation over the picture.
 template <class D>
-concept FieldAdditive = detail::regenerates_noise<D> && requires(const D d, float level, shape image, index_t i) {
+concept FieldAdditive = detail::regenerates_noise<D> &&
+    requires(const D d, float level, shape image, index_t i) {
   { d.amplitudes(level, image, i, i, i) } -> std::same_as<amplitudes>;
 };
 

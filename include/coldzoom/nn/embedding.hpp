@@ -86,10 +86,11 @@ template <class In, class Out> struct film_backward_image {
   }
 };
 
-template <Backend B> void require_embedding(const char* where, const side_inputs<B>& side, index_t n, index_t width) {
+template <Backend B>
+void require_embedding(const char* where, const side_inputs<B>& side, index_t n, index_t width) {
   require(side.embedding.data && side.embedding.dims.n == n && side.embedding.dims.c == width, where, [&] {
-    return "found an embedding of " + to_string(side.embedding.dims) + ", wanted " + std::to_string(n) + " x " +
-           std::to_string(width) + " x 1 x 1; put the network into `embedded`";
+    return "found an embedding of " + to_string(side.embedding.dims) + ", wanted " + std::to_string(n) +
+           " x " + std::to_string(width) + " x 1 x 1; put the network into `embedded`";
   });
 }
 
@@ -126,14 +127,17 @@ class time_label_embedding {
     index_t table = 0;         // where the rows of the labels begin among the parameters
   };
   template <Backend B> workspace<B> make_workspace(B& b, index_t capacity, pass mode) const {
-    return {time_.make_workspace(b, capacity, mode), {b, {capacity, width_, 1, 1}}, coldzoom::parameter_count(time_)};
+    return {time_.make_workspace(b, capacity, mode),
+            {b, {capacity, width_, 1, 1}},
+            coldzoom::parameter_count(time_)};
   }
   template <Backend B> void pack_weights(B& b, const real_t<B>* parameters, workspace<B>& ws) const {
     time_.pack_weights(b, parameters, ws.time);
   }
   /// e: n x width x 1 x 1.
   template <Backend B>
-  void forward(B& b, const real_t<B>* parameters, const side_inputs<B>& side, activation<B> e, workspace<B>& ws) const {
+  void forward(B& b, const real_t<B>* parameters, const side_inputs<B>& side, activation<B> e,
+               workspace<B>& ws) const {
     const index_t n = e.dims.n;
     const activation<B> sum = ws.sum.view(n);
     time_.forward(b, parameters, side, sum, ws.time);
@@ -149,8 +153,8 @@ class time_label_embedding {
     silu{}.forward(b, parameters, sum, side, e, none);
   }
   template <Backend B>
-  void backward(B& b, const real_t<B>* parameters, const side_inputs<B>& side, activation<B> de, real_t<B>* gradients,
-                workspace<B>& ws) const {
+  void backward(B& b, const real_t<B>* parameters, const side_inputs<B>& side, activation<B> de,
+                real_t<B>* gradients, workspace<B>& ws) const {
     const index_t n = de.dims.n;
     plain_layer::workspace<B> none;
     const activation<B> sum = ws.sum.view(n);
@@ -190,14 +194,15 @@ struct embedding_addition {
     project.pack_weights(b, parameters, ws.project);
   }
   template <Backend B>
-  void forward(B& b, const real_t<B>* parameters, const side_inputs<B>& side, activation<B> e, workspace<B>& ws) const {
+  void forward(B& b, const real_t<B>* parameters, const side_inputs<B>& side, activation<B> e,
+               workspace<B>& ws) const {
     detail::require_embedding("embedding_addition", side, e.dims.n, project.in);
     project.forward(b, parameters, side.embedding, side, e, ws.project);
   }
   /// Adds to side.embedding_gradient.
   template <Backend B>
-  void backward(B& b, const real_t<B>* parameters, const side_inputs<B>& side, activation<B> de, real_t<B>* gradients,
-                workspace<B>& ws) const {
+  void backward(B& b, const real_t<B>* parameters, const side_inputs<B>& side, activation<B> de,
+                real_t<B>* gradients, workspace<B>& ws) const {
     const activation<B> own = ws.gradient.view(de.dims.n);
     project.backward(b, parameters, side.embedding, side, de, own, gradients, ws.project);
     b.for_each_index(own.size(), detail::add_elements<real_t<B>>{own.data, side.embedding_gradient.data}, 2);
@@ -236,16 +241,16 @@ struct film {
     numbers.pack_weights(b, parameters, ws.numbers);
   }
   template <Backend B>
-  void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side, activation<B> y,
-               workspace<B>& ws) const {
+  void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
+               activation<B> y, workspace<B>& ws) const {
     const activation<B> two = ws.film.view(x.dims.n);
     numbers.forward(b, parameters, side, two, ws.numbers);
     using kernel = detail::film_forward<const_activation<B>, activation<B>>;
     b.for_each_index(y.size(), kernel{x, two, y}, 8);
   }
   template <Backend B>
-  void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side, activation<B> dy,
-                activation<B> dx, real_t<B>* gradients, workspace<B>& ws) const {
+  void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
+                activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws) const {
     const index_t n = x.dims.n;
     const activation<B> d_two = ws.d_film.view(n);
     using numbers_kernel = detail::film_backward_numbers<const_activation<B>, activation<B>>;
@@ -291,8 +296,8 @@ template <class Embed, class Network> struct embedded {
     network.pack_weights(b, parameters + ws.offset, ws.network);
   }
   template <Backend B>
-  void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side, activation<B> y,
-               workspace<B>& ws) const {
+  void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
+               activation<B> y, workspace<B>& ws) const {
     side_inputs<B> with = side;
     const activation<B> e = ws.e.view(x.dims.n);
     embed.forward(b, parameters, side, e, ws.embed);
@@ -300,12 +305,13 @@ template <class Embed, class Network> struct embedded {
     network.forward(b, parameters + ws.offset, x, with, y, ws.network);
   }
   template <Backend B>
-  void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side, activation<B> dy,
-                activation<B> dx, real_t<B>* gradients, workspace<B>& ws) const {
+  void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
+                activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws) const {
     side_inputs<B> with = side;
     with.embedding = ws.e.view(x.dims.n);
     with.embedding_gradient = ws.de.view(x.dims.n);
-    b.for_each_index(with.embedding_gradient.size(), generic::fill<real_t<B>>{0, with.embedding_gradient.data});
+    b.for_each_index(with.embedding_gradient.size(),
+                     generic::fill<real_t<B>>{0, with.embedding_gradient.data});
     network.backward(b, parameters + ws.offset, x, with, dy, dx, gradients + ws.offset, ws.network);
     embed.backward(b, parameters, side, with.embedding_gradient, gradients, ws.embed);
   }

@@ -16,12 +16,12 @@ template <Backend B> struct input_context {
   using images = tensor_view<const float, typename B::space>;
   using numbers = vector_view<const float, typename B::space>;
 
-  images x_t;                // n x C x H x W, the degraded images
-  numbers time, level;       // t / T and the severity, one each a row
-  images condition;          // n x K x H x W: images that the result is to fit, given by the user
-  images previous;           // n x C x H x W: the network's last answer, for self-conditioning
-  key_sequence keys;         // of the noise inputs: keys[row]
-  std::uint64_t draw = 0;    // which of several draws with these keys: the step t in sampling, 0 in training
+  images x_t;              // n x C x H x W, the degraded images
+  numbers time, level;     // t / T and the severity, one each a row
+  images condition;        // n x K x H x W: images that the result is to fit, given by the user
+  images previous;         // n x C x H x W: the network's last answer, for self-conditioning
+  key_sequence keys;       // of the noise inputs: keys[row]
+  std::uint64_t draw = 0;  // which of several draws with these keys: the step t in sampling, 0 in training
 };
 
 /// An input policy `I` on backend `B` fills the channels of the network's input:
@@ -31,7 +31,8 @@ template <Backend B> struct input_context {
 ///   memory. Row n depends on row n of the context alone.
 template <class I, class B>
 concept Input = Backend<B> && std::copyable<I> &&
-    requires(const I i, B& b, shape image, const input_context<B>& context, tensor_view<float, typename B::space> to) {
+    requires(const I i, B& b, shape image, const input_context<B>& context,
+             tensor_view<float, typename B::space> to) {
   { i.channels(image) } -> std::same_as<index_t>;
   i.compose(b, context, to);
 };
@@ -39,9 +40,10 @@ concept Input = Backend<B> && std::copyable<I> &&
 /// Explains what is missing where `I` is no input policy on backend `B`.
 template <class I, class B> consteval bool check_input() {
   constexpr bool input = Input<I, B>;
-  static_assert(input,
-                "coldzoom: give your input policy `index_t channels(shape image) const` and `void compose(B&, const "
-                "input_context<B>&, tensor_view<float, B::space> to) const`; see docs/concepts/input.md");
+  static_assert(
+      input,
+      "coldzoom: give your input policy `index_t channels(shape image) const` and `void compose(B&, const "
+      "input_context<B>&, tensor_view<float, B::space> to) const`; see docs/concepts/input.md");
   return input;
 }
 
@@ -89,11 +91,9 @@ template <Backend B> using planes_of = tensor_view<float, typename B::space>;
 template <Backend B> using const_planes_of = tensor_view<const float, typename B::space>;
 
 /// Throws `error` unless `found` fits n x channels x H x W of `to`.
-template <class View, class To>
-void require_planes(const char* where, const View& found, const To& to) {
-  require(found.data == nullptr || found.dims == to.dims, where, [&] {
-    return "found images of " + to_string(found.dims) + ", wanted " + to_string(to.dims);
-  });
+template <class View, class To> void require_planes(const char* where, const View& found, const To& to) {
+  require(found.data == nullptr || found.dims == to.dims, where,
+          [&] { return "found images of " + to_string(found.dims) + ", wanted " + to_string(to.dims); });
 }
 
 }  // namespace detail
@@ -147,7 +147,8 @@ struct condition_input {
   index_t channels(shape) const { return planes; }
   template <Backend B>
   void compose(B& b, const input_context<B>& context, tensor_view<float, typename B::space> to) const {
-    require(context.condition.data, "condition_input", "there is no image to condition on; give one to every batch");
+    require(context.condition.data, "condition_input",
+            "there is no image to condition on; give one to every batch");
     detail::require_planes("condition_input", context.condition, to);
     using kernel = detail::copy_planes<detail::const_planes_of<B>, detail::planes_of<B>>;
     b.for_each_index(to.dims.size(), kernel{context.condition, to}, 4);

@@ -80,13 +80,14 @@ template <Backend B, Prediction P, Layer<B> Network, class I = plain_input> clas
       b_->for_each_index(n, generic::fill<float>{step.level, level});
       const shape in = input_shape(input_, image_).with_n(n);
       if (in.size() > composed_.size()) composed_ = b_->template allocate<float>(in.size());
-      const input_context<B> context{x_t,
-                                     {time, n},
-                                     {level, n},
-                                     condition_,
-                                     step.t < last_step_ ? images(previous_.data(), image_.with_n(n)) : images{},
-                                     {step.keys.seed, stream::input_noise, step.keys.first},
-                                     static_cast<std::uint64_t>(step.t)};
+      const input_context<B> context{
+          x_t,
+          {time, n},
+          {level, n},
+          condition_,
+          step.t < last_step_ ? images(previous_.data(), image_.with_n(n)) : images{},
+          {step.keys.seed, stream::input_noise, step.keys.first},
+          static_cast<std::uint64_t>(step.t)};
       const tensor_view<float, space> to(composed_.data(), in);
       input_.compose(*b_, context, to);
       read = to;
@@ -134,9 +135,14 @@ template <Backend B, class M> class guided {
  public:
   using prediction = typename M::prediction;
 
-  guided(B& b, M& model, float scale, std::int32_t none) : b_(&b), model_(&model), scale_(scale), none_(none) {}
+  guided(B& b, M& model, float scale, std::int32_t none)
+      : b_(&b),
+        model_(&model),
+        scale_(scale),
+        none_(none) {}
 
-  void operator()(typename M::images x_t, const sampling_step& step, tensor_view<float, typename B::space> y) {
+  void operator()(typename M::images x_t, const sampling_step& step,
+                  tensor_view<float, typename B::space> y) {
     const index_t n = x_t.dims.n;
     require(model_->current_labels().data, "guided", "the model has no labels; call its set_labels first");
     if (n > without_labels_.size()) {
@@ -145,7 +151,8 @@ template <Backend B, class M> class guided {
     }
     if (y.dims.size() > without_.size()) without_ = b_->template allocate<float>(y.dims.size());
     model_->ask(x_t, step, model_->current_labels(), y);
-    model_->ask(x_t, step, {without_labels_.data(), n}, tensor_view<float, typename B::space>(without_.data(), y.dims));
+    model_->ask(x_t, step, {without_labels_.data(), n},
+                tensor_view<float, typename B::space>(without_.data(), y.dims));
     b_->for_each_index(y.dims.size(), detail::guide_answer{scale_, without_.data(), y.data});
     model_->remember(step, y);
   }

@@ -9,10 +9,10 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 /// Where a sampler stands when it asks its model.
 struct sampling_step {
-  int t = 0;           // step of the training schedule, T .. 1
-  float time = 0;      // t / T, the time that the network was trained with
-  float level = 0;     // severity at t
-  key_sequence keys;   // of the samples in the batch: keys[n] names the randomness of image n
+  int t = 0;          // step of the training schedule, T .. 1
+  float time = 0;     // t / T, the time that the network was trained with
+  float level = 0;    // severity at t
+  key_sequence keys;  // of the samples in the batch: keys[n] names the randomness of image n
 };
 
 /// A model `M` on backend `B`: m(x_t, step, y) writes its answer to a batch of images x_t into y, both N x C x H x

@@ -32,9 +32,10 @@ concept Prediction = std::copyable<P> && requires(double value, amplitudes a) {
 /// Explains what is missing where `P` is no prediction.
 template <class P> consteval bool check_prediction() {
   constexpr bool prediction = Prediction<P>;
-  static_assert(prediction,
-                "coldzoom: give your prediction `name`, `needs_amplitudes` and static functions `double target(x0, "
-                "e, a)`, `double x0(z, y, a)` and `double noise(z, y, a)`; see docs/concepts/prediction.md");
+  static_assert(
+      prediction,
+      "coldzoom: give your prediction `name`, `needs_amplitudes` and static functions `double target(x0, "
+      "e, a)`, `double x0(z, y, a)` and `double noise(z, y, a)`; see docs/concepts/prediction.md");
   return prediction;
 }
 

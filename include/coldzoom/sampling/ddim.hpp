@@ -41,8 +41,8 @@ struct ddim_sampler {
   /// As ddpm_sampler, with any schedule where eta is 0. Throws `error` for eta out of range, and for eta above 0 with a
   /// schedule that is no NoiseSchedule.
   template <Backend B, class M, class D, class S, class Z, class Observer = no_observer>
-  void operator()(B& b, M& model, const D& degradation, const S& schedule, int calls, key_sequence keys, const Z& z,
-                  Observer&& observer = {}) const {
+  void operator()(B& b, M& model, const D& degradation, const S& schedule, int calls, key_sequence keys,
+                  const Z& z, Observer&& observer = {}) const {
     if constexpr (detail::check_additive<D>()) {
       require(eta >= 0 && eta <= 1, "ddim_sampler",
               [&] { return "eta is " + std::to_string(eta) + "; it must be 0 to 1"; });
@@ -63,7 +63,8 @@ struct ddim_sampler {
         const double noise = s.noise(turn.t), after = s.noise(turn.next);
         const double sigma = eta * after / noise * std::sqrt(beta);
         const double keep = std::sqrt(after * after - sigma * sigma) / noise;
-        const detail::uniform_weights weights{{keep, s.signal(turn.next) - keep * s.signal(turn.t), sigma, 0}};
+        const detail::uniform_weights weights{
+            {keep, s.signal(turn.next) - keep * s.signal(turn.t), sigma, 0}};
         return detail::denoise(b, turn, estimate, z, weights, sigma > 0);
       }
     }

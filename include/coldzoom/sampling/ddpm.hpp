@@ -25,8 +25,8 @@ struct ddpm_sampler {
   /// `z` holds noise and becomes the samples; `keys` name the fresh noise. The degradation is additive, the schedule a
   /// NoiseSchedule. `calls` calls of the model. Samples depend on z and the key of their place alone.
   template <Backend B, class M, class D, class S, class Z, class Observer = no_observer>
-  void operator()(B& b, M& model, const D& degradation, const S& schedule, int calls, key_sequence keys, const Z& z,
-                  Observer&& observer = {}) const {
+  void operator()(B& b, M& model, const D& degradation, const S& schedule, int calls, key_sequence keys,
+                  const Z& z, Observer&& observer = {}) const {
     if constexpr (detail::check_additive<D>() && detail::check_noise_schedule<S>()) {
       detail::sample(*this, b, model, degradation, schedule, calls, keys, z, observer);
     }
@@ -34,7 +34,8 @@ struct ddpm_sampler {
 
   template <Backend B, class Turn, class Estimate, class Batch>
   void advance(B& b, state<B>&, const Turn& turn, const Estimate& estimate, const Batch& z) const {
-    const double ratio = turn.schedule.signal(turn.t) / turn.schedule.signal(turn.next), beta = 1 - ratio * ratio;
+    const double ratio = turn.schedule.signal(turn.t) / turn.schedule.signal(turn.next),
+                 beta = 1 - ratio * ratio;
     const double noise = turn.schedule.noise(turn.t), before = turn.schedule.noise(turn.next);
     const detail::uniform_weights weights{{ratio * before * before / (noise * noise),
                                            turn.schedule.signal(turn.next) * beta / (noise * noise),

@@ -13,10 +13,11 @@ namespace detail {
 /// Explains what is missing where these samplers cannot undo `D` with schedule `S`.
 template <class D> consteval bool check_additive() {
   constexpr bool additive = Additive<D>;
-  static_assert(additive,
-                "coldzoom: this sampler undoes added noise: give it a degradation with `amplitudes(level)` and "
-                "`noise(key, element)`, such as gaussian_noise, or take naive_sampler or tacos_sampler; see "
-                "docs/concepts/sampler.md");
+  static_assert(
+      additive,
+      "coldzoom: this sampler undoes added noise: give it a degradation with `amplitudes(level)` and "
+      "`noise(key, element)`, such as gaussian_noise, or take naive_sampler or tacos_sampler; see "
+      "docs/concepts/sampler.md");
   return additive;
 }
 template <class S> consteval bool check_noise_schedule() {
@@ -79,16 +80,16 @@ struct uniform_weights {
 /// The step of all images. The noise of step t is elements t * image .. of the sample's key (the image rounded up to a
 /// multiple of 4).
 template <class B, class Turn, class Estimate, class Batch, class Weights>
-void denoise(B& b, const Turn& turn, const Estimate& estimate, const Batch& z, const Weights& weights, bool fresh,
-             float* before = nullptr) {
+void denoise(B& b, const Turn& turn, const Estimate& estimate, const Batch& z, const Weights& weights,
+             bool fresh, float* before = nullptr) {
   const index_t image = z.dims.image(), quads = (image + 3) / 4;
   require(quads < (index_t{1} << 32) / (turn.schedule.steps() + 1), "denoise", [&] {
     return "there are " + std::to_string(turn.schedule.steps()) + " steps of " + std::to_string(image) +
            " values each; a key has 2^34 random numbers";
   });
   b.for_each_index(z.dims.n * quads,
-                   take_denoising_step<Estimate, Weights>{estimate, weights, fresh, turn.keys, turn.t * quads, image,
-                                                          quads, turn.y.data, z.data, before},
+                   take_denoising_step<Estimate, Weights>{estimate, weights, fresh, turn.keys, turn.t * quads,
+                                                          image, quads, turn.y.data, z.data, before},
                    120);
 }
 

@@ -22,7 +22,8 @@ template <class Before, class From, class To> struct multistep_weights {
     const bool known = !first && b.noise > 0 && a.noise > 0 && next.noise > 0 && b.signal > 0 && a.signal > 0;
     if (known) {
       const double lambda = std::log(a.signal / a.noise);
-      const double now = std::log(next.signal / next.noise) - lambda, past = lambda - std::log(b.signal / b.noise);
+      const double now = std::log(next.signal / next.noise) - lambda,
+                   past = lambda - std::log(b.signal / b.noise);
       if (past > 0) w.extrapolate = now / (2 * past);
     }
     return w;
@@ -47,12 +48,14 @@ struct dpm_solver_sampler {
     typename B::template buffer<float> before;
     template <class F> void for_each_buffer(F&& f) { f("before", before); }
   };
-  template <Backend B> state<B> make_state(B& b, shape z) const { return {b.template allocate<float>(z.size())}; }
+  template <Backend B> state<B> make_state(B& b, shape z) const {
+    return {b.template allocate<float>(z.size())};
+  }
 
   /// As ddim_sampler with eta = 0, for any additive degradation and any schedule.
   template <Backend B, class M, class D, class S, class Z, class Observer = no_observer>
-  void operator()(B& b, M& model, const D& degradation, const S& schedule, int calls, key_sequence keys, const Z& z,
-                  Observer&& observer = {}) const {
+  void operator()(B& b, M& model, const D& degradation, const S& schedule, int calls, key_sequence keys,
+                  const Z& z, Observer&& observer = {}) const {
     if constexpr (detail::check_additive<D>()) {
       detail::sample(*this, b, model, degradation, schedule, calls, keys, z, observer);
     }
@@ -67,8 +70,9 @@ struct dpm_solver_sampler {
     using weights = detail::multistep_weights<std::remove_const_t<decltype(before)>,
                                               std::remove_const_t<decltype(estimate.amplitude)>,
                                               std::remove_const_t<decltype(to)>>;
-    detail::denoise(b, turn, estimate, z, weights{before, estimate.amplitude, to, turn.before == 0, turn.next == 0}, false,
-         s.before.data());
+    detail::denoise(b, turn, estimate, z,
+                    weights{before, estimate.amplitude, to, turn.before == 0, turn.next == 0}, false,
+                    s.before.data());
   }
 };
 

@@ -19,8 +19,8 @@ struct naive_sampler {
   /// `z` holds D(x, T) and becomes the samples. `keys` name the randomness of the degradation: those that made z.
   /// `calls` calls of the model.
   template <Backend B, class M, class D, class S, class Z, class Observer = no_observer>
-  void operator()(B& b, M& model, const D& degradation, const S& schedule, int calls, key_sequence keys, const Z& z,
-                  Observer&& observer = {}) const {
+  void operator()(B& b, M& model, const D& degradation, const S& schedule, int calls, key_sequence keys,
+                  const Z& z, Observer&& observer = {}) const {
     detail::sample(*this, b, model, degradation, schedule, calls, keys, z, observer);
   }
 
@@ -29,7 +29,8 @@ struct naive_sampler {
     if (turn.next == 0) {
       b.copy(turn.x0_hat.data, z.data, z.dims.size());
     } else {
-      detail::degrade_to(b, turn.degradation, turn.schedule, turn.next, turn.keys, turn.levels, turn.x0_hat, z);
+      detail::degrade_to(b, turn.degradation, turn.schedule, turn.next, turn.keys, turn.levels, turn.x0_hat,
+                         z);
     }
   }
 };

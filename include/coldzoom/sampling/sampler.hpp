@@ -44,21 +44,24 @@ concept ranged_batch = requires {
 /// Explains what is missing where these do not make a sampling loop.
 template <class M, class D, class S, class Z, class B> consteval bool check_sampling() {
   constexpr bool model = Model<M, B>;
-  static_assert(model,
-                "coldzoom: give the sampler a model that is callable as predict(x_t, step, y) and says by its type "
-                "`prediction` what it answers with: a coldzoom::model, an any_model, or predicting<predict_x0>(f) of "
-                "your own f; see docs/concepts/sampler.md");
+  static_assert(
+      model,
+      "coldzoom: give the sampler a model that is callable as predict(x_t, step, y) and says by its type "
+      "`prediction` what it answers with: a coldzoom::model, an any_model, or predicting<predict_x0>(f) of "
+      "your own f; see docs/concepts/sampler.md");
   constexpr bool batch = ranged_batch<Z, B>;
-  static_assert(batch,
-                "coldzoom: give the sampler z as an image_batch<range, float, space>: a plain view does not say "
-                "between which values its pixels lie; see docs/concepts/sampler.md");
+  static_assert(
+      batch,
+      "coldzoom: give the sampler z as an image_batch<range, float, space>: a plain view does not say "
+      "between which values its pixels lie; see docs/concepts/sampler.md");
   constexpr bool schedule = check_schedule<S>();
   if constexpr (model) {
     constexpr bool converts = !M::prediction::needs_amplitudes || Additive<D>;
-    static_assert(converts,
-                  "coldzoom: this model answers with noise, velocity or flow, which becomes an image only where x_t = "
-                  "signal x0 + noise e: use a degradation with `amplitudes(level)`, such as gaussian_noise, or a "
-                  "model that answers with predict_x0; see docs/concepts/prediction.md");
+    static_assert(
+        converts,
+        "coldzoom: this model answers with noise, velocity or flow, which becomes an image only where x_t = "
+        "signal x0 + noise e: use a degradation with `amplitudes(level)`, such as gaussian_noise, or a "
+        "model that answers with predict_x0; see docs/concepts/prediction.md");
     return batch && schedule && converts;
   }
   return false;
@@ -153,7 +156,8 @@ template <class Sampler, class B, class M, class D, class S, ValueRange R> class
       require(std::isfinite(P::x0(1, 1, a)), "sampling_loop", [&] {
         return "no signal is left at step " + std::to_string(steps_.front()) + ", so a prediction of " +
                std::string(P::name) +
-               " says nothing of the image; use predict_velocity, predict_flow or predict_x0, or a schedule that "
+               " says nothing of the image; use predict_velocity, predict_flow or predict_x0, or a schedule "
+               "that "
                "leaves some";
       });
     }
@@ -185,8 +189,9 @@ template <class Sampler, class B, class M, class D, class S, ValueRange R> class
     const auto amplitude = detail::amplitudes_at(*degradation_, *schedule_, t, z_.dims.with_n(1));
     const auto estimate = detail::estimate_of<P, R>(sampler_, amplitude);
     if constexpr (keeps_answer) {
-      b_->for_each_index(z_.dims.size(), detail::estimate_clean<std::remove_const_t<decltype(estimate)>>{
-                                             estimate, z_.dims.image(), z_.data, y.data, x0_hat.data},
+      b_->for_each_index(z_.dims.size(),
+                         detail::estimate_clean<std::remove_const_t<decltype(estimate)>>{
+                             estimate, z_.dims.image(), z_.data, y.data, x0_hat.data},
                          4);
     }
     observer(t, z_, image_batch<R, float, space>(x0_hat));

@@ -36,8 +36,8 @@ struct tacos_sampler {
   /// As naive_sampler; the last step too adds D(x0_hat, 0) - D(x0_hat, t) to z. A random degradation must be given the
   /// keys that made z, for otherwise D(x0_hat, t) cancels nothing.
   template <Backend B, class M, class D, class S, class Z, class Observer = no_observer>
-  void operator()(B& b, M& model, const D& degradation, const S& schedule, int calls, key_sequence keys, const Z& z,
-                  Observer&& observer = {}) const {
+  void operator()(B& b, M& model, const D& degradation, const S& schedule, int calls, key_sequence keys,
+                  const Z& z, Observer&& observer = {}) const {
     detail::sample(*this, b, model, degradation, schedule, calls, keys, z, observer);
   }
 

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <coldzoom/backend/graph_capture.hpp>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/data/dataset.hpp>
-#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
@@ -99,8 +99,9 @@ template <Backend B, std::size_t N> class batch_sums {
   void check_late(double loss) const { require_finite(loss, done_); }
   void require_finite(double loss, index_t batch) const {
     require(std::isfinite(loss), "train_epoch", [&] {
-      return "the loss is not finite in epoch " + std::to_string(epoch_) + ", batch " + std::to_string(batch) + " of " +
-             std::to_string(batches_) + "; look for bad pixels in the data, or lower the learning rate";
+      return "the loss is not finite in epoch " + std::to_string(epoch_) + ", batch " +
+             std::to_string(batch) + " of " + std::to_string(batches_) +
+             "; look for bad pixels in the data, or lower the learning rate";
     });
   }
 

@@ -4,7 +4,9 @@
 #include <coldzoom/backend/transfer.hpp>
 #include <coldzoom/io/safetensors.hpp>
 #include <coldzoom/nn/layer.hpp>
-#include <coldzoom/training/trainer.hpp>
+#include <coldzoom/training/probe.hpp>
+#include <cstdio>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -38,24 +40,43 @@ std::vector<float> read_parameters(const safetensors_file& file, const Network& 
 
 namespace detail {
 
-/// What must agree between a checkpoint and the run that continues it.
-template <class Trainer> std::map<std::string, std::string> run_settings(const Trainer& t) {
+/// All digits of a number, so that settings that differ at all are told apart.
+inline std::string exact_number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.17g", value);
+  return text;
+}
+
+/// What must agree, in words, between a checkpoint and the run that continues it.
+template <class Trainer> std::map<std::string, std::string> run_settings(Trainer& t) {
   const auto& o = t.options();
-  std::map<std::string, std::string> settings{{"format_version", "1"},
-                                              {"batch_size", std::to_string(o.batch_size)},
-                                              {"seed", std::to_string(o.seed)},
-                                              {"average_decay", std::to_string(o.average_decay)}};
-  if constexpr (requires { t.schedule(); }) {  // a trainer that degrades
+  std::map<std::string, std::string> settings{
+      {"format_version", "2"},
+      {"batch_size", std::to_string(o.batch_size)},
+      {"seed", std::to_string(o.seed)},
+      {"optimizer", std::remove_cvref_t<decltype(t.update().optimizer())>::name}};
+  t.update().for_each_number(
+      [&](const std::string& name, double value) { settings[name] = exact_number(value); });
+  if constexpr (requires { t.method(); }) {
+    using method = std::remove_cvref_t<decltype(t.method())>;
+    settings["batch_size"] =
+        std::to_string(o.batch_size * o.accumulate);  // the same bits, however it is cut up
     settings["last_step"] = std::to_string(o.last_step);
-    settings["steps"] = std::to_string(t.schedule().steps());
+    settings["steps"] = std::to_string(t.method().schedule.steps());
+    settings["label_dropout"] = exact_number(o.label_dropout);
+    settings["prediction"] = method::prediction::name;
+    settings["value_range"] = method::range::name;
+  } else {
+    settings["value_range"] = Trainer::range::name;
   }
   return settings;
 }
 
 }  // namespace detail
 
-/// Writes all that a run needs to continue to the same bits: parameters, moments and step count of the
-/// optimiser, the average of the weights. `settings` go into the metadata and are checked on loading.
+/// Writes all that a run needs to continue to the same bits: parameters, buffers and step count of the optimiser, the
+/// averages of the weights. Settings of the trainer, probes of its policies and the caller's `settings` go in too and are
+/// checked on loading.
 template <class Trainer>
 void save_checkpoint(const std::string& path, Trainer& t, index_t epoch,
                      const std::map<std::string, std::string>& settings = {}) {
@@ -64,19 +85,17 @@ void save_checkpoint(const std::string& path, Trainer& t, index_t epoch,
   file.metadata = detail::run_settings(t);
   file.metadata.insert(settings.begin(), settings.end());
   file.metadata["epoch"] = std::to_string(epoch);
-  file.metadata["optimizer_steps"] = std::to_string(t.optimizer().steps());
+  file.metadata["optimizer_steps"] = std::to_string(t.update().steps());
   add_parameters(file, t.network(), to_host(b, t.parameters()));
-  const auto add = [&](const char* name, const auto& buffer) {
-    file.add(name, {buffer.size()}, to_host(b, buffer));
-  };
-  add("adam.first", t.optimizer().first());
-  add("adam.second", t.optimizer().second());
-  if (t.average()) add("average", t.average()->values());
+  t.update().for_each_buffer(
+      [&](const std::string& name, auto& buffer) { file.add(name, {buffer.size()}, to_host(b, buffer)); });
+  for (const auto& [name, values] : probe_policies(t))
+    file.add("probe." + name, {static_cast<index_t>(values.size())}, values);
   save_safetensors(path, file);
 }
 
-/// Restores what save_checkpoint wrote and returns the epoch. Throws `error` where the file is damaged,
-/// belongs to another network, or was made with other settings; the trainer is then unchanged.
+/// Restores what save_checkpoint wrote and returns the epoch. Throws `error` where the file is damaged, belongs to another
+/// network, or was made with settings or policies that would change the bits; the trainer is then unchanged.
 template <class Trainer>
 index_t load_checkpoint(const std::string& path, Trainer& t,
                         const std::map<std::string, std::string>& settings = {}) {
@@ -101,16 +120,18 @@ index_t load_checkpoint(const std::string& path, Trainer& t,
       return "the checkpoint was made with " + k + " = " + found(k) + ", this run has " + v;
     });
   }
-  const index_t size = t.network().parameter_count(), epoch = number("epoch"),
+  const index_t size = parameter_count(t.network()), epoch = number("epoch"),
                 steps = number("optimizer_steps");
   const std::vector<float> parameters = read_parameters(file, t.network());
-  const std::vector<float>& first = file.values<float>("adam.first", {size});
-  const std::vector<float>& second = file.values<float>("adam.second", {size});
-  if (t.average()) b.upload(file.values<float>("average", {size}).data(), t.average()->values().data(), size);
+  t.update().for_each_buffer(
+      [&](const std::string& name, auto&) { file.values<float>(name, {size}); });  // checks
+  for (const auto& [name, values] : probe_policies(t))
+    detail::require_same_probe(path, name, file.values<float>("probe." + name), values);
   b.upload(parameters.data(), t.parameters().data(), size);
-  b.upload(first.data(), t.optimizer().first().data(), size);
-  b.upload(second.data(), t.optimizer().second().data(), size);
-  t.optimizer().set_steps(steps);
+  t.update().for_each_buffer([&](const std::string& name, auto& buffer) {
+    b.upload(file.values<float>(name, {size}).data(), buffer.data(), size);
+  });
+  t.update().set_steps(steps);
   return epoch;
 }
 

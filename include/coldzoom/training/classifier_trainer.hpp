@@ -30,8 +30,8 @@ struct classification_score {
 /// Everything random is a function of (seed, epoch, place in the epoch), so a run that is resumed from its state after an
 /// epoch continues to the same bits, on any number of threads. `Augment` is called as random_shift is; `L` is a loss of
 /// labels.
-template <Backend B, ValueRange R, class Network, class Augment = random_shift, class L = softmax_cross_entropy,
-          class O = adam, class Rank = single_rank>
+template <Backend B, ValueRange R, class Network, class Augment = random_shift,
+          class L = softmax_cross_entropy, class O = adam, class Rank = single_rank>
 class classifier_trainer {
   static_assert(check_loss<L, B>() || true);  // the check itself says what is missing
   using space = typename B::space;
@@ -42,15 +42,16 @@ class classifier_trainer {
 
   /// `image` gives C, H and W. Throws `error` for options out of range, and where the network's output is no vector of
   /// classes.
-  classifier_trainer(B& b, R, Network network, shape image, classifier_options options = {}, Augment augment = {},
-                     L loss = {}, O optimizer = {}, Rank rank = {})
+  classifier_trainer(B& b, R, Network network, shape image, classifier_options options = {},
+                     Augment augment = {}, L loss = {}, O optimizer = {}, Rank rank = {})
       : b_(&b),
         image_(image.with_n(1)),
         options_(checked(std::move(options))),
         augment_(std::move(augment)),
         loss_policy_(std::move(loss)),
         network_(b, std::move(network), image_, options_.batch_size, 1, options_.seed),
-        updater_(b, described(), std::move(optimizer), {options_.clip_norm, options_.average_decays}, std::move(rank)),
+        updater_(b, described(), std::move(optimizer), {options_.clip_norm, options_.average_decays},
+                 std::move(rank)),
         classes_(checked_classes(network_.output())),
         label_(b.template allocate<std::int32_t>(options_.batch_size)),
         clean_(b.template allocate<float>(options_.batch_size * image_.image())),
@@ -68,7 +69,8 @@ class classifier_trainer {
     check(images);
     const index_t size = options_.batch_size, count = batches(images);
     require(count > 0, "train_epoch", [&] {
-      return "the data set has " + std::to_string(images.size()) + " images; a batch takes " + std::to_string(size);
+      return "the data set has " + std::to_string(images.size()) + " images; a batch takes " +
+             std::to_string(size);
     });
     epoch_order_.shuffle(*b_, images.size(), options_.seed, epoch);
     const double share = 1.0 / static_cast<double>(size);
@@ -84,10 +86,9 @@ class classifier_trainer {
       load(images, epoch_order_.part(i * size, size));
       augment_(*b_, image_batch<R, const float, space>(view(clean_, size)),
                key_sequence{options_.seed, stream::augmentation, place}, view(augmented_, size));
-      network_.find_gradients(true, true, view(augmented_, size), {},
-                              [&](index_t first, const_activation<B> y, activation<B> dy) {
-                                find_losses(first, y, dy, size);
-                              });
+      network_.find_gradients(
+          true, true, view(augmented_, size), {},
+          [&](index_t first, const_activation<B> y, activation<B> dy) { find_losses(first, y, dy, size); });
       sums.request({loss_.data(), correct_.data()}, size);
       updater_.update(*b_, network_.gradients(), network_.parameters(), rate(updater_.steps()));
       sums.report(report);
@@ -155,11 +156,14 @@ class classifier_trainer {
 
   template <class Dataset> void check(const Dataset& images) const {
     require(images.dims().with_n(1) == image_, "classifier_trainer", [&] {
-      return "the data set is " + to_string(images.dims()) + "; the network wants images of " + to_string(image_);
+      return "the data set is " + to_string(images.dims()) + "; the network wants images of " +
+             to_string(image_);
     });
-    require(images.classes() > 0, "classifier_trainer", "the data set has no labels; call its set_labels first");
+    require(images.classes() > 0, "classifier_trainer",
+            "the data set has no labels; call its set_labels first");
     require(images.classes() <= classes_, "classifier_trainer", [&] {
-      return "found label " + std::to_string(images.classes() - 1) + ", wanted 0 to " + std::to_string(classes_ - 1);
+      return "found label " + std::to_string(images.classes() - 1) + ", wanted 0 to " +
+             std::to_string(classes_ - 1);
     });
   }
 

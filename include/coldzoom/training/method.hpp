@@ -14,8 +14,8 @@
 namespace coldzoom::inline COLDZOOM_ISA {
 
 /// All policies that a training run and its samplers share. R is the value range of the images.
-template <ValueRange R, class D, class S, Prediction P = predict_x0, class I = plain_input, class L = mean_squared_error,
-          class W = uniform_weight>
+template <ValueRange R, class D, class S, Prediction P = predict_x0, class I = plain_input,
+          class L = mean_squared_error, class W = uniform_weight>
 struct method {
   using range = R;
   using degradation_type = D;
@@ -75,9 +75,11 @@ template <class R, class D, class S, class... Policies> consteval bool check_met
                 "coldzoom: this degradation wants pixels of another value range: name its `range` first in "
                 "make_method, or take in_range; see docs/concepts/method.md");
   constexpr bool known = (is_policy<Policies> && ...);
-  static_assert(known,
-                "coldzoom: make_method takes a range, a degradation, a schedule and then, in any order, a prediction, an "
-                "input policy, a loss and a weighting; one of yours is none of these; see docs/concepts/method.md");
+  static_assert(
+      known,
+      "coldzoom: make_method takes a range, a degradation, a schedule and then, in any order, a prediction, "
+      "an "
+      "input policy, a loss and a weighting; one of yours is none of these; see docs/concepts/method.md");
   constexpr bool once = (int{any_prediction::fits<Policies>} + ... + 0) <= 1 &&
                         (int{any_input::fits<Policies>} + ... + 0) <= 1 &&
                         (int{any_loss::fits<Policies>} + ... + 0) <= 1 &&
@@ -89,14 +91,17 @@ template <class R, class D, class S, class... Policies> consteval bool check_met
 /// Explains where a prediction or a weighting asks for noise that the degradation does not add.
 template <class D, class P, class W> consteval bool check_amplitudes() {
   constexpr bool predicted = !P::needs_amplitudes || Additive<D>;
-  static_assert(predicted,
-                "coldzoom: this degradation adds no noise, so there is no noise, velocity or flow to predict: use "
-                "predict_x0, or give the degradation `amplitudes(level)` and `noise(key, element)`; see "
-                "docs/concepts/prediction.md");
-  constexpr bool weighted = !requires { requires W::needs_amplitudes; } || UniformlyAdditive<D>;
-  static_assert(weighted,
-                "coldzoom: this weighting goes by the signal-to-noise ratio, which a degradation has only with "
-                "`amplitudes(level)`, such as gaussian_noise; see docs/concepts/method.md");
+  static_assert(
+      predicted,
+      "coldzoom: this degradation adds no noise, so there is no noise, velocity or flow to predict: use "
+      "predict_x0, or give the degradation `amplitudes(level)` and `noise(key, element)`; see "
+      "docs/concepts/prediction.md");
+  constexpr bool weighted = !requires { requires W::needs_amplitudes; }
+  || UniformlyAdditive<D>;
+  static_assert(
+      weighted,
+      "coldzoom: this weighting goes by the signal-to-noise ratio, which a degradation has only with "
+      "`amplitudes(level)`, such as gaussian_noise; see docs/concepts/method.md");
   return predicted && weighted;
 }
 
@@ -113,8 +118,8 @@ auto make_method(R, D degradation, S schedule, Policies... policies) {
     auto weighting = detail::pick_policy<detail::any_weighting, uniform_weight>(policies...);
     if constexpr (detail::check_amplitudes<D, decltype(prediction), decltype(weighting)>()) {
       return method<R, D, S, decltype(prediction), decltype(input), decltype(loss), decltype(weighting)>{
-          std::move(degradation), std::move(schedule), prediction, std::move(input), std::move(loss),
-          std::move(weighting)};
+          std::move(degradation), std::move(schedule), prediction,
+          std::move(input),       std::move(loss),     std::move(weighting)};
     }
   }
 }

@@ -64,8 +64,8 @@ template <Backend B, class Network> class network_in_training {
   /// leaves the sums in gradients(). loss(first, y, dy) writes the losses of a micro-batch and their gradients by y. Calls
   /// differ by nothing but the values in the backend's memory, so a backend that captures graphs replays them.
   template <class Loss>
-  void find_gradients(bool first_part, bool last_part, tensor_view<const float, space> x, const side_inputs<B>& side,
-                      const Loss& loss) {
+  void find_gradients(bool first_part, bool last_part, tensor_view<const float, space> x,
+                      const side_inputs<B>& side, const Loss& loss) {
     step_[2 * first_part + last_part](*b_, parameters_.data(), [&] {
       if (first_part) {
         pack(parameters_);

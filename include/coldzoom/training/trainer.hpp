@@ -13,7 +13,8 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 struct trainer_options {
   index_t batch_size = 128;  // images that are in memory at a time
-  index_t accumulate = 1;    // such parts an update: a batch is batch_size * accumulate images, to the same bits
+  index_t accumulate =
+      1;  // such parts an update: a batch is batch_size * accumulate images, to the same bits
   std::uint64_t seed = 0;    // of the initial weights, the order of the images, the steps and the degradation
   int last_step = 0;         // t is drawn from 1 .. last_step; 0 means the schedule's T
   double label_dropout = 0;  // share of the images whose label is left out, for classifier-free guidance
@@ -53,22 +54,27 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
         image_(image.with_n(1)),
         options_(checked(std::move(options), method_.schedule)),
         draws_(draws_of(method_.loss)),
-        network_(b, std::move(network), input_shape(method_.input, image_), options_.batch_size * draws_, draws_,
-                 options_.seed),
-        updater_(b, described(), std::move(optimizer), {options_.clip_norm, options_.average_decays}, std::move(rank)),
+        network_(b, std::move(network), input_shape(method_.input, image_), options_.batch_size * draws_,
+                 draws_, options_.seed),
+        updater_(b, described(), std::move(optimizer), {options_.clip_norm, options_.average_decays},
+                 std::move(rank)),
         x0_(images_of(1)),
         x_t_(images_of(1)),
         noise_(images_of(P::needs_amplitudes ? 1 : 0)),
         repeated_(images_of(draws_ > 1 ? draws_ : 0)),
-        composed_(b.template allocate<float>(plain ? 0 : rows() * method_.input.channels(image_) * image_.pixels())),
+        composed_(b.template allocate<float>(
+            plain ? 0 : rows() * method_.input.channels(image_) * image_.pixels())),
         answers_(images_of(self ? draws_ : 0)),
         pixel_weights_(images_of(detail::weighs_pixels<W> ? 1 : 0)),
-        time_(b.template allocate<float>(rows())),
-        level_(b.template allocate<float>(rows())),
+        time_(b.template allocate<float>(options_.batch_size)),
+        level_(b.template allocate<float>(options_.batch_size)),
         weight_(b.template allocate<float>(options_.batch_size)),
         level_of_(b.template allocate<float>(method_.schedule.steps() + 1)),
         weight_of_(b.template allocate<float>(method_.schedule.steps() + 1)),
-        label_(b.template allocate<std::int32_t>(rows())),
+        label_(b.template allocate<std::int32_t>(options_.batch_size)),
+        row_time_(b.template allocate<float>(draws_ > 1 ? rows() : 0)),
+        row_level_(b.template allocate<float>(draws_ > 1 ? rows() : 0)),
+        row_label_(b.template allocate<std::int32_t>(draws_ > 1 ? rows() : 0)),
         loss_(b.template allocate<float>(options_.batch_size * options_.accumulate)) {
     require(network_.output() == image_, "trainer", [&] {
       return "the network turns " + to_string(input_shape(method_.input, image_)) + " into " +
@@ -93,7 +99,8 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
     const index_t part = options_.batch_size, batch = part * options_.accumulate, count = batches(images);
     check(images);
     require(count > 0, "train_epoch", [&] {
-      return "the data set has " + std::to_string(images.size()) + " images; a batch takes " + std::to_string(batch);
+      return "the data set has " + std::to_string(images.size()) + " images; a batch takes " +
+             std::to_string(batch);
     });
     epoch_order_.shuffle(*b_, images.size(), options_.seed, epoch);
     const double scale = method_.loss.scale(image_.with_n(batch));
@@ -107,7 +114,8 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
       for (index_t k = 0; k < options_.accumulate; ++k) {
         const index_t first = i * batch + k * part;
         const auto place = static_cast<std::uint64_t>(epoch * images.size() + first);
-        load(images, epoch_order_.part(first, part), {options_.seed, stream::label_dropout, place}, pass::train);
+        load(images, epoch_order_.part(first, part), {options_.seed, stream::label_dropout, place},
+             pass::train);
         degrade_images(detail::drawn_step{{options_.seed, stream::training_level, place}},
                        {options_.seed, stream::training_degradation, place}, part);
         const auto x = compose(options_.seed, place, part, pass::train);
@@ -206,7 +214,8 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
 
   template <class Dataset> void check(const Dataset& images) const {
     require(images.dims().with_n(1) == image_, "trainer", [&] {
-      return "the data set is " + to_string(images.dims()) + "; the network wants images of " + to_string(image_);
+      return "the data set is " + to_string(images.dims()) + "; the network wants images of " +
+             to_string(image_);
     });
     require(options_.label_dropout == 0 || images.classes() > 0, "trainer",
             "labels are to be dropped, and the data set has none; call its set_labels first");
@@ -214,7 +223,8 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
 
   /// x0, its labels, and the images to condition on.
   template <class Dataset>
-  void load(const Dataset& images, vector_view<const std::int32_t, space> order, key_sequence dropout, pass mode) {
+  void load(const Dataset& images, vector_view<const std::int32_t, space> order, key_sequence dropout,
+            pass mode) {
     constexpr bool same_range = std::same_as<typename Dataset::range, R>;
     static_assert(same_range,
                   "coldzoom: the data set has another value range than the trainer: write the same one, "
@@ -242,8 +252,9 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
 
   /// t, x_t = D(x0, t) and, where it is not x0, the target.
   template <class Step> void degrade_images(Step step, key_sequence keys, index_t n) {
-    b_->for_each_index(n, detail::set_steps<Step>{step, options_.last_step, method_.schedule.steps(), level_of_.data(),
-                                                  weight_of_.data(), time_.data(), level_.data(), weight_.data()});
+    b_->for_each_index(
+        n, detail::set_steps<Step>{step, options_.last_step, method_.schedule.steps(), level_of_.data(),
+                                   weight_of_.data(), time_.data(), level_.data(), weight_.data()});
     const image_batch<R, const float, space> x0 = view(x0_, n);
     const vector_view<const float, space> level{level_.data(), n};
     const D& d = method_.degradation;
@@ -261,9 +272,9 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
                          detail::targets_of<P, D>{d, image_, x0.data, level_.data(), noise_.data()}, 20);
     }
     if constexpr (detail::weighs_pixels<W>) {
-      b_->for_each_index(n * image_.image(),
-                         detail::fill_pixel_weights<W>{method_.weighting, level_.data(), image_, pixel_weights_.data()},
-                         20);
+      b_->for_each_index(
+          n * image_.image(),
+          detail::fill_pixel_weights<W>{method_.weighting, level_.data(), image_, pixel_weights_.data()}, 20);
     }
   }
 
@@ -272,9 +283,9 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
     tensor_view<const float, space> x_t = view(x_t_, n);
     if (draws_ > 1) {
       repeat(x_t_.data(), n, image_.image(), repeated_.data());
-      repeat_in_place(time_, n);
-      repeat_in_place(level_, n);
-      if (labelled_) repeat_in_place(label_, n);
+      repeat(time_.data(), n, 1, row_time_.data());
+      repeat(level_.data(), n, 1, row_level_.data());
+      if (labelled_) repeat(label_.data(), n, 1, row_label_.data());
       x_t = view(repeated_, n * draws_);
     }
     if constexpr (plain) {
@@ -283,8 +294,8 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
       const index_t m = x_t.dims.n;
       input_context<B> context;
       context.x_t = x_t;
-      context.time = {time_.data(), m};
-      context.level = {level_.data(), m};
+      context.time = {draws_ > 1 ? row_time_.data() : time_.data(), m};
+      context.level = {draws_ > 1 ? row_level_.data() : level_.data(), m};
       context.condition = condition_;
       if (draws_ > 1 && condition_.data) {
         float* const from = conditions_.data();
@@ -302,10 +313,11 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
           unpack_images<B>(*b_, y, view(answers_, m).images(row, y.dims.n));
         });
         if (mode == pass::train) {
-          b_->for_each_index(m * image_.image(),
-                             detail::drop_answers{{seed, stream::self_conditioning, context.keys.first},
-                                                  image_.image(), answers_.data()},
-                             30);
+          b_->for_each_index(
+              m * image_.image(),
+              detail::drop_answers{
+                  {seed, stream::self_conditioning, context.keys.first}, image_.image(), answers_.data()},
+              30);
         }
         context.previous = view(answers_, m);
         method_.input.compose(*b_, context, to);
@@ -316,28 +328,23 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
   template <class T> void repeat(const T* from, index_t n, index_t size, T* to) {
     b_->for_each_index(n * draws_ * size, detail::repeat_rows<T>{from, draws_, size, to}, 4);
   }
-  template <class Buffer> void repeat_in_place(Buffer& values, index_t n) {
-    using T = std::remove_reference_t<decltype(*values.data())>;
-    auto copy = b_->template allocate<T>(n);
-    b_->copy(values.data(), copy.data(), n);
-    repeat(copy.data(), n, 1, values.data());
-  }
-
   side_inputs<B> side(index_t n) {
     side_inputs<B> inputs;
-    inputs.time = {time_.data(), n * draws_};
-    if (labelled_) inputs.label = {label_.data(), n * draws_};
+    inputs.time = {draws_ > 1 ? row_time_.data() : time_.data(), n * draws_};
+    if (labelled_) inputs.label = {draws_ > 1 ? row_label_.data() : label_.data(), n * draws_};
     return inputs;
   }
 
   /// Losses of the images whose draws begin at `row`, to place `first` + image; of `n` images in the part.
-  void find_losses(index_t row, const_activation<B> y, activation<B> dy, index_t n, double scale, index_t first) {
+  void find_losses(index_t row, const_activation<B> y, activation<B> dy, index_t n, double scale,
+                   index_t first) {
     const index_t image = row / draws_, count = y.dims.n / draws_;
     const tensor_view<const float, space> target = view(P::needs_amplitudes ? noise_ : x0_, n);
     loss_weights<B> weights;
     if constexpr (!std::same_as<W, uniform_weight>) weights.image = {weight_.data() + image, count};
     if constexpr (detail::weighs_pixels<W>)
-      weights.pixel = tensor_view<const float, space>(pixel_weights_.data(), image_.with_n(n)).images(image, count);
+      weights.pixel =
+          tensor_view<const float, space>(pixel_weights_.data(), image_.with_n(n)).images(image, count);
     method_.loss(*b_, y, target.images(image, count), weights, scale, dy,
                  vector_view<float, space>{loss_.data() + first + image, count});
   }
@@ -353,6 +360,8 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
   buffer_t<B> x0_, x_t_, noise_, repeated_, composed_, answers_, pixel_weights_;
   buffer_t<B> time_, level_, weight_, level_of_, weight_of_, conditions_;
   typename B::template buffer<std::int32_t> label_;
+  buffer_t<B> row_time_, row_level_;  // of the rows, where an image has several
+  typename B::template buffer<std::int32_t> row_label_;
   tensor_view<const float, space> condition_;
   bool labelled_ = false;
   buffer_t<B> loss_;

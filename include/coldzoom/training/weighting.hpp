@@ -16,11 +16,13 @@ namespace coldzoom::inline COLDZOOM_ISA {
 ///
 /// Without `static constexpr bool needs_amplitudes = true` snr and slope are NaN where the degradation adds no noise.
 template <class W>
-concept Weighting = std::copyable<W> && (requires(const W w, double value) {
-  { w.step_weight(value, value, value) } -> std::convertible_to<double>;
-} || requires(const W w, float level, shape image, index_t i) {
-  { w.pixel_weight(level, image, i, i, i) } -> std::convertible_to<float>;
-});
+concept Weighting = std::copyable<W> &&(
+    requires(const W w, double value) {
+      { w.step_weight(value, value, value) } -> std::convertible_to<double>;
+    } ||
+    requires(const W w, float level, shape image, index_t i) {
+      { w.pixel_weight(level, image, i, i, i) } -> std::convertible_to<float>;
+    });
 
 /// Every step and pixel alike: the default.
 struct uniform_weight {
@@ -82,8 +84,8 @@ template <class W> struct fill_pixel_weights {
 
   COLDZOOM_HD void operator()(index_t i) const {
     const index_t e = i % image.image();
-    out[i] = weighting.pixel_weight(level[i / image.image()], image, e / image.pixels(), e / image.w % image.h,
-                                    e % image.w);
+    out[i] = weighting.pixel_weight(level[i / image.image()], image, e / image.pixels(),
+                                    e / image.w % image.h, e % image.w);
   }
 };
 

@@ -1,0 +1,171 @@
+/// What the policies of a run do, as numbers: two runs that probe alike compute alike.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <coldzoom/backend/transfer.hpp>
+#include <coldzoom/training/method.hpp>
+#include <coldzoom/training/network_in_training.hpp>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace coldzoom::inline COLDZOOM_ISA {
+
+/// Values that a policy gives on fixed inputs, by its name. A policy of a user's own has no list of settings that it could
+/// forget to write down, and its type says nothing of a changed body; a probe asks what it does.
+using policy_probes = std::map<std::string, std::vector<float>>;
+
+namespace detail {
+
+/// At most `most` of them, evenly spread.
+inline std::vector<float> thinned(const std::vector<float>& values, std::size_t most = 128) {
+  const std::size_t step = std::max<std::size_t>(1, values.size() / most);
+  std::vector<float> few;
+  for (std::size_t i = 0; i < values.size(); i += step) few.push_back(values[i]);
+  return few;
+}
+
+/// Uniform in [low, high), the same for the same seed.
+inline std::vector<float> probe_values(index_t count, std::uint64_t seed, float low, float high) {
+  std::vector<float> values;
+  for (index_t i = 0; i < count; ++i)
+    values.push_back(low + (high - low) * random_uniform({seed}, static_cast<std::uint64_t>(i)));
+  return values;
+}
+
+/// Two random images of range R at five steps.
+template <ValueRange R, class B, class D, class S>
+std::vector<float> probe_degradation(B& b, const D& d, const S& schedule, shape image) {
+  const shape dims = image.with_n(2);
+  const auto x0 = to_backend(b, probe_values(dims.size(), 1, R::low, R::high));
+  auto out = b.template allocate<float>(dims.size());
+  std::vector<float> found;
+  for (int part = 0; part < 5; ++part) {
+    const auto level = to_backend(b, std::vector<float>(2, schedule.level(schedule.steps() * part / 4)));
+    degrade(b, d,
+            image_batch<R, const float, typename B::space>(
+                tensor_view<const float, typename B::space>(x0.data(), dims)),
+            const_levels<B>{level.data(), 2}, key_sequence{3, stream::training_degradation, 0},
+            image_batch<R, float, typename B::space>(tensor_view<float, typename B::space>(out.data(), dims)));
+    for (const float v : thinned(to_host<float>(b, out.data(), dims.size()), 64)) found.push_back(v);
+  }
+  return found;
+}
+
+/// Loss and gradient of random predictions.
+template <class B, class L> std::vector<float> probe_loss(B& b, const L& loss, shape image) {
+  const index_t draws = draws_of(loss);
+  const shape targets = image.with_n(2), rows = image.with_n(2 * draws);
+  const auto target = to_backend(b, probe_values(targets.size(), 4, -1, 1)),
+             images = to_backend(b, probe_values(rows.size(), 5, -1, 1));
+  activation_buffer<B> y(b, rows), dy(b, rows);
+  auto per_image = b.template allocate<float>(2), out = b.template allocate<float>(rows.size());
+  using space = typename B::space;
+  pack_images(b, tensor_view<const float, space>(images.data(), rows), y.view(rows.n));
+  loss(b, y.view(rows.n), tensor_view<const float, space>(target.data(), targets), loss_weights<B>{},
+       loss.scale(targets), dy.view(rows.n), vector_view<float, space>{per_image.data(), 2});
+  unpack_images<B>(b, dy.view(rows.n), tensor_view<float, space>(out.data(), rows));
+  std::vector<float> found = thinned(to_host<float>(b, out.data(), rows.size()));
+  for (const float v : to_host<float>(b, per_image.data(), 2)) found.push_back(v);
+  return found;
+}
+
+/// The channels of one image.
+template <class B, class I> std::vector<float> probe_input(B& b, const I& input, shape image, index_t conditions) {
+  using space = typename B::space;
+  const shape dims = image.with_n(1), in = input_shape(input, dims);
+  const auto x_t = to_backend(b, probe_values(dims.size(), 6, -1, 1));
+  const auto condition = to_backend(b, probe_values(conditions * dims.pixels(), 7, -1, 1));
+  const auto number = to_backend(b, std::vector<float>{0.5f});
+  auto out = b.template allocate<float>(in.size());
+  input_context<B> context;
+  context.x_t = tensor_view<const float, space>(x_t.data(), dims);
+  context.time = context.level = {number.data(), 1};
+  if (conditions > 0)
+    context.condition = tensor_view<const float, space>(condition.data(), {1, conditions, dims.h, dims.w});
+  context.keys = {8, stream::input_noise, 0};
+  input.compose(b, context, tensor_view<float, space>(out.data(), in));
+  return thinned(to_host<float>(b, out.data(), in.size()));
+}
+
+/// What a network makes of a random input, with initial parameters of a fixed seed.
+template <class B, class Network> std::vector<float> probe_network(B& b, const Network& network, shape in) {
+  using space = typename B::space;
+  in = in.with_n(1);
+  const shape out = network.output_shape(in);
+  predictor<B, Network> predict(b, network, in, initial_parameters(network, 9), 1);
+  const auto x = to_backend(b, probe_values(in.size(), 10, -1, 1)), time = to_backend(b, std::vector<float>{0.5f});
+  const auto label = to_backend(b, std::vector<std::int32_t>{0});
+  auto y = b.template allocate<float>(out.size());
+  side_inputs<B> side;
+  side.time = {time.data(), 1};
+  side.label = {label.data(), 1};
+  predict(tensor_view<const float, space>(x.data(), in), side, tensor_view<float, space>(y.data(), out));
+  return thinned(to_host<float>(b, y.data(), out.size()));
+}
+
+template <class Method> std::vector<float> probe_schedule(const Method& m) {
+  std::vector<float> found;
+  for (int t = 0; t <= m.schedule.steps(); ++t) {
+    found.push_back(m.schedule.level(t));
+    if constexpr (NoiseSchedule<typename Method::schedule_type>) found.push_back(static_cast<float>(m.schedule.signal(t)));
+  }
+  return thinned(found, 512);
+}
+template <class Method> std::vector<float> probe_weighting(const Method& m) {
+  std::vector<float> found;
+  for (int t = 1; t <= m.schedule.steps(); ++t)
+    found.push_back(static_cast<float>(
+        weight_at<typename Method::prediction>(m.weighting, m.degradation, m.schedule, t)));
+  found = thinned(found, 512);
+  if constexpr (weighs_pixels<typename Method::weighting_type>) {
+    const shape image{1, 1, 8, 8};
+    for (index_t i = 0; i < image.image(); ++i)
+      found.push_back(static_cast<float>(m.weighting.pixel_weight(0.5f, image, 0, i / 8, i % 8)));
+  }
+  return found;
+}
+
+/// Throws `error` where `found`, of a file, is not `wanted`, of this run. A network's sums may be ordered otherwise on
+/// another machine, which changes the last bits.
+inline void require_same_probe(const std::string& path, const std::string& what, const std::vector<float>& found,
+                               const std::vector<float>& wanted) {
+  const std::string sentence = "the checkpoint was made with another " + what + " than this run has";
+  require(found.size() == wanted.size(), path.c_str(), sentence);
+  double scale = 0;
+  for (const float v : wanted)
+    if (std::isfinite(v)) scale = std::max(scale, std::abs(static_cast<double>(v)));
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const double a = static_cast<double>(found[i]), b = static_cast<double>(wanted[i]);
+    const bool same = a == b || (std::isnan(a) && std::isnan(b)) || std::abs(a - b) <= 2e-5 * scale;
+    require(same, path.c_str(), [&] {
+      return sentence + ": value " + std::to_string(i) + " of its probe is " + std::to_string(a) + " there and " +
+             std::to_string(b) + " here";
+    });
+  }
+}
+
+}  // namespace detail
+
+/// All policies of a trainer, probed.
+template <class Trainer> policy_probes probe_policies(Trainer& t) {
+  auto& b = t.on();
+  policy_probes probes;
+  if constexpr (requires { t.method(); }) {
+    const auto& m = t.method();
+    using R = typename std::remove_cvref_t<decltype(m)>::range;
+    probes["schedule"] = detail::probe_schedule(m);
+    probes["weighting"] = detail::probe_weighting(m);
+    probes["degradation"] = detail::probe_degradation<R>(b, m.degradation, m.schedule, t.image());
+    probes["loss"] = detail::probe_loss(b, m.loss, t.image());
+    const shape in = input_shape(m.input, t.image());
+    probes["input"] = detail::probe_input(b, m.input, t.image(), in.c);
+    probes["network"] = detail::probe_network(b, t.network(), in);
+  } else {
+    probes["network"] = detail::probe_network(b, t.network(), t.image());
+  }
+  return probes;
+}
+
+}  // namespace coldzoom::inline COLDZOOM_ISA
