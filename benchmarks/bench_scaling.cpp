@@ -29,11 +29,9 @@ double images_per_second(int threads, index_t batch, index_t size, const std::ve
   const cz::dataset<backend, cz::centred> images(b, image.with_n(batch), bytes.data());
   cz::trainer_options options;
   options.batch_size = batch;
-  cz::trainer<backend, cz::centred, cz::reconstructor, cz::zoom<cz::nearest>, cz::linear_schedule> trainer(
-      b, cz::reconstructor(image, widths), {}, cz::linear_schedule(24), image, options);
-  const auto step = [&](index_t epoch) {
-    trainer.train_epoch(images, epoch, cz::constant_rate{1e-4}, [](const cz::batch_progress&) {});
-  };
+  cz::trainer trainer(b, cz::make_method(cz::centred{}, cz::zoom<cz::nearest>{}, cz::linear_schedule(24)),
+                      cz::reconstructor(image, widths), image, options);
+  const auto step = [&](index_t epoch) { trainer.train_epoch(images, epoch, cz::constant_rate{1e-4}); };
   step(0);
   index_t steps = 0;
   const auto start = std::chrono::steady_clock::now();

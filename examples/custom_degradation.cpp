@@ -35,9 +35,8 @@ void show(const coldzoom::batch_progress& p) {
 template <class B> auto train(B& b, const coldzoom::labelled_images& digits) {
   const coldzoom::dataset<B, coldzoom::unit> images(b, digits.dims, digits.pixels.data());
   const coldzoom::shape image = digits.dims.with_n(1);
-  const coldzoom::reconstructor network(image, {8, 8}, 5);
-  coldzoom::trainer<B, coldzoom::unit, coldzoom::reconstructor, vignette, coldzoom::linear_schedule> trainer(
-      b, network, vignette{}, coldzoom::linear_schedule(10), image, {.batch_size = 64});
+  const auto method = coldzoom::make_method(coldzoom::unit{}, vignette{}, coldzoom::linear_schedule(10));
+  coldzoom::trainer trainer(b, method, coldzoom::reconstructor(image, {8, 8}, 5), image, {.batch_size = 64});
   trainer.train_epoch(images, 1, coldzoom::constant_rate{2e-3}, show);
   return trainer;
 }
@@ -62,6 +61,7 @@ template <class B> void run_on(B& b, const settings& s) {
   using coldzoom::index_t;
   const coldzoom::split_pair digits = coldzoom::load_mnist_folder(s.folder);
   auto trainer = train(b, digits.train);
+  const auto& method = trainer.method();
 
   // Test images in the backend's memory: fully degraded, then restored by the sampler.
   const coldzoom::shape image = trainer.image();
@@ -74,17 +74,16 @@ template <class B> void run_on(B& b, const settings& s) {
   using space = typename B::space;
   const coldzoom::image_batch<coldzoom::unit, float, space> images(
       coldzoom::tensor_view<float, space>(x.data(), image.with_n(count)));
-  const std::vector<float> level(static_cast<std::size_t>(count), trainer.schedule().level(10));
+  const std::vector<float> level(static_cast<std::size_t>(count), method.schedule.level(10));
   const auto levels = coldzoom::to_backend(b, level);
-  coldzoom::degrade(b, trainer.degradation(),
+  coldzoom::degrade(b, method.degradation,
                     coldzoom::image_batch<coldzoom::unit, const float, space>(
                         coldzoom::tensor_view<const float, space>(x0.data(), images.dims)),
                     {levels.data(), count}, {}, images);
   const std::vector<float> degraded = coldzoom::to_host(b, x);
-  coldzoom::predictor<B, coldzoom::reconstructor> predict(b, trainer.network(), image,
-                                                          coldzoom::to_host(b, trainer.best()));
+  coldzoom::model model(b, method.predict, trainer.network(), image, coldzoom::to_host(b, trainer.best()));
   // Algorithm 2: the vignette moves nothing, so the errors of the reconstruction cancel.
-  coldzoom::tacos_sampler{}(b, predict, trainer.degradation(), trainer.schedule(), 10, {}, images);
+  coldzoom::tacos_sampler{}(b, model, method.degradation, method.schedule, 10, {}, images);
   const std::vector<float> restored = coldzoom::to_host(b, x);
 
   std::printf("distance to the originals: degraded %.4f, restored %.4f\n", distance(degraded, original),

@@ -35,15 +35,16 @@ template <class B> void train_on(B& b, const settings& s) {
   const shape image = train.dims.with_n(1);
   const digit_classifier network(image);
   run_folder folder(s.out, s.resume);
-  const dataset<B, classifier_range> train_set(b, train.dims, train.pixels.data()),
+  dataset<B, classifier_range> train_set(b, train.dims, train.pixels.data()),
       test_set(b, test.dims, test.pixels.data());
+  train_set.set_labels(b, train.labels, digit_classifier::classes);
+  test_set.set_labels(b, test.labels, digit_classifier::classes);
 
   classifier_options options;
   options.batch_size = s.batch_size;
   options.seed = s.seed;
-  options.average_decay = s.ema;
-  classifier_trainer<B, classifier_range, digit_classifier> t(b, network, random_shift{s.shift}, image,
-                                                              options);
+  if (s.ema > 0) options.average_decays = {s.ema};
+  classifier_trainer t(b, classifier_range{}, network, image, options, random_shift{s.shift});
   const index_t batches = t.batches(train_set);
   const warmup_cosine rate{s.learning_rate, s.warmup, batches * s.epochs, 0};
   // What a checkpoint must have in common with this run beside what is checked for every trainer.
@@ -56,7 +57,7 @@ template <class B> void train_on(B& b, const settings& s) {
                                                       {"shift", std::to_string(s.shift)}};
   if (s.resume) load_checkpoint(folder.state_file(folder.last_epoch()), t, must_agree);
   std::printf("%td training and %td test images of %s, %td parameters, %s, into %s\n", train.dims.n,
-              test.dims.n, to_string(image).c_str(), network.parameter_count(), describe(b).c_str(),
+              test.dims.n, to_string(image).c_str(), parameter_count(network), describe(b).c_str(),
               s.out.c_str());
   if (s.resume) std::printf("resumed after epoch %d\n", folder.last_epoch());
 
@@ -66,13 +67,13 @@ template <class B> void train_on(B& b, const settings& s) {
     {
       progress_bar bar("epoch " + std::to_string(epoch) + "/" + std::to_string(s.epochs),
                        static_cast<double>(batches), "images", static_cast<double>(s.batch_size));
-      trained = t.train_epoch(train_set, train.labels, epoch, rate, [&](batch_progress p) {
+      trained = t.train_epoch(train_set, epoch, rate, [&](batch_progress p) {
         stop_if_requested();
         bar.update(static_cast<double>(p.batch), "loss " + std::to_string(p.loss));
       });
       seconds = bar.seconds();
     }
-    const classification_score tested = t.test(test_set, test.labels);
+    const classification_score tested = t.test(test_set);
     const double images_per_second = static_cast<double>(batches * s.batch_size) / seconds;
     const classifier_model model{network, to_host(b, t.best()), data.name, train.dims.n, tested.accuracy};
     folder.append_log({{"epoch", epoch},

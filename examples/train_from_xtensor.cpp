@@ -44,8 +44,8 @@ template <class B> void run_on(B& b, const options& o) {
   const cz::shape image = train.dims();
   const cz::reconstructor network(image, {8, 8}, 5);
   const cz::zoom<cz::bilinear> zoom{.last_step = 23};
-  cz::trainer<B, cz::centred, cz::reconstructor, cz::zoom<cz::bilinear>, cz::linear_schedule> trainer(
-      b, network, zoom, cz::linear_schedule(zoom.last_step), image, {.batch_size = o.batch});
+  const auto method = cz::make_method(cz::centred{}, zoom, cz::linear_schedule(zoom.last_step));
+  cz::trainer trainer(b, method, network, image, {.batch_size = o.batch});
 
   std::printf("%lld images of %lld x %lld, %lld parameters\n", static_cast<long long>(train.size()),
               static_cast<long long>(image.h), static_cast<long long>(image.w),

@@ -43,11 +43,12 @@ std::vector<float> probe_degradation(B& b, const D& d, const S& schedule, shape 
   std::vector<float> found;
   for (int part = 0; part < 5; ++part) {
     const auto level = to_backend(b, std::vector<float>(2, schedule.level(schedule.steps() * part / 4)));
-    degrade(b, d,
-            image_batch<R, const float, typename B::space>(
-                tensor_view<const float, typename B::space>(x0.data(), dims)),
-            const_levels<B>{level.data(), 2}, key_sequence{3, stream::training_degradation, 0},
-            image_batch<R, float, typename B::space>(tensor_view<float, typename B::space>(out.data(), dims)));
+    degrade(
+        b, d,
+        image_batch<R, const float, typename B::space>(
+            tensor_view<const float, typename B::space>(x0.data(), dims)),
+        const_levels<B>{level.data(), 2}, key_sequence{3, stream::training_degradation, 0},
+        image_batch<R, float, typename B::space>(tensor_view<float, typename B::space>(out.data(), dims)));
     for (const float v : thinned(to_host<float>(b, out.data(), dims.size()), 64)) found.push_back(v);
   }
   return found;
@@ -72,7 +73,8 @@ template <class B, class L> std::vector<float> probe_loss(B& b, const L& loss, s
 }
 
 /// The channels of one image.
-template <class B, class I> std::vector<float> probe_input(B& b, const I& input, shape image, index_t conditions) {
+template <class B, class I>
+std::vector<float> probe_input(B& b, const I& input, shape image, index_t conditions) {
   using space = typename B::space;
   const shape dims = image.with_n(1), in = input_shape(input, dims);
   const auto x_t = to_backend(b, probe_values(dims.size(), 6, -1, 1));
@@ -95,7 +97,8 @@ template <class B, class Network> std::vector<float> probe_network(B& b, const N
   in = in.with_n(1);
   const shape out = network.output_shape(in);
   predictor<B, Network> predict(b, network, in, initial_parameters(network, 9), 1);
-  const auto x = to_backend(b, probe_values(in.size(), 10, -1, 1)), time = to_backend(b, std::vector<float>{0.5f});
+  const auto x = to_backend(b, probe_values(in.size(), 10, -1, 1)),
+             time = to_backend(b, std::vector<float>{0.5f});
   const auto label = to_backend(b, std::vector<std::int32_t>{0});
   auto y = b.template allocate<float>(out.size());
   side_inputs<B> side;
@@ -109,7 +112,8 @@ template <class Method> std::vector<float> probe_schedule(const Method& m) {
   std::vector<float> found;
   for (int t = 0; t <= m.schedule.steps(); ++t) {
     found.push_back(m.schedule.level(t));
-    if constexpr (NoiseSchedule<typename Method::schedule_type>) found.push_back(static_cast<float>(m.schedule.signal(t)));
+    if constexpr (NoiseSchedule<typename Method::schedule_type>)
+      found.push_back(static_cast<float>(m.schedule.signal(t)));
   }
   return thinned(found, 512);
 }
@@ -129,8 +133,8 @@ template <class Method> std::vector<float> probe_weighting(const Method& m) {
 
 /// Throws `error` where `found`, of a file, is not `wanted`, of this run. A network's sums may be ordered otherwise on
 /// another machine, which changes the last bits.
-inline void require_same_probe(const std::string& path, const std::string& what, const std::vector<float>& found,
-                               const std::vector<float>& wanted) {
+inline void require_same_probe(const std::string& path, const std::string& what,
+                               const std::vector<float>& found, const std::vector<float>& wanted) {
   const std::string sentence = "the checkpoint was made with another " + what + " than this run has";
   require(found.size() == wanted.size(), path.c_str(), sentence);
   double scale = 0;
@@ -140,8 +144,8 @@ inline void require_same_probe(const std::string& path, const std::string& what,
     const double a = static_cast<double>(found[i]), b = static_cast<double>(wanted[i]);
     const bool same = a == b || (std::isnan(a) && std::isnan(b)) || std::abs(a - b) <= 2e-5 * scale;
     require(same, path.c_str(), [&] {
-      return sentence + ": value " + std::to_string(i) + " of its probe is " + std::to_string(a) + " there and " +
-             std::to_string(b) + " here";
+      return sentence + ": value " + std::to_string(i) + " of its probe is " + std::to_string(a) +
+             " there and " + std::to_string(b) + " here";
     });
   }
 }
