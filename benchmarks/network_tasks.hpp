@@ -55,7 +55,7 @@ template <cz::Backend B, class Network> class training_step {
         network_(std::move(network)),
         images_(images),
         parameters_(cz::to_backend(b, parameters)),
-        gradients_(b.template allocate<float>(network_.parameter_count())),
+        gradients_(b.template allocate<float>(cz::parameter_count(network_))),
         loss_(b.template allocate<float>(images.n)),
         updater_(b, tensors_of(network_)),
         workspace_(network_.make_workspace(b, images.with_n(most), cz::pass::train)),

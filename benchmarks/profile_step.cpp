@@ -1,9 +1,9 @@
-// Where the time of a training step goes: each layer's passes, and how near they come to what the machine can
+// Where the time of a training step goes: the passes of each part of the reconstructor as they run, and how near they come to what the machine can
 // do. docs/how_to/profile.md explains the table.
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
-#include <coldzoom/nn/conv_block.hpp>
 #include <coldzoom/nn/pixel_losses.hpp>
 #include <coldzoom/nn/predictor.hpp>
+#include <coldzoom/nn/reconstructor.hpp>
 #include <coldzoom/nn/timed.hpp>
 #include <coldzoom/optim/adam.hpp>
 #include <cstdio>
@@ -18,21 +18,6 @@ namespace {
 
 using backend = cz::cpu_backend<float>;
 using convolution = backend::convolution;
-
-/// The layers of reconstructor::original, each under a clock.
-auto timed_reconstructor(cz::shape image) {
-  const cz::layer_norm_pixels norm(image.h, image.w);
-  const auto block = [&](cz::index_t in, cz::index_t out) {
-    return cz::timed(cz::conv_block<cz::layer_norm_pixels, cz::gelu>{cz::conv2d::same(in, out, 7), norm});
-  };
-  using first_block = cz::conv_block<cz::layer_norm_pixels, cz::gelu, cz::time_condition>;
-  return cz::sequence(cz::timed(first_block{cz::conv2d::same(image.c, 16, 7), norm, cz::time_condition(16)}),
-                      block(16, 32), block(32, 32), block(32, 16),
-                      cz::timed(cz::conv2d::same(16, image.c, 3)));
-}
-
-const cz::conv2d& convolution_of(const cz::conv2d& layer) { return layer; }
-template <class Block> const cz::conv2d& convolution_of(const Block& block) { return block.conv; }
 
 struct machine {
   double multiply_adds, bandwidth;
@@ -68,7 +53,7 @@ void profile(int threads, cz::index_t batch, int steps) {
   std::printf("%d threads; peak %.1f G multiply-adds/s, %.1f GB/s\n", b.threads(), peak.multiply_adds * 1e-9,
               peak.bandwidth * 1e-9);
 
-  const auto network = timed_reconstructor(image);
+  const cz::timed network(cz::reconstructor::original(image).stack());
   std::vector<float> parameters = cz::initial_parameters(network, 1), gradients(parameters.size());
   cz::parameter_list list;
   network.describe(list, "");
@@ -100,11 +85,9 @@ void profile(int threads, cz::index_t batch, int steps) {
     network.reduce_gradients(b, gradients.data(), workspace);
     optimizer.step(b, state, gradients.data(), parameters.data(), 2e-4, ++updates);
   };
-  const auto for_layers = [&](auto&& f) {
-    std::apply([&](const auto&... layer) { (f(layer), ...); }, network.layers);
-  };
   step();  // warms up
-  for_layers([](const auto& layer) { *layer.times = {}; });
+  *network.times = {};
+  for (cz::layer_times& part : *network.parts) part = {};
   const auto start = std::chrono::steady_clock::now();
   for (int i = 0; i < steps; ++i) step();
   const double total = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -112,12 +95,11 @@ void profile(int threads, cz::index_t batch, int steps) {
   std::printf(
       "\nlayer              ms: weights  forward backward gradients  of the peak: as defined  as done  "
       "memory\n");
-  double in_layers = 0;
-  for_layers([&](const auto& layer) {
-    const cz::layer_times& t = *layer.times;
-    print_row(convolution_of(layer.inner), t, steps, image, peak);
-    in_layers += t.pack_weights + t.forward + t.backward + t.reduce_gradients;
-  });
+  const auto& [blocks, last] = network.inner;
+  for (std::size_t i = 0; i < network.parts->size(); ++i)
+    print_row(i < blocks.size() ? blocks[i].conv : *last, (*network.parts)[i], steps, image, peak);
+  const cz::layer_times& t = *network.times;
+  const double in_layers = t.pack_weights + t.forward + t.backward + t.reduce_gradients;
   std::printf(
       "in no layer (loss, Adam, copies)  %8.2f\none step                          %8.2f ms, %.0f images/s\n",
       1e3 * (total - in_layers) / steps, 1e3 * total / steps, static_cast<double>(batch) * steps / total);

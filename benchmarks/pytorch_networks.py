@@ -32,14 +32,15 @@ class SkipConcat(nn.Sequential):
         return torch.cat([x, super().forward(x)], dim=1)
 
 
+def pair(channels_in, channels_out):
+    return nn.Sequential(Block(channels_in, channels_out), Block(channels_out, channels_out))
+
+
 def small_unet():
-    quarter = SkipConcat(nn.AvgPool2d(2), Block(64, 96), Block(96, 96), nn.Upsample(scale_factor=2))
-    half = SkipConcat(
-        nn.AvgPool2d(2), Block(32, 64), Block(64, 64), quarter, Block(64 + 96, 64), Block(64, 64),
-        nn.Upsample(scale_factor=2),
-    )
+    quarter = SkipConcat(nn.AvgPool2d(2), pair(64, 96), nn.Upsample(scale_factor=2))
+    half = SkipConcat(nn.AvgPool2d(2), pair(32, 64), quarter, pair(64 + 96, 64), nn.Upsample(scale_factor=2))
     return nn.Sequential(
-        Block(1, 32), Block(32, 32), half, Block(32 + 64, 32), Block(32, 32), nn.Conv2d(32, 1, 3, padding=1)
+        pair(1, 32), half, nn.Sequential(Block(32 + 64, 32), Block(32, 32), nn.Conv2d(32, 1, 3, padding=1))
     )
 
 

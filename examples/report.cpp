@@ -353,7 +353,7 @@ std::string settings_table(const std::vector<run_report>& runs) {
   add(rows, "hidden channels",
       [](const run_report& run) { return programs::join(run.model.network.widths()); });
   add(rows, "parameters",
-      [](const run_report& run) { return std::to_string(run.model.network.parameter_count()); });
+      [](const run_report& run) { return std::to_string(parameter_count(run.model.network)); });
   add(rows, "data", [](const run_report& run) { return run.model.data; });
   add(rows, "training images", state("train_images"));
   add(rows, "batch size", state("batch_size"));

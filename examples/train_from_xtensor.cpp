@@ -49,7 +49,7 @@ template <class B> void run_on(B& b, const options& o) {
 
   std::printf("%lld images of %lld x %lld, %lld parameters\n", static_cast<long long>(train.size()),
               static_cast<long long>(image.h), static_cast<long long>(image.w),
-              static_cast<long long>(network.parameter_count()));
+              static_cast<long long>(parameter_count(network)));
   std::printf("test loss before training  %.4f\n", trainer.test_loss(test));
   trainer.train_epoch(train, 1, cz::constant_rate{2e-3}, [](const cz::batch_progress& p) {
     if (p.batch % 10 == 0 || p.batch == p.batches) {

@@ -58,7 +58,7 @@ template <class B> class classifier_on final : public classifier_predictor {
       : b_(&b),
         trunk_(b, model.network.trunk(), model.network.image(), part(model, 0, trunk_size(model))),
         head_(b, model.network.head(), {1, digit_classifier::features, 1, 1},
-              part(model, trunk_size(model), model.network.parameter_count())) {}
+              part(model, trunk_size(model), parameter_count(model.network))) {}
 
   void operator()(backend&, coldzoom::image_batch<classifier_range, const float> images,
                   coldzoom::tensor_view<float> out) override {
@@ -74,7 +74,7 @@ template <class B> class classifier_on final : public classifier_predictor {
 
  private:
   static coldzoom::index_t trunk_size(const classifier_model& model) {
-    return model.network.trunk().parameter_count();
+    return parameter_count(model.network.trunk());
   }
   static std::vector<float> part(const classifier_model& model, coldzoom::index_t first,
                                  coldzoom::index_t last) {

@@ -83,7 +83,7 @@ void train_to_undo(B& b, backend& host, const model_method& method, D degradatio
   if (latents.policy == "histogram") model.histogram = latents.counts;
   std::printf("%s: %td training and %td test images of %s, %td parameters, %s, into %s\n",
               method.kind.c_str(), images, data.test.dims.n, to_string(image).c_str(),
-              network.parameter_count(), describe(b).c_str(), s.out.c_str());
+              parameter_count(network), describe(b).c_str(), s.out.c_str());
   if (s.resume) std::printf("resumed after epoch %d\n", folder.last_epoch());
 
   for (int epoch = folder.last_epoch() + 1; epoch <= s.epochs; ++epoch) {

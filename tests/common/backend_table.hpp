@@ -21,18 +21,17 @@ namespace backend_table {
 template <class B> std::vector<std::pair<std::string, std::string>> rows() {
   namespace cz = coldzoom;
   using gelu = cz::generic::gelu_function;
+  using silu = cz::generic::silu_function;
   constexpr bool blocks = cz::BlockBackend<B>;
   const auto row = [](const char* operation, bool own, bool in_blocks, const char* otherwise = "generic") {
     return std::pair<std::string, std::string>(operation, own ? "own" : in_blocks ? "blocks" : otherwise);
   };
   return {row("matrix product, sum, copies", cz::Backend<B>, false),
-          row("convolution", cz::detail::fast_convolution<B> || cz::detail::own_block_convolution<B>, blocks),
+          row("convolution", cz::detail::own_convolution<B>, blocks),
           row("layer norm + GELU (+ time condition) after a convolution",
-              cz::detail::fused_normalisation<B, cz::layer_norm_pixels, cz::gelu>,
-              cz::detail::block_normalisation<B, cz::layer_norm_pixels, cz::gelu>),
+              cz::detail::own_conv_block<B, cz::layer_norm_pixels::affine, gelu>, blocks),
           row("group norm + SiLU (+ time condition) after a convolution",
-              cz::detail::fused_normalisation<B, cz::group_norm, cz::silu>,
-              cz::detail::block_normalisation<B, cz::group_norm, cz::silu>),
+              cz::detail::own_conv_block<B, cz::group_norm::affine, silu>, blocks),
           row("normalisation as a layer of its own", false, blocks),
           row(
               "GELU, SiLU as layers of their own",

@@ -108,7 +108,7 @@ template <coldzoom::Backend B, class L> class layer_probe : public probe {
         dx_(b_, in) {
     images = in.n;
     input = random_values(in.size(), 1);
-    parameters = random_values(layer.parameter_count(), 2);
+    parameters = random_values(coldzoom::parameter_count(layer), 2);
     objective = random_values(layer.output_shape(in).size(), 3);
     time = random_values(in.n, 4);
     // Near the initial values, but off them: ones and zeros would hide errors.

@@ -13,7 +13,6 @@ using namespace coldzoom;
 struct members : plain_layer {};
 #else
 struct members {
-  index_t parameter_count() const { return 0; }
   void describe(parameter_list&, const std::string&) const {}
 };
 #endif

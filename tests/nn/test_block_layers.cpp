@@ -116,30 +116,24 @@ namespace {
 
 /// Norms of single planes between convolutions: they run in the sweeps between spectra. `points`: of the
 /// tiles that each convolution should work on, 0 for a direct one.
-struct spectral_chain {
-  using first_block = cz::conv_block<cz::layer_norm_pixels, cz::gelu, cz::time_condition>;
-  using plain_block = cz::conv_block<cz::layer_norm_pixels, cz::silu>;
-  using network = cz::sequence<first_block, plain_block, cz::conv2d>;
+struct spectral_stack {
+  using network = cz::conv_stack<cz::layer_norm_pixels, cz::gelu, cz::time_condition>;
 
   static network make(index_t side, std::array<index_t, 4> channels, std::array<index_t, 3> kernels) {
     const cz::layer_norm_pixels norm(side, side);
-    return network{
-        first_block{cz::conv2d::same(channels[0], channels[1], kernels[0]), norm,
-                    cz::time_condition(channels[1], 4, 5)},
-        plain_block{cz::conv2d::same(channels[1], channels[2], kernels[1]), norm},
-        cz::conv2d::same(channels[2], channels[3], kernels[2]),
-    };
+    return network({{cz::conv2d::same(channels[0], channels[1], kernels[0]), norm,
+                     cz::time_condition(channels[1], 4, 5)},
+                    {cz::conv2d::same(channels[1], channels[2], kernels[1]), norm}},
+                   cz::conv2d::same(channels[2], channels[3], kernels[2]));
   }
-  static void check_points(const network& chain, cz::shape in, std::array<int, 3> points) {
+  static void check_points(const network& stack, cz::shape in, std::array<int, 3> points) {
     device<float> b;
-    auto ws = chain.make_workspace(b, in, cz::pass::train);
-    const auto of = [](auto& convolution) {
-      auto* spectral = convolution.convolution.spectral();
-      return spectral ? spectral->shared_points() : 0;
-    };
-    BOOST_TEST(of(std::get<0>(ws.children).conv) == points[0]);
-    BOOST_TEST(of(std::get<1>(ws.children).conv) == points[1]);
-    BOOST_TEST(of(std::get<2>(ws.children)) == points[2]);
+    auto ws = stack.make_workspace(b, in, cz::pass::train);
+    for (std::size_t i = 0; i < 3; ++i) {
+      BOOST_TEST(ws.op(i).input().points == points[i]);
+      if (i > 0) BOOST_TEST(bool(ws.input_of_next(i - 1)) == (points[i] > 0));
+      if (i > 0) BOOST_TEST(bool(ws.gradient_of_previous(i)) == (points[i] > 0));
+    }
   }
 };
 
@@ -148,15 +142,15 @@ struct spectral_chain {
 BOOST_AUTO_TEST_CASE(spectra_are_handed_on) {
   const auto check = [](index_t side, std::array<index_t, 4> channels, std::array<index_t, 3> kernels,
                         std::array<int, 3> points) {
-    const auto chain = spectral_chain::make(side, channels, kernels);
+    const auto stack = spectral_stack::make(side, channels, kernels);
     const cz::shape in{3, channels[0], side, side};
-    spectral_chain::check_points(chain, in, points);
-    check_values(chain, in);
+    spectral_stack::check_points(stack, in, points);
+    check_values(stack, in);
     // In double, where rounding hides nothing.
-    using network = spectral_chain::network;
-    const passes found = layer_probe<device<double>, network>(device<double>(1), chain, in).run();
+    using network = spectral_stack::network;
+    const passes found = layer_probe<device<double>, network>(device<double>(1), stack, in).run();
     const passes wanted =
-        layer_probe<cz::reference_backend<double>, network>(cz::reference_backend<double>(), chain, in).run();
+        layer_probe<cz::reference_backend<double>, network>(cz::reference_backend<double>(), stack, in).run();
     BOOST_TEST(relative_error(found.y, wanted.y) < 1e-12);
     BOOST_TEST(relative_error(found.dx, wanted.dx) < 1e-12);
     BOOST_TEST(relative_error(found.gradients, wanted.gradients) < 1e-12);
@@ -179,6 +173,6 @@ BOOST_AUTO_TEST_CASE(reconstructor) {
   // Short times: the highest frequency is 1834, and the rounding of a large angle is no fault of a backend.
   const values times{0, 0x1p-14, 0x1p-13, 0x1p-12, 0x1p-11};
   check_values(cz::reconstructor(in, {16, 20, 7}, 5), in, times);
-  const cz::shape original{2, 1, 28, 28};  // spectra go from the outer chain into the inner and on within it
+  const cz::shape original{2, 1, 28, 28};
   check_values(cz::reconstructor::original(original), original, {times[1], times[4]});
 }

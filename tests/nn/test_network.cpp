@@ -2,7 +2,7 @@
 #include <boost/test/unit_test.hpp>
 #include <coldzoom/nn/combine.hpp>
 #include <coldzoom/nn/reconstructor.hpp>
-#include <coldzoom/nn/timed.hpp>
+#include <coldzoom/nn/sequence.hpp>
 #include <coldzoom/nn/upsample.hpp>
 #include <thread>
 
@@ -106,42 +106,54 @@ BOOST_AUTO_TEST_CASE(block_equals_its_layers) {
                   layer_probe<cz::cpu_backend<float>, chain>(b, chain(conv, norm, {}), in).run());
 }
 
+BOOST_AUTO_TEST_CASE(stack_of_blocks) {
+  using stack = cz::conv_stack<cz::group_norm, cz::silu, cz::time_condition>;
+  const stack::block first{cz::conv2d::same(2, 9, 3), cz::group_norm(3, 9), cz::time_condition(9, 3, 4)};
+  const stack::block second{cz::conv2d{9, 4, 2, 2, 0, 0, 1, 2}, cz::group_norm(1, 4)};
+  check_layer(stack({first}), {2, 2, 3, 4});
+  check_layer(stack({first, second}, cz::conv2d::same(4, 2, 1)), {3, 2, 3, 4});
+  BOOST_TEST(names_of(stack({second, second}, cz::conv2d::same(4, 2, 1)), "up") ==
+             (strings{"up.0.net.0.weight", "up.0.net.0.bias", "up.0.net.1.weight", "up.0.net.1.bias",
+                      "up.1.net.0.weight", "up.1.net.0.bias", "up.1.net.1.weight", "up.1.net.1.bias",
+                      "up.2.weight", "up.2.bias"}));
+  BOOST_TEST(names_of(stack({first}), "")[4] == "0.condition.0.weight");
+  BOOST_TEST(message_of([] { stack({}); }) == "conv_stack: there are no blocks; it needs at least one");
+}
+
 BOOST_AUTO_TEST_CASE(images_handed_on_one_by_one) {
   using backend = cz::cpu_backend<float>;
-  using block = cz::conv_block<cz::layer_norm_pixels, cz::gelu>;
+  using stack = cz::conv_stack<cz::layer_norm_pixels, cz::gelu>;
+  using block = stack::block;
   const cz::layer_norm_pixels norm(28, 28);
   const cz::shape in{5, 1, 28, 28};
-  const cz::conv2d wide = cz::conv2d::same(32, 32, 5), last = cz::conv2d::same(32, 1, 3);
-  const block first{cz::conv2d::same(1, 16, 7), norm}, second{cz::conv2d::same(16, 32, 7), norm};
-  const auto chain = cz::sequence(first, cz::repeat<block>({second, {wide, norm}}), wide, last);
-  // A layer under a clock hands nothing on.
-  const auto apart =
-      cz::sequence(cz::timed(first), cz::timed(second), cz::timed(block{wide, norm}), cz::timed(wide), last);
+  const block first{cz::conv2d::same(1, 16, 7), norm}, second{cz::conv2d::same(16, 32, 7), norm},
+      third{cz::conv2d::same(32, 32, 5), norm};
 
   // Fourier transforms take images, direct convolutions do not.
-  backend b(2);
-  auto ws = chain.make_workspace(b, in, cz::pass::train);
-  const auto taken = [](const auto& receivers) {
-    std::vector<bool> flags;
-    for (const auto& receiver : receivers) flags.push_back(bool(receiver));
-    return flags;
-  };
-  BOOST_TEST(taken(ws.input) == (std::vector{false, true, true, false}), boost::test_tools::per_element());
-  BOOST_TEST(taken(ws.output) == (std::vector{false, true, true, false}), boost::test_tools::per_element());
-  auto without = apart.make_workspace(b, in, cz::pass::train);
-  BOOST_TEST(taken(without.input) == std::vector<bool>(5), boost::test_tools::per_element());
-
-  for (const auto mode : {cz::pass::train, cz::pass::predict}) {
-    for (const int threads : {1, 3}) {
-      layer_probe<backend, std::remove_const_t<decltype(chain)>> handing(backend(threads), chain, in, mode);
-      layer_probe<backend, std::remove_const_t<decltype(apart)>> storing(backend(threads), apart, in, mode);
-      if (mode == cz::pass::train) {
-        BOOST_TEST((handing.run() == storing.run()), threads << " threads");
-      } else {
-        BOOST_TEST((handing.forward(in.n) == storing.forward(in.n)), threads << " threads");
+  const auto check = [&](const cz::conv2d& last, bool taken) {
+    const stack handing({first, second, third}, last);
+    const auto storing = cz::sequence(first, second, third, last);
+    backend b(2);
+    auto ws = handing.make_workspace(b, in, cz::pass::train);
+    const bool wanted[] = {true, true, taken};
+    for (std::size_t i = 0; i < 3; ++i) {
+      BOOST_TEST(bool(ws.input_of_next(i)) == wanted[i]);
+      BOOST_TEST(bool(ws.gradient_of_previous(i + 1)) == (i > 0));
+    }
+    for (const auto mode : {cz::pass::train, cz::pass::predict}) {
+      for (const int threads : {1, 3}) {
+        layer_probe<backend, stack> a(backend(threads), handing, in, mode);
+        layer_probe<backend, std::remove_const_t<decltype(storing)>> z(backend(threads), storing, in, mode);
+        if (mode == cz::pass::train) {
+          BOOST_TEST((a.run() == z.run()), threads << " threads");
+        } else {
+          BOOST_TEST((a.forward(in.n) == z.forward(in.n)), threads << " threads");
+        }
       }
     }
-  }
+  };
+  check(cz::conv2d::same(32, 32, 5), true);
+  check(cz::conv2d::same(32, 1, 3), false);
 }
 
 BOOST_AUTO_TEST_CASE(time_is_added_to_every_pixel_of_a_channel) {
@@ -181,7 +193,7 @@ BOOST_AUTO_TEST_CASE(missing_time) {
 
 BOOST_AUTO_TEST_CASE(original_reconstructor_names_and_shapes) {
   const cz::reconstructor net = cz::reconstructor::original({1, 1, 28, 28});
-  BOOST_TEST(net.parameter_count() == 146961);
+  BOOST_TEST(parameter_count(net) == 146961);
   BOOST_TEST((net.output_shape({7, 1, 28, 28}) == cz::shape{7, 1, 28, 28}));
 
   using dims = std::vector<index_t>;
@@ -209,7 +221,7 @@ BOOST_AUTO_TEST_CASE(original_reconstructor_names_and_shapes) {
     BOOST_TEST(list[i].dims == wanted[i].second);
     total += list[i].size();
   }
-  BOOST_TEST(total == net.parameter_count());
+  BOOST_TEST(total == parameter_count(net));
 }
 
 BOOST_AUTO_TEST_CASE(frequencies) {
@@ -242,7 +254,7 @@ BOOST_AUTO_TEST_CASE(reconstructor_gradient_along_random_directions) {
   const passes analytic = p.run();
   const values centre = p.parameters;
   for (std::uint64_t seed = 10; seed < 14; ++seed) {
-    values direction = random_values(net.parameter_count(), seed);
+    values direction = random_values(parameter_count(net), seed);
     for (double& component : direction) component /= std::sqrt(static_cast<double>(direction.size()));
     values t{0};
     const double slope = finite_differences(t, [&] {

@@ -113,5 +113,5 @@ BOOST_AUTO_TEST_CASE(two_predictors_on_two_threads) {
 BOOST_AUTO_TEST_CASE(wrong_number_of_parameters) {
   backend b(1);
   BOOST_TEST(message_of([&] { cz::predictor(b, net, image, std::vector<float>(7)); }) ==
-             "predictor: there are 7 parameters; the network has " + std::to_string(net.parameter_count()));
+             "predictor: there are 7 parameters; the network has " + std::to_string(parameter_count(net)));
 }

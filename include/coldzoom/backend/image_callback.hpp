@@ -16,30 +16,27 @@ template <class T> class image_callback {
     requires(!std::same_as<std::remove_const_t<F>, image_callback>)
   image_callback(F& f)
       : object_(&f),
-        call_([](const void* object, void*, index_t image, T* data) {
+        call_([](const void* object, index_t image, T* data) {
           (*static_cast<F*>(const_cast<void*>(object)))(image, data);
         }) {}
-  /// Calls function(object, state, image, data).
-  template <auto function, class Object, class State>
-  static image_callback bind(const Object& object, State& state) {
+  /// Calls function(state, image, data).
+  template <auto function, class State> static image_callback bind(State& state) {
     image_callback callback;
-    callback.object_ = &object;
-    callback.state_ = &state;
-    callback.call_ = [](const void* to, void* with, index_t image, T* data) {
-      function(*static_cast<const Object*>(to), *static_cast<State*>(with), image, data);
+    callback.object_ = &state;
+    callback.call_ = [](const void* object, index_t image, T* data) {
+      function(*static_cast<State*>(const_cast<void*>(object)), image, data);
     };
     return callback;
   }
 
   explicit operator bool() const { return call_ != nullptr; }
   void operator()(index_t image, T* data) const {
-    if (call_) call_(object_, state_, image, data);
+    if (call_) call_(object_, image, data);
   }
 
  private:
   const void* object_ = nullptr;
-  void* state_ = nullptr;
-  void (*call_)(const void*, void*, index_t, T*) = nullptr;
+  void (*call_)(const void*, index_t, T*) = nullptr;
 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

@@ -95,7 +95,6 @@ template <class In, class Out> struct flatten_backward {
 template <class L> struct wrapper {
   L inner;
 
-  index_t parameter_count() const { return inner.parameter_count(); }
   void describe(parameter_list& list, const std::string& prefix) const { inner.describe(list, prefix); }
   template <Backend B, class Workspace>
   void pack_weights(B& b, const real_t<B>* parameters, Workspace& ws) const {

@@ -3,8 +3,6 @@
 
 #include <cmath>
 #include <coldzoom/backend/backend.hpp>
-#include <coldzoom/backend/device/handing.hpp>
-#include <coldzoom/backend/image_callback.hpp>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/core/random.hpp>
 #include <concepts>
@@ -50,27 +48,10 @@ struct parameter_info {
 };
 using parameter_list = std::vector<parameter_info>;
 
-namespace detail {
-template <class B> struct receivers {
-  using input = image_callback<real_t<B>>;
-  using gradient = image_callback<real_t<B>>;
-};
-template <BlockBackend B> struct receivers<B> {
-  using input = device::planes_at<real_t<B>>;
-  using gradient = device::gradient_callback<B>;
-};
-}  // namespace detail
-
-/// What a layer hands its output to, image by image, in place of memory; on a backend of blocks, where the
-/// spectrum of all images goes. Empty by default.
-template <Backend B> using input_receiver_t = typename detail::receivers<B>::input;
-/// The same for its gradient; on a backend of blocks a call for all images.
-template <Backend B> using gradient_receiver_t = typename detail::receivers<B>::gradient;
-
 /// A layer `L` on backend `B`. All parameters of a network lie in one flat array; a layer sees its own part.
 ///
 /// - `output_shape(in)`: throws `error` where the input does not fit;
-/// - `parameter_count()`; `describe(list, prefix)` appends its parameters in storage order;
+/// - `describe(list, prefix)`: appends its parameters in storage order;
 /// - `make_workspace(b, in, pass)`: memory for up to in.n images, nothing else allocates;
 /// - `pack_weights(b, parameters, ws)`: once after the parameters changed (transposed or transformed
 ///   weights);
@@ -79,17 +60,6 @@ template <Backend B> using gradient_receiver_t = typename detail::receivers<B>::
 ///   to sums in ws); dx.data may be null; dy may be overwritten;
 /// - `reduce_gradients(b, gradients, ws)`: adds what backward has summed in ws since the last
 ///   `reduce_gradients`.
-///
-/// Neighbours in a chain may pass on what they make, without memory for the activation between them: image by
-/// image, in the tasks of the pool and while the image is in the cache; on a backend of blocks as a spectrum,
-/// all images in one kernel. Optional members for that:
-/// - `hands_output<B>` = true, and `forward(..., ws, next)`: next(image, y of it) for every complete image,
-///   or the spectrum of y to `next`; y.data may be null;
-/// - `input_receiver(ws)`: what the layer before gets as `next`, empty where the layer cannot. `forward` then
-///   comes with x.data null, and so does `backward`;
-/// - `hands_gradient<B>` = true, and `backward(..., ws, next)`: next(image, dx of it), or next(images, the
-///   spectrum of dx), dx.data null; `may_hand_gradient(ws)` = false where it cannot after all;
-/// - `gradient_receiver(ws)`: likewise; `backward` then comes with dy.data null.
 ///
 /// A layer is const throughout, so one network may predict on several threads, each with a workspace of its
 /// own. A pass may be recorded and replayed (backend/graph_capture.hpp): what changes from call to call lies in
@@ -100,7 +70,6 @@ concept Layer = Backend<B> && std::copyable<L> &&
              const_activation<B> x, activation<B> y, side_inputs<B> side, parameter_list& list,
              typename L::template workspace<B>& ws) {
   { layer.output_shape(s) } -> std::same_as<shape>;
-  { layer.parameter_count() } -> std::same_as<index_t>;
   layer.describe(list, std::string());
   { layer.make_workspace(b, s, pass::train) } -> std::same_as<typename L::template workspace<B>>;
   layer.pack_weights(b, parameters, ws);
@@ -109,47 +78,16 @@ concept Layer = Backend<B> && std::copyable<L> &&
   layer.reduce_gradients(b, gradients, ws);
 };
 
-namespace detail {
-
-template <class L, class B> consteval bool hands_output() {
-  if constexpr (requires { L::template hands_output<B>; }) return L::template hands_output<B>;
-  return false;
-}
-template <class L, class B> consteval bool hands_gradient() {
-  if constexpr (requires { L::template hands_gradient<B>; }) return L::template hands_gradient<B>;
-  return false;
-}
-template <Backend B, class L, class Workspace> bool may_hand_gradient(const L& layer, Workspace& ws) {
-  if constexpr (requires { layer.template may_hand_gradient<B>(ws); })
-    return layer.template may_hand_gradient<B>(ws);
-  return hands_gradient<L, B>();
-}
-template <Backend B, class L, class Workspace>
-input_receiver_t<B> input_receiver(const L& layer, Workspace& ws) {
-  if constexpr (requires { layer.template input_receiver<B>(ws); })
-    return layer.template input_receiver<B>(ws);
-  return {};
-}
-template <Backend B, class L, class Workspace>
-gradient_receiver_t<B> gradient_receiver(const L& layer, Workspace& ws) {
-  if constexpr (requires { layer.template gradient_receiver<B>(ws); })
-    return layer.template gradient_receiver<B>(ws);
-  return {};
-}
-
-}  // namespace detail
-
 /// Explains what is missing where `L` is no layer on backend `B`.
 template <class L, class B> consteval bool check_layer() {
   constexpr bool shaped = requires(const L& layer, shape s, parameter_list& list) {
     { layer.output_shape(s) } -> std::same_as<shape>;
-    { layer.parameter_count() } -> std::same_as<index_t>;
     layer.describe(list, std::string());
   };
   static_assert(
       shaped,
-      "coldzoom: give your network `shape output_shape(shape) const`, `index_t parameter_count() const` "
-      "and `describe(parameter_list&, const std::string&) const`; see docs/concepts/layer.md");
+      "coldzoom: give your network `shape output_shape(shape) const` and `describe(parameter_list&, const "
+      "std::string&) const`; see docs/concepts/layer.md");
   constexpr bool has_workspace = requires(const L& layer, B& b, shape s) {
     { layer.make_workspace(b, s, pass::train) } -> std::same_as<typename L::template workspace<B>>;
   };
@@ -169,14 +107,14 @@ template <class L, class B> consteval bool check_layer() {
 struct plain_layer {
   template <Backend B> struct workspace {};
 
-  index_t parameter_count() const { return 0; }
   void describe(parameter_list&, const std::string&) const {}
   template <Backend B> workspace<B> make_workspace(B&, shape, pass) const { return {}; }
   template <Backend B, class Workspace> void pack_weights(B&, const real_t<B>*, Workspace&) const {}
   template <Backend B, class Workspace> void reduce_gradients(B&, real_t<B>*, Workspace&) const {}
 };
 
-/// The number of parameters of a layer: the sum of what it describes.
+/// Number of parameters of `layer`: those that `describe` lists. It makes the list, so ask once and not in every
+/// pass.
 template <class L> index_t parameter_count(const L& layer) {
   parameter_list list;
   layer.describe(list, "");
@@ -190,7 +128,6 @@ template <class Network> std::vector<float> initial_parameters(const Network& ne
   parameter_list list;
   network.describe(list, "");
   std::vector<float> values;
-  values.reserve(static_cast<std::size_t>(network.parameter_count()));
   for (std::size_t tensor = 0; tensor < list.size(); ++tensor) {
     const sample_key key{seed, stream::initialisation, tensor};
     for (index_t i = 0; i < list[tensor].size(); ++i) {

@@ -53,7 +53,6 @@ struct linear {
     });
     return {s.n, out, 1, 1};
   }
-  index_t parameter_count() const { return out * (in + 1); }
   void describe(parameter_list& list, const std::string& prefix) const {
     const float bound = 1.0f / std::sqrt(static_cast<float>(in));
     list.push_back({prefix + ".weight", {out, in}, 0, bound});

@@ -2,24 +2,18 @@
 #pragma once
 
 #include <array>
-#include <coldzoom/backend/device/normalisation.hpp>
-#include <coldzoom/backend/generic/elementwise.hpp>
-#include <coldzoom/backend/generic/normalisation.hpp>
+#include <coldzoom/backend/operations.hpp>
 #include <coldzoom/nn/layer.hpp>
+#include <concepts>
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
 namespace detail {
 
-/// What the normalisation layers share. `Kind` gives `geometry(shape)` and `affine_dims()`.
+/// What the normalisation layers share. `Kind` gives `geometry(shape)`, `affine_dims()` and `eps`.
 template <class Kind> struct normalisation_base {
-  template <Backend B> struct workspace {
-    generic::normalisation_geometry geometry;
-    buffer_t<B> mean, rstd;
-    buffer_t<B> scratch;  // sums for the gradients of the affine, where blocks make them
-  };
+  template <Backend B> using workspace = normalisation_t<B>;
 
-  index_t parameter_count() const { return 2 * affine_size(); }
   void describe(parameter_list& list, const std::string& prefix) const {
     const auto dims = self().affine_dims();
     list.push_back({prefix + ".weight", {dims.begin(), dims.end()}, 1, 0});
@@ -27,11 +21,8 @@ template <class Kind> struct normalisation_base {
   }
   template <Backend B> workspace<B> make_workspace(B& b, shape in, pass mode) const {
     self().output_shape(in);  // checks
-    const generic::normalisation_geometry g = self().geometry(in);
-    const bool scratch = BlockBackend<B> && mode == pass::train;
-    return {g, b.template allocate<real_t<B>>(in.n * g.groups),
-            b.template allocate<real_t<B>>(in.n * g.groups),
-            b.template allocate<real_t<B>>(scratch ? device::affine_scratch<real_t<B>>(g, in.n) : 0)};
+    return make_normalisation(b, self().geometry(in), static_cast<real_t<B>>(self().eps), in.n,
+                              mode == pass::train);
   }
   template <Backend B> void pack_weights(B&, const real_t<B>*, workspace<B>&) const {}
   template <Backend B> void reduce_gradients(B&, real_t<B>*, workspace<B>&) const {}
@@ -39,53 +30,15 @@ template <class Kind> struct normalisation_base {
   template <Backend B>
   void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>&,
                activation<B> y, workspace<B>& ws) const {
-    if constexpr (BlockBackend<B>) {
-      forward_with<generic::identity_function>(b, parameters, x, {}, y, ws);
-    } else {
-      using kernel = generic::normalise_forward<const_activation<B>, activation<B>, real_t<B>>;
-      const auto& g = ws.geometry;
-      b.for_each_index(x.dims.n * g.groups,
-                       kernel{g, static_cast<real_t<B>>(self().eps), x, parameters,
-                              parameters + affine_size(), y, ws.mean.data(), ws.rstd.data()},
-                       4 * g.group_channels() * g.pixels);
-    }
+    ws.forward(b, x.dims.n, x.data, parameters, y.data);
   }
   template <Backend B>
   void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>&,
                 activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws) const {
-    if constexpr (BlockBackend<B>) {
-      backward_with<generic::identity_function>(b, parameters, x, dy, dx, gradients, ws);
-    } else {
-      const auto& g = ws.geometry;
-      const const_activation<B> dy_in = dy;
-      using affine_kernel = generic::normalise_backward_affine<const_activation<B>, real_t<B>>;
-      b.for_each_index(
-          affine_size(),
-          affine_kernel{g, x, dy_in, ws.mean.data(), ws.rstd.data(), gradients, gradients + affine_size()},
-          x.dims.size() / affine_size() * 4);
-      if (!dx.data) return;
-      using kernel = generic::normalise_backward<const_activation<B>, activation<B>, real_t<B>>;
-      b.for_each_index(x.dims.n * g.groups,
-                       kernel{g, x, dy_in, parameters, ws.mean.data(), ws.rstd.data(), dx},
-                       8 * g.group_channels() * g.pixels);
-    }
+    ws.backward(b, x.dims.n, x.data, parameters, dy.data, dx.data, gradients);
   }
 
-  /// y = Function(norm(x)) + addend, one number per channel (data may be null).
-  template <class Function, BlockBackend B>
-  void forward_with(B& b, const real_t<B>* parameters, const_activation<B> x, const_activation<B> addend,
-                    activation<B> y, workspace<B>& ws) const {
-    device::normalise<Function>(b, ws.geometry, x.dims.n, static_cast<real_t<B>>(self().eps), x.data,
-                                parameters, addend.data, y.data, ws.mean.data(), ws.rstd.data());
-  }
-  /// The gradients of it but that of the addend. dy is overwritten; dx may not be x or dy.
-  template <class Function, BlockBackend B>
-  void backward_with(B& b, const real_t<B>* parameters, const_activation<B> x, activation<B> dy,
-                     activation<B> dx, real_t<B>* gradients, workspace<B>& ws) const {
-    device::normalise_back<Function>(b, ws.geometry, x.dims.n, x.data, parameters, ws.mean.data(),
-                                     ws.rstd.data(), dy.data, dx.data, gradients, ws.scratch.data());
-  }
-
+  /// Elements of the weight, and of the bias.
   index_t affine_size() const {
     index_t total = 1;
     for (const index_t d : self().affine_dims()) total *= d;
@@ -97,6 +50,10 @@ template <class Kind> struct normalisation_base {
 };
 
 }  // namespace detail
+
+/// The norms of this header, whose kind of affine is known to the compiler.
+template <class N>
+concept Normalisation = std::derived_from<N, detail::normalisation_base<N>>;
 
 /// Layer norm over the trailing axes (H, W): each channel by itself, with one affine of shape (H, W) shared
 /// by the channels. PyTorch's LayerNorm((H, W)) (Ba, Kiros, Hinton 2016).

@@ -61,9 +61,9 @@ template <Backend B, Layer<B> Network> class predictor {
         time_(b.template allocate<real_t<B>>(most_)),
         x_(b, image.with_n(most_)),
         y_(b, network_.output_shape(image.with_n(most_))) {
-    require(static_cast<index_t>(parameters.size()) == network_.parameter_count(), "predictor", [&] {
+    require(static_cast<index_t>(parameters.size()) == parameter_count(network_), "predictor", [&] {
       return "there are " + std::to_string(parameters.size()) + " parameters; the network has " +
-             std::to_string(network_.parameter_count());
+             std::to_string(parameter_count(network_));
     });
     const std::vector<real_t<B>> values(parameters.begin(), parameters.end());
     b.upload(values.data(), parameters_.data(), static_cast<index_t>(values.size()));

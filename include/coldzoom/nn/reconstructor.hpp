@@ -1,8 +1,7 @@
 /// The convolutional reconstructor of Cold Zoom Diffusion.
 #pragma once
 
-#include <coldzoom/nn/conv_block.hpp>
-#include <coldzoom/nn/sequence.hpp>
+#include <coldzoom/nn/conv_stack.hpp>
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
@@ -14,9 +13,7 @@ namespace coldzoom::inline COLDZOOM_ISA {
 /// image. Parameter names are those of the original Cold Zoom Diffusion project, so that PyTorch's
 /// `load_state_dict` takes our files and we take its.
 class reconstructor {
-  using first_block = conv_block<layer_norm_pixels, gelu, time_condition>;
-  using plain_block = conv_block<layer_norm_pixels, gelu>;
-  using network = sequence<first_block, repeat<plain_block>, conv2d>;
+  using network = conv_stack<layer_norm_pixels, gelu, time_condition>;
 
  public:
   /// `image` gives C, H and W; n is ignored. `kernel` is the odd size of the hidden kernels.
@@ -24,47 +21,45 @@ class reconstructor {
   reconstructor(shape image, std::vector<index_t> widths, index_t kernel = 7)
       : image_(image.with_n(1)),
         widths_(std::move(widths)),
-        layers_(build(image_, widths_, kernel)) {}
+        stack_(build(image_, widths_, kernel)) {}
 
   /// The network of the original project.
   static reconstructor original(shape image) { return reconstructor(image, {16, 32, 32, 16}); }
 
   shape image() const { return image_; }
   const std::vector<index_t>& widths() const { return widths_; }
+  const network& stack() const { return stack_; }
   /// The frequencies of the time features, which the original's files carry as `gt.frequencies`.
-  std::vector<float> frequency_table() const {
-    return std::get<0>(layers_.layers).condition.frequency_table();
-  }
+  std::vector<float> frequency_table() const { return stack_.blocks[0].condition->frequency_table(); }
 
-  shape output_shape(shape in) const { return layers_.output_shape(in); }
-  index_t parameter_count() const { return layers_.parameter_count(); }
+  shape output_shape(shape in) const { return stack_.output_shape(in); }
   void describe(parameter_list& list, const std::string&) const {
-    const auto& [first, rest, last] = layers_.layers;
-    first.describe(list, "gt.blocks.0.net", "gt.time_embed");
-    rest.describe(list, "gt.blocks", 1);
-    last.describe(list, "gt.blocks." + std::to_string(widths_.size()));
+    const auto name = [](std::size_t i) { return "gt.blocks." + std::to_string(i); };
+    for (std::size_t i = 0; i < widths_.size(); ++i)
+      stack_.blocks[i].describe(list, name(i) + ".net", "gt.time_embed");
+    stack_.last->describe(list, name(widths_.size()));
   }
 
   template <Backend B> using workspace = network::workspace<B>;
 
   template <Backend B> workspace<B> make_workspace(B& b, shape in, pass mode) const {
-    return layers_.make_workspace(b, in, mode);
+    return stack_.make_workspace(b, in, mode);
   }
   template <Backend B> void pack_weights(B& b, const real_t<B>* parameters, workspace<B>& ws) const {
-    layers_.pack_weights(b, parameters, ws);
+    stack_.pack_weights(b, parameters, ws);
   }
   template <Backend B>
   void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
                activation<B> y, workspace<B>& ws) const {
-    layers_.forward(b, parameters, x, side, y, ws);
+    stack_.forward(b, parameters, x, side, y, ws);
   }
   template <Backend B>
   void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
                 activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws) const {
-    layers_.backward(b, parameters, x, side, dy, dx, gradients, ws);
+    stack_.backward(b, parameters, x, side, dy, dx, gradients, ws);
   }
   template <Backend B> void reduce_gradients(B& b, real_t<B>* gradients, workspace<B>& ws) const {
-    layers_.reduce_gradients(b, gradients, ws);
+    stack_.reduce_gradients(b, gradients, ws);
   }
 
  private:
@@ -81,17 +76,19 @@ class reconstructor {
               [&] { return "a hidden width is " + std::to_string(width) + "; it must be positive"; });
     }
     const layer_norm_pixels norm(image.h, image.w);
-    std::vector<plain_block> rest;
-    for (std::size_t i = 1; i < widths.size(); ++i) {
-      rest.push_back({conv2d::same(widths[i - 1], widths[i], kernel), norm});
+    std::vector<network::block> blocks;
+    index_t in = image.c;
+    for (const index_t width : widths) {
+      blocks.push_back({conv2d::same(in, width, kernel), norm});
+      in = width;
     }
-    return network(first_block{conv2d::same(image.c, widths[0], kernel), norm, time_condition(widths[0])},
-                   repeat<plain_block>(std::move(rest)), conv2d::same(widths.back(), image.c, 3));
+    blocks[0].condition.emplace(widths[0]);
+    return network(std::move(blocks), conv2d::same(in, image.c, 3));
   }
 
   shape image_;
   std::vector<index_t> widths_;
-  network layers_;
+  network stack_;
 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

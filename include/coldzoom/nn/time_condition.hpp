@@ -26,6 +26,21 @@ template <class Out, class Real> struct sinusoidal_features {
 
 }  // namespace detail
 
+/// A condition `C` of convolution blocks on backend `B`: one number per image and channel, made of the side
+/// inputs. Its members are those of a Layer that has `side` for x and is told a capacity in place of a shape;
+/// what `forward` writes and `backward` reads is (n, channels, 1, 1), padding lanes finite.
+template <class C, class B>
+concept Condition = Backend<B> && std::copyable<C> &&
+    requires(const C& condition, B& b, const real_t<B>* parameters, real_t<B>* gradients, side_inputs<B> side,
+             activation<B> e, parameter_list& list, typename C::template workspace<B>& ws) {
+  condition.describe(list, std::string());
+  { condition.make_workspace(b, index_t{1}, pass::train) } -> std::same_as<typename C::template workspace<B>>;
+  condition.pack_weights(b, parameters, ws);
+  condition.forward(b, parameters, side, e, ws);
+  condition.backward(b, parameters, side, e, gradients, ws);
+  condition.reduce_gradients(b, gradients, ws);
+};
+
 /// u -> [sin(u w), cos(u w) - 1] -> `Mlp`, one row an image. Frequencies w = [0, 2 pi 1.5^0, ..., 2 pi 1.5^(F - 2)],
 /// computed in double and rounded to float.
 template <class Mlp> struct time_network {
@@ -39,7 +54,6 @@ template <class Mlp> struct time_network {
     return table;
   }
 
-  index_t parameter_count() const { return mlp.parameter_count(); }
   void describe(parameter_list& list, const std::string& prefix) const { mlp.describe(list, prefix); }
 
   template <Backend B> struct workspace {
@@ -94,8 +108,15 @@ struct time_condition : time_network<sequence<linear, gelu, linear, gelu, linear
 
 /// For blocks that read nothing beside their input.
 struct no_condition {
-  index_t parameter_count() const { return 0; }
+  template <Backend B> struct workspace {};
   void describe(parameter_list&, const std::string&) const {}
+  template <Backend B> workspace<B> make_workspace(B&, index_t, pass) const { return {}; }
+  template <Backend B> void pack_weights(B&, const real_t<B>*, workspace<B>&) const {}
+  template <Backend B>
+  void forward(B&, const real_t<B>*, const side_inputs<B>&, activation<B>, workspace<B>&) const {}
+  template <Backend B>
+  void backward(B&, const real_t<B>*, const side_inputs<B>&, activation<B>, real_t<B>*, workspace<B>&) const {}
+  template <Backend B> void reduce_gradients(B&, real_t<B>*, workspace<B>&) const {}
 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

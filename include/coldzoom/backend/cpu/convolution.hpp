@@ -11,7 +11,7 @@
 namespace coldzoom::inline COLDZOOM_ISA {
 
 /// One convolution layer on the CPU: its weights in the form its algorithm wants, scratch memory, gradient
-/// sums. The members are those of direct_convolution and fft_convolution.
+/// sums. A ConvolutionOperation of backend/operations.hpp whose passes may have work hung into their tasks.
 ///
 /// They are the larger part of what a program compiles. Where several units use them, compile them once:
 /// `template class coldzoom::cpu_convolution<float>;` in one unit, the same behind `extern` in the others.
@@ -33,10 +33,16 @@ template <class T> class cpu_convolution {
 
   index_t capacity() const;
   index_t bytes() const;
-  void pack_weights(thread_pool& pool, const T* weights, const T* bias);
-  void forward(thread_pool& pool, index_t n, const T* x, T* y, image_callback<T> epilogue);
-  void backward(thread_pool& pool, index_t n, const T* x, T* dy, T* dx, bool wanted,
-                image_callback<T> prologue, image_callback<T> epilogue);
+
+  void pack_weights(shared_threads& b, const T* weights, const T* bias);
+  /// `epilogue(image, y of it)` runs in the task of a complete image; where there is one, y may be null.
+  void forward(shared_threads& b, index_t n, const T* x, T* y, image_callback<T> epilogue = {});
+  /// Adds to sums inside.
+  void backward(shared_threads& b, index_t n, const T* x, T* dy, T* dx, T* dw, T* db);
+  /// The same with `prologue(image, dy of it)` before dy of an image is read, and `epilogue(image, dx of it)` when
+  /// dx of it is complete; where there is an epilogue, dx may be null all the same.
+  void backward_images(shared_threads& b, index_t n, const T* x, T* dy, T* dx, image_callback<T> prologue,
+                       image_callback<T> epilogue);
 
   /// Whether x and dy may be handed over image by image, before `forward` and `backward` with null for them.
   bool takes_images() const { return algorithm() == convolution_algorithm::fft; }
@@ -44,7 +50,7 @@ template <class T> class cpu_convolution {
   void take_input(index_t image, const T* x);
   void take_gradient(index_t image, const T* dy);
 
-  void reduce_gradients(thread_pool& pool, T* dw, T* db);
+  void reduce_gradients(shared_threads& b, T* dw, T* db);
 
  private:
   using alternatives = std::variant<direct_convolution<T>, fft_convolution<T>>;
@@ -75,19 +81,25 @@ template <class T> index_t cpu_convolution<T>::bytes() const {
   return std::visit([](const auto& c) { return c.bytes(); }, held_);
 }
 
-template <class T> void cpu_convolution<T>::pack_weights(thread_pool& pool, const T* weights, const T* bias) {
-  std::visit([&](auto& c) { c.pack_weights(pool, weights, bias); }, held_);
+template <class T>
+void cpu_convolution<T>::pack_weights(shared_threads& b, const T* weights, const T* bias) {
+  std::visit([&](auto& c) { c.pack_weights(b.pool(), weights, bias); }, held_);
 }
 
 template <class T>
-void cpu_convolution<T>::forward(thread_pool& pool, index_t n, const T* x, T* y, image_callback<T> epilogue) {
-  std::visit([&](auto& c) { c.forward(pool, n, x, y, epilogue); }, held_);
+void cpu_convolution<T>::forward(shared_threads& b, index_t n, const T* x, T* y, image_callback<T> epilogue) {
+  std::visit([&](auto& c) { c.forward(b.pool(), n, x, y, epilogue); }, held_);
 }
 
 template <class T>
-void cpu_convolution<T>::backward(thread_pool& pool, index_t n, const T* x, T* dy, T* dx, bool wanted,
-                                  image_callback<T> prologue, image_callback<T> epilogue) {
-  std::visit([&](auto& c) { c.backward(pool, n, x, dy, dx, wanted, prologue, epilogue); }, held_);
+void cpu_convolution<T>::backward(shared_threads& b, index_t n, const T* x, T* dy, T* dx, T*, T*) {
+  backward_images(b, n, x, dy, dx, {}, {});
+}
+template <class T>
+void cpu_convolution<T>::backward_images(shared_threads& b, index_t n, const T* x, T* dy, T* dx,
+                                         image_callback<T> prologue, image_callback<T> epilogue) {
+  const bool wanted = dx || epilogue;
+  std::visit([&](auto& c) { c.backward(b.pool(), n, x, dy, dx, wanted, prologue, epilogue); }, held_);
 }
 
 template <class T> void cpu_convolution<T>::take_input(index_t image, const T* x) {
@@ -97,8 +109,8 @@ template <class T> void cpu_convolution<T>::take_gradient(index_t image, const T
   std::get<fft_convolution<T>>(held_).take_gradient(image, dy);
 }
 
-template <class T> void cpu_convolution<T>::reduce_gradients(thread_pool& pool, T* dw, T* db) {
-  std::visit([&](auto& c) { c.reduce_gradients(pool, dw, db); }, held_);
+template <class T> void cpu_convolution<T>::reduce_gradients(shared_threads& b, T* dw, T* db) {
+  std::visit([&](auto& c) { c.reduce_gradients(b.pool(), dw, db); }, held_);
 }
 
 template <class T>

@@ -2,8 +2,7 @@
 #pragma once
 
 #include <coldzoom/backend/backend.hpp>
-#include <coldzoom/backend/cpu/convolution.hpp>
-#include <coldzoom/backend/cpu/norm_activation.hpp>
+#include <coldzoom/backend/cpu/conv_block.hpp>
 #include <coldzoom/backend/cpu/simd.hpp>
 #include <coldzoom/backend/cpu/thread_pool.hpp>
 #include <coldzoom/backend/generic/elementwise.hpp>
@@ -24,34 +23,36 @@ template <> struct vector_function<generic::silu_function> { using type = vector
 
 /// Real is float, or double for checks. Copies share one thread pool and scratch memory. Results do not
 /// depend on the thread count.
-template <std::floating_point Real = float> class cpu_backend : public host_memory {
+template <std::floating_point Real = float> class cpu_backend : public host_memory, public shared_threads {
  public:
   using real_type = Real;
   static constexpr index_t lanes = native_lanes<Real>;
 
-  // Optional members: convolution, and normalisation fused with an activation, see nn/conv_block.hpp.
+  // Optional members, see backend/operations.hpp.
   using convolution = cpu_convolution<Real>;
   template <generic::normalisation_geometry::affine_shape Affine, class Function>
-  using normalisation = norm_activation<Real, Affine, typename detail::vector_function<Function>::type>;
+  using conv_block = cpu_conv_block<Real, Affine, typename detail::vector_function<Function>::type>;
 
   /// `threads` = 0 takes every CPU of the affinity mask.
   explicit cpu_backend(int threads = 0)
-      : pool_(std::make_shared<thread_pool>(threads)),
-        scratch_(std::make_shared<typename convolution::scratch_memory>(pool_->threads())),
+      : shared_threads(threads),
+        scratch_(std::make_shared<typename convolution::scratch_memory>(this->threads())),
         sums_(std::make_shared<std::vector<double>>()) {}
-
-  thread_pool& pool() { return *pool_; }
-  int threads() const { return pool_->threads(); }
 
   /// A convolution whose scratch memory is that of all convolutions of this backend.
   convolution make_convolution(const convolution_geometry& g, index_t capacity, bool train,
                                convolution_algorithm algorithm = convolution_algorithm::automatic) const {
     return convolution(g, capacity, train, algorithm, scratch_);
   }
+  template <generic::normalisation_geometry::affine_shape Affine, class Function>
+  conv_block<Affine, Function> make_conv_block(const conv_block_geometry& g, index_t capacity,
+                                               bool train) const {
+    return {make_convolution(g.convolution, capacity, train), g, capacity, train};
+  }
 
   template <class Kernel> void for_each_index(index_t count, Kernel kernel, index_t cost = 1) {
     const index_t grain = std::max<index_t>(1, task_cost / std::max<index_t>(1, cost));
-    pool_->run((count + grain - 1) / grain, [&](index_t task, int) {
+    pool().run((count + grain - 1) / grain, [&](index_t task, int) {
       const index_t last = std::min(count, (task + 1) * grain);
       for (index_t i = task * grain; i < last; ++i) kernel(i);
     });
@@ -62,7 +63,7 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
     const index_t parts = (count + sum_grain - 1) / sum_grain;
     std::vector<double>& partial = *sums_;  // kept, so that a training step allocates nothing
     partial.resize(static_cast<std::size_t>(parts));
-    pool_->run(parts, [&](index_t part, int) {
+    pool().run(parts, [&](index_t part, int) {
       double total = 0;
       for (index_t i = part * sum_grain; i < std::min(count, (part + 1) * sum_grain); ++i) {
         total += static_cast<double>(values[i]);
@@ -75,13 +76,17 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
   }
 
   /// y = Function(x): the vector form of generic::apply_function. `count` is a multiple of the lanes.
-  template <class Function> void apply(const Real* x, Real* y, index_t count) {
+  template <class Function>
+    requires requires { typename detail::vector_function<Function>::type; }
+  void apply(const Real* x, Real* y, index_t count) {
     for_each_vector<Function>(count, [=](const auto& f, index_t i) COLDZOOM_INLINE_LAMBDA {
       store<lanes>(y + i, f(load<lanes>(x + i)).value);
     });
   }
   /// dx = dy * Function'(x), likewise.
-  template <class Function> void apply_slope(const Real* x, const Real* dy, Real* dx, index_t count) {
+  template <class Function>
+    requires requires { typename detail::vector_function<Function>::type; }
+  void apply_slope(const Real* x, const Real* dy, Real* dx, index_t count) {
     for_each_vector<Function>(count, [=](const auto& f, index_t i) COLDZOOM_INLINE_LAMBDA {
       store<lanes>(dx + i, load<lanes>(dy + i) * f(load<lanes>(x + i)).slope);
     });
@@ -92,7 +97,7 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
             index_t ldb, Real* c, index_t ldc, bool accumulate) {
     const index_t step_i = transpose_a ? 1 : lda, step_l = transpose_a ? lda : 1;
     const index_t grain = std::max<index_t>(1, task_cost / std::max<index_t>(1, gemm_rows * n * k));
-    pool_->run((m + gemm_rows - 1) / gemm_rows,
+    pool().run((m + gemm_rows - 1) / gemm_rows,
                [&](index_t task, int) {
                  const index_t i = task * gemm_rows;
                  const Real* rows = a + i * step_i;
@@ -112,7 +117,7 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
  private:
   template <class Function, class Body> void for_each_vector(index_t count, Body body) {
     constexpr index_t grain = 4096;
-    pool_->run((count + grain - 1) / grain, [&](index_t task, int) {
+    pool().run((count + grain - 1) / grain, [&](index_t task, int) {
       const typename detail::vector_function<Function>::type::template on<Real, lanes> f;
       const index_t last = std::min(count, (task + 1) * grain);
       for (index_t i = task * grain; i < last; i += lanes) body(f, i);
@@ -123,7 +128,6 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
   static constexpr index_t sum_grain = 4096;
   static constexpr index_t gemm_rows = 4;
 
-  std::shared_ptr<thread_pool> pool_;
   std::shared_ptr<typename convolution::scratch_memory> scratch_;
   std::shared_ptr<std::vector<double>> sums_;
 

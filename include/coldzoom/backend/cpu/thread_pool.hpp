@@ -8,6 +8,7 @@
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/core/view.hpp>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <type_traits>
@@ -167,6 +168,18 @@ class thread_pool {
   std::vector<share> shares_;
   std::mutex failure_lock_;
   std::exception_ptr failure_;
+};
+
+/// A thread pool that copies share: the part of a CPU backend that its operations run on.
+class shared_threads {
+ public:
+  explicit shared_threads(int threads) : pool_(std::make_shared<thread_pool>(threads)) {}
+
+  thread_pool& pool() const { return *pool_; }
+  int threads() const { return pool_->threads(); }
+
+ private:
+  std::shared_ptr<thread_pool> pool_;
 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

@@ -86,7 +86,7 @@ template <class Real> class cudnn_library {
 
 }  // namespace detail
 
-/// One convolution layer by cuDNN: the members of device::convolution. Of the algorithms that give the same
+/// One convolution layer by cuDNN, a ConvolutionOperation of backend/operations.hpp. Of the algorithms that give the same
 /// bits in every run it takes the one that cuDNN's rules (not the clock) put first for `capacity` images, for
 /// any number of images. The bits of an image may depend on the number of images all the same.
 template <class Real> class cudnn_convolution {
@@ -154,6 +154,7 @@ template <class Real> class cudnn_convolution {
     device::sum_rows(b, images * g_.out_channels, g_.out_h() * g_.out_w(), dy, bias_parts_.data());
     device::add_in_order(b, images, g_.out_channels, bias_parts_.data(), db);
   }
+  template <class B> void reduce_gradients(B&, Real*, Real*) const {}
 
  private:
   using tensor_form = detail::cudnn_object<cudnnTensorDescriptor_t, cudnnCreateTensorDescriptor,
@@ -262,13 +263,13 @@ template <class Real> class cudnn_convolution {
 /// cuda_backend with cuDNN's convolutions in place of its own. Link coldzoom::cudnn.
 template <std::floating_point Real = float> class cudnn_backend : public cuda_backend<Real> {
  public:
-  using block_convolution = cudnn_convolution<Real>;
+  using convolution = cudnn_convolution<Real>;
 
   explicit cudnn_backend(int device = 0, cuda_precision precision = cuda_precision::float32)
       : cuda_backend<Real>(device, precision),
         library_(std::make_shared<detail::cudnn_library<Real>>(*this)) {}
 
-  block_convolution make_block_convolution(const convolution_geometry& g, index_t capacity, bool train) {
+  convolution make_convolution(const convolution_geometry& g, index_t capacity, bool train) {
     return {*this, library_, g, capacity, train};
   }
 

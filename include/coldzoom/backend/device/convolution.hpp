@@ -9,7 +9,8 @@
 
 namespace coldzoom::inline COLDZOOM_ISA::device {
 
-/// One convolution layer on a backend of blocks: its plans, weights and scratch memory.
+/// One convolution layer on a backend of blocks: its plans, weights and scratch memory. A ConvolutionOperation
+/// of backend/operations.hpp.
 template <BlockBackend B> class convolution {
   using real = real_t<B>;
 
@@ -52,6 +53,7 @@ template <BlockBackend B> class convolution {
     sum_rows(b, images * g_.out_channels, g_.out_h() * g_.out_w(), dy, bias_parts_.data());
     add_in_order(b, images, g_.out_channels, bias_parts_.data(), db);
   }
+  void reduce_gradients(B&, real*, real*) const {}
 
  private:
   using alternatives = std::variant<direct_convolution<B>, fft_convolution<B>>;

@@ -211,4 +211,37 @@ void normalise_back(B& b, const generic::normalisation_geometry& g, index_t imag
   add_in_order(b, parts, 2 * size, scratch, gradients);
 }
 
+/// Normalisation on backends of block kernels, a NormalisationOperation of backend/operations.hpp.
+template <BlockBackend B> class normalisation {
+  using real = real_t<B>;
+
+ public:
+  normalisation(B& b, const generic::normalisation_geometry& g, real eps, index_t capacity, bool train)
+      : g_(g),
+        eps_(eps),
+        mean_(b.template allocate<real>(capacity * g.groups)),
+        rstd_(b.template allocate<real>(capacity * g.groups)),
+        scratch_(b.template allocate<real>(train ? affine_scratch<real>(g, capacity) : 0)) {}
+
+  /// y = Function(norm(x)) + addend, one number per image and channel, or null.
+  template <class Function = generic::identity_function>
+  void forward(B& b, index_t n, const real* x, const real* affine, real* y, const real* addend = nullptr) {
+    normalise<Function>(b, g_, n, eps_, x, affine, addend, y, mean(), rstd());
+  }
+  /// The gradients of it but that of the addend. dy is overwritten; dx may not be x or dy.
+  template <class Function = generic::identity_function>
+  void backward(B& b, index_t n, const real* x, const real* affine, real* dy, real* dx, real* gradients) {
+    normalise_back<Function>(b, g_, n, x, affine, mean(), rstd(), dy, dx, gradients, scratch_.data());
+  }
+
+  /// Of the last forward pass, [n][group].
+  real* mean() { return mean_.data(); }
+  real* rstd() { return rstd_.data(); }
+
+ private:
+  generic::normalisation_geometry g_;
+  real eps_;
+  buffer_t<B> mean_, rstd_, scratch_;
+};
+
 }  // namespace coldzoom::inline COLDZOOM_ISA::device

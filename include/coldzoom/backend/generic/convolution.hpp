@@ -1,8 +1,8 @@
 /// Convolution, one output element at a time: runs on any backend, oracle of the fast versions.
 #pragma once
 
+#include <coldzoom/backend/backend.hpp>
 #include <coldzoom/backend/convolution_geometry.hpp>
-#include <coldzoom/core/view.hpp>
 
 namespace coldzoom::inline COLDZOOM_ISA::generic {
 
@@ -98,6 +98,49 @@ template <class In, class Real> struct channel_sum {
     }
     db[o] += total;
   }
+};
+
+/// The convolution of backends that offer none, a ConvolutionOperation of backend/operations.hpp.
+template <Backend B> class convolution {
+  using real = real_t<B>;
+  using in = const_activation<B>;
+  using out = activation<B>;
+
+ public:
+  explicit convolution(const convolution_geometry& g) : g_(g) {}
+
+  /// Both stay where they are until the next call.
+  void pack_weights(B&, const real* weights, const real* bias) {
+    weights_ = weights;
+    bias_ = bias;
+  }
+  void forward(B& b, index_t n, const real* x, real* y) const {
+    const out to{y, output(n)};
+    b.for_each_index(to.dims.size(),
+                     convolution_forward<in, out, real>{g_, {x, input(n)}, weights_, bias_, to},
+                     g_.in_channels * g_.taps());
+  }
+  void backward(B& b, index_t n, const real* x, const real* dy, real* dx, real* dw, real* db) const {
+    const in from{dy, output(n)};
+    if (dx) {
+      b.for_each_index(input(n).size(),
+                       convolution_backward_data<in, out, real>{g_, from, weights_, {dx, input(n)}},
+                       g_.out_channels * g_.taps());
+    }
+    const index_t pixels = n * from.dims.pixels();
+    b.for_each_index(g_.weights(), convolution_backward_weights<in, real>{g_, {x, input(n)}, from, dw},
+                     pixels);
+    b.for_each_index(g_.out_channels, channel_sum<in, real>{from, db}, pixels);
+  }
+  void reduce_gradients(B&, real*, real*) const {}
+
+ private:
+  shape input(index_t n) const { return {n, g_.in_channels, g_.in_h, g_.in_w}; }
+  shape output(index_t n) const { return {n, g_.out_channels, g_.out_h(), g_.out_w()}; }
+
+  convolution_geometry g_;
+  const real* weights_ = nullptr;
+  const real* bias_ = nullptr;
 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA::generic

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cmath>
-#include <coldzoom/core/view.hpp>
+#include <coldzoom/backend/backend.hpp>
 
 namespace coldzoom::inline COLDZOOM_ISA::generic {
 
@@ -130,6 +130,55 @@ template <class In, class Real> struct normalise_backward_affine {
     dweight[k] += weight_total;
     dbias[k] += bias_total;
   }
+};
+
+/// Normalisation on backends without block kernels, a NormalisationOperation of backend/operations.hpp.
+template <Backend B> class normalisation {
+  using real = real_t<B>;
+  using in = const_activation<B>;
+  using out = activation<B>;
+
+ public:
+  normalisation(B& b, const normalisation_geometry& g, real eps, index_t capacity, bool)
+      : g_(g),
+        eps_(eps),
+        mean_(b.template allocate<real>(capacity * g.groups)),
+        rstd_(b.template allocate<real>(capacity * g.groups)) {}
+
+  void forward(B& b, index_t n, const real* x, const real* affine, real* y) {
+    using kernel = normalise_forward<in, out, real>;
+    b.for_each_index(n * g_.groups,
+                     kernel{g_,
+                            eps_,
+                            {x, dims(n)},
+                            affine,
+                            affine + g_.affine_size(),
+                            {y, dims(n)},
+                            mean_.data(),
+                            rstd_.data()},
+                     4 * g_.group_channels() * g_.pixels);
+  }
+  void backward(B& b, index_t n, const real* x, const real* affine, const real* dy, real* dx,
+                real* gradients) {
+    const in from{x, dims(n)}, slope{dy, dims(n)};
+    const index_t size = g_.affine_size();
+    b.for_each_index(size,
+                     normalise_backward_affine<in, real>{g_, from, slope, mean_.data(), rstd_.data(),
+                                                         gradients, gradients + size},
+                     from.dims.size() / size * 4);
+    if (!dx) return;
+    using kernel = normalise_backward<in, out, real>;
+    b.for_each_index(n * g_.groups,
+                     kernel{g_, from, slope, affine, mean_.data(), rstd_.data(), {dx, dims(n)}},
+                     8 * g_.group_channels() * g_.pixels);
+  }
+
+ private:
+  shape dims(index_t n) const { return {n, g_.channels, 1, g_.pixels}; }
+
+  normalisation_geometry g_;
+  real eps_;
+  buffer_t<B> mean_, rstd_;
 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA::generic
