@@ -145,15 +145,15 @@ void convolution(benchmark::State& state, index_t kernel, index_t size, index_t 
 }
 
 /// Forward and backward of normalisation and activation, as a convolution's tasks run them: one image.
-template <class Norm, class Activation, class Fast>
-void norm_activation(benchmark::State& state, Norm norm) {
+template <class Norm, class Activation, class Fast> void norm_activation(benchmark::State& state, Norm norm) {
   constexpr index_t channels = 32, size = 28;
   const cz::conv_block<Norm, Activation> block{cz::conv2d::same(channels, channels, 1), norm};
   const cz::shape few{2, channels, size, size};
   verify_pass(bench_of_layer(backend(1), block, few).result(),
               bench_of_layer(reference(), block, few).result(), "normalisation and activation");
   const auto g = norm.geometry(few);
-  cz::norm_activation<float, Norm::affine, Fast> n{g.channels, g.pixels, g.groups, norm.eps, nullptr, nullptr};
+  cz::norm_activation<float, Norm::affine, Fast> n{g.channels, g.pixels, g.groups,
+                                                   norm.eps,   nullptr,  nullptr};
   const std::vector<float> affine = random_values(2 * n.affine_size(), 1);
   n.gamma = affine.data();
   n.beta = affine.data() + n.affine_size();
@@ -259,9 +259,11 @@ void register_templates() {
     add("direct", convolution<cz::convolution_algorithm::direct>, s);
     add("fft", convolution<cz::convolution_algorithm::fft>, s);
   }
-  benchmark::RegisterBenchmark("layer_norm_gelu/32x28x28", norm_activation<cz::layer_norm_pixels, cz::gelu, cz::vector_gelu>,
+  benchmark::RegisterBenchmark("layer_norm_gelu/32x28x28",
+                               norm_activation<cz::layer_norm_pixels, cz::gelu, cz::vector_gelu>,
                                cz::layer_norm_pixels(28, 28));
-  benchmark::RegisterBenchmark("group_norm_silu/32x28x28", norm_activation<cz::group_norm, cz::silu, cz::vector_silu>,
+  benchmark::RegisterBenchmark("group_norm_silu/32x28x28",
+                               norm_activation<cz::group_norm, cz::silu, cz::vector_silu>,
                                cz::group_norm(8, 32));
 }
 

@@ -80,7 +80,7 @@ template <class Base> void check_own_convolution() {
 
 BOOST_AUTO_TEST_CASE(networks_compute_with_a_convolution_of_ones_own) {
   check_own_convolution<cz::reference_backend<float>>();
-  check_own_convolution<cz::cpu_backend<float>>();           // and not with that of the CPU's blocks
+  check_own_convolution<cz::cpu_backend<float>>();             // and not with that of the CPU's blocks
   check_own_convolution<cz::testing::block_backend<float>>();  // and not with spectra
   const cz::reconstructor network({1, 1, 8, 8}, {4, 3}, 3);
   const cz::shape in{2, 1, 8, 8};
@@ -101,7 +101,8 @@ using pixels = cz::layer_norm_pixels;
 }  // namespace
 
 static_assert(std::same_as<block_of<cpu, pixels, gelu>, cpu::conv_block<pixels::affine, gelu>>);
-static_assert(std::same_as<block_of<cpu, pixels, cube>, cz::generic::conv_block<cpu, cpu::convolution, cube>>);
+static_assert(
+    std::same_as<block_of<cpu, pixels, cube>, cz::generic::conv_block<cpu, cpu::convolution, cube>>);
 static_assert(std::same_as<cz::convolution_t<device>, cz::device::convolution<device>>);
 static_assert(std::same_as<cz::convolution_t<plain>, cz::generic::convolution<plain>>);
 static_assert(cz::ConvBlockOperation<block_of<cpu, cz::layer_norm_image, silu>, cpu>);

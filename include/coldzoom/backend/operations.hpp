@@ -24,8 +24,8 @@ namespace coldzoom::inline COLDZOOM_ISA {
 ///
 /// What padding lanes hold must have no influence, and what they are set to is finite.
 template <class C, class B>
-concept ConvolutionOperation =
-    Backend<B> && std::movable<C> && requires(C& c, B& b, index_t n, const real_t<B>* in, real_t<B>* out) {
+concept ConvolutionOperation = Backend<B> && std::movable<C> &&
+    requires(C& c, B& b, index_t n, const real_t<B>* in, real_t<B>* out) {
   c.pack_weights(b, in, in);
   c.forward(b, n, in, out);
   c.backward(b, n, in, out, out, out, out);
@@ -46,10 +46,11 @@ template <Backend B>
 auto make_convolution([[maybe_unused]] B& b, const convolution_geometry& g, [[maybe_unused]] index_t capacity,
                       [[maybe_unused]] bool train) {
   if constexpr (requires { typename B::convolution; }) {
-    static_assert(detail::own_convolution<B>,
-                  "coldzoom: a backend with a type `convolution` needs `convolution make_convolution(const "
-                  "convolution_geometry&, index_t capacity, bool train)` and, in that type, pack_weights, forward, "
-                  "backward and reduce_gradients; see docs/concepts/backend.md");
+    static_assert(
+        detail::own_convolution<B>,
+        "coldzoom: a backend with a type `convolution` needs `convolution make_convolution(const "
+        "convolution_geometry&, index_t capacity, bool train)` and, in that type, pack_weights, forward, "
+        "backward and reduce_gradients; see docs/concepts/backend.md");
     return b.make_convolution(g, capacity, train);
   } else if constexpr (BlockBackend<B>) {
     return device::convolution<B>(b, g, capacity, train);
@@ -58,8 +59,7 @@ auto make_convolution([[maybe_unused]] B& b, const convolution_geometry& g, [[ma
   }
 }
 template <Backend B>
-using convolution_t =
-    decltype(make_convolution(std::declval<B&>(), convolution_geometry{}, index_t{}, true));
+using convolution_t = decltype(make_convolution(std::declval<B&>(), convolution_geometry{}, index_t{}, true));
 
 /// A convolution `Op` with what follows it, see conv_block_geometry, on backend `B`. Blocks of one type that
 /// stand one after another may hand over what they make, without memory for the activation between them. A
@@ -79,8 +79,8 @@ using convolution_t =
 ///   so ask anew after it has moved;
 /// - `hands_output()`, `hands_gradient()`: whether it can fill ports.
 template <class Op, class B>
-concept ConvBlockOperation =
-    Backend<B> && std::movable<Op> && requires(Op& op, B& b, index_t n, const real_t<B>* in, real_t<B>* out) {
+concept ConvBlockOperation = Backend<B> && std::movable<Op> &&
+    requires(Op& op, B& b, index_t n, const real_t<B>* in, real_t<B>* out) {
   op.pack_weights(b, in);
   op.forward(b, n, in, out, out, op.input());
   op.backward(b, n, in, out, out, out, op.gradient());
@@ -99,7 +99,8 @@ namespace detail {
 template <class B, generic::normalisation_geometry::affine_shape Affine, class Function>
 concept own_conv_block = requires(B& b, const conv_block_geometry& g) {
   { b.template make_conv_block<Affine, Function>(g, index_t{1}, true) } -> ConvBlockOperation<B>;
-  requires std::same_as<typename B::template conv_block<Affine, Function>::convolution, typename B::convolution>;
+  requires std::same_as < typename B::template conv_block<Affine, Function>::convolution,
+  typename B::convolution > ;
 };
 }  // namespace detail
 
@@ -119,15 +120,15 @@ auto make_conv_block(B& b, const conv_block_geometry& g, index_t capacity, bool 
   }
 }
 template <Backend B, generic::normalisation_geometry::affine_shape Affine, class Function>
-using conv_block_t = decltype(make_conv_block<Affine, Function>(
-    std::declval<B&>(), conv_block_geometry{}, index_t{}, true));
+using conv_block_t =
+    decltype(make_conv_block<Affine, Function>(std::declval<B&>(), conv_block_geometry{}, index_t{}, true));
 
 /// Normalisation `N` on backend `B` as a layer of its own: `forward(b, n, x, affine, y)` and, for the last
 /// forward, `backward(b, n, x, affine, dy, dx, gradients)`, which adds to gradients. `affine` is weight and then
 /// bias; dx may be null; dy may be overwritten.
 template <class N, class B>
-concept NormalisationOperation =
-    Backend<B> && std::movable<N> && requires(N& norm, B& b, index_t n, const real_t<B>* in, real_t<B>* out) {
+concept NormalisationOperation = Backend<B> && std::movable<N> &&
+    requires(N& norm, B& b, index_t n, const real_t<B>* in, real_t<B>* out) {
   norm.forward(b, n, in, in, out);
   norm.backward(b, n, in, in, out, out, out);
 };
@@ -142,7 +143,20 @@ auto make_normalisation(B& b, const generic::normalisation_geometry& g, real_t<B
   }
 }
 template <Backend B>
-using normalisation_t = decltype(make_normalisation(
-    std::declval<B&>(), generic::normalisation_geometry{}, real_t<B>{}, index_t{}, true));
+using normalisation_t = decltype(make_normalisation(std::declval<B&>(), generic::normalisation_geometry{},
+                                                    real_t<B>{}, index_t{}, true));
+
+/// A sum over the elements of each image: `rows`, a kernel with an index an image, or where the backend runs block kernels
+/// `tiles`, the same with a block an image that sums in double, in shared memory. `cost` as in for_each_index.
+template <Backend B, class Rows, class Tiles>
+void for_each_image(B& b, index_t images, [[maybe_unused]] index_t elements, [[maybe_unused]] index_t cost,
+                    [[maybe_unused]] const Rows& rows, [[maybe_unused]] const Tiles& tiles) {
+  if constexpr (BlockBackend<B>) {
+    const int threads = device::threads_for(elements);
+    b.for_each_block(images, threads, threads * static_cast<index_t>(sizeof(double)) + 16, tiles);
+  } else {
+    b.for_each_index(images, rows, cost);
+  }
+}
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

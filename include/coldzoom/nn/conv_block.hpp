@@ -13,9 +13,10 @@ namespace coldzoom::inline COLDZOOM_ISA {
 /// one adds nothing. The same as the layers one after another, but one operation of the backend. Blocks that
 /// follow one another belong into a conv_stack, where they need no memory between them.
 template <class Norm, class Activation, class C = no_condition> struct conv_block {
-  static_assert(Normalisation<Norm> && requires { typename Activation::function; },
-                "coldzoom: a conv_block takes layer_norm_pixels, layer_norm_image or group_norm and a "
-                "function_layer; put other layers one after another in a sequence");
+  static_assert(
+      Normalisation<Norm> && requires { typename Activation::function; },
+      "coldzoom: a conv_block takes layer_norm_pixels, layer_norm_image or group_norm and a "
+      "function_layer; put other layers one after another in a sequence");
 
   conv2d conv;
   Norm norm;

@@ -156,7 +156,8 @@ template <class Norm, class Activation, class C = no_condition> struct conv_stac
       real_t<B>* const own = gradients + ws.offsets[i];
       around(i, [&] {
         if (i < blocks.size()) {
-          blocks[i].backward(b, parameters + ws.offsets[i], input, side, above, below, own, ws.parts[i], next);
+          blocks[i].backward(b, parameters + ws.offsets[i], input, side, above, below, own, ws.parts[i],
+                             next);
         } else {
           ws.last->backward(b, n, input.data, above.data, below.data, own, next);
         }
@@ -170,7 +171,8 @@ template <class Norm, class Activation, class C = no_condition> struct conv_stac
     for (std::size_t i = 0; i < part_count(); ++i) {
       real_t<B>* const own = gradients + ws.offsets[i];
       around(i, [&] {
-        i < blocks.size() ? blocks[i].reduce_gradients(b, own, ws.parts[i]) : ws.last->reduce_gradients(b, own);
+        i < blocks.size() ? blocks[i].reduce_gradients(b, own, ws.parts[i])
+                          : ws.last->reduce_gradients(b, own);
       });
     }
   }

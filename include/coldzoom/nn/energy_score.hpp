@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cmath>
-#include <coldzoom/backend/device/reduction.hpp>
+#include <coldzoom/backend/operations.hpp>
 #include <coldzoom/nn/loss.hpp>
 
 namespace coldzoom::inline COLDZOOM_ISA {
@@ -209,19 +209,14 @@ struct energy_score {
     detail::require_output<B>(name, prediction.dims, d_prediction);
     detail::require_count(name, "places for losses", per_image.size, dims.n);
     const detail::energy_terms blank{draws, exponent, smoothing};
-    if constexpr (BlockBackend<B>) {
-      using kernel = detail::energy_score_blocks<const_activation<B>, const_tensor<B>, activation<B>, real>;
-      const int threads = device::threads_for(dims.image());
-      b.for_each_block(dims.n, threads, threads * static_cast<index_t>(sizeof(double)) + 16,
-                       kernel{prediction, targets, weights.pixel, weights.image.data, blank, scale,
-                              per_image.data, d_prediction});
-    } else {
-      using kernel = detail::energy_score_rows<const_activation<B>, const_tensor<B>, activation<B>, real>;
-      b.for_each_index(dims.n,
-                       kernel{prediction, targets, weights.pixel, weights.image.data, blank, scale,
-                              per_image.data, d_prediction},
-                       6 * draws * draws * dims.image());
-    }
+    using rows = detail::energy_score_rows<const_activation<B>, const_tensor<B>, activation<B>, real>;
+    using tiles = detail::energy_score_blocks<const_activation<B>, const_tensor<B>, activation<B>, real>;
+    const auto kernel = [&]<class Kernel>(std::type_identity<Kernel>) {
+      return Kernel{prediction, targets, weights.pixel,  weights.image.data,
+                    blank,      scale,   per_image.data, d_prediction};
+    };
+    for_each_image(b, dims.n, dims.image(), 6 * draws * draws * dims.image(),
+                   kernel(std::type_identity<rows>{}), kernel(std::type_identity<tiles>{}));
   }
   template <class Visit> void for_each_number(const Visit& visit) const {
     visit("draws", static_cast<double>(draws));

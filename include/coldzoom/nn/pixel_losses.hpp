@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cmath>
-#include <coldzoom/backend/device/reduction.hpp>
+#include <coldzoom/backend/operations.hpp>
 #include <coldzoom/nn/loss.hpp>
 
 namespace coldzoom::inline COLDZOOM_ISA {
@@ -125,21 +125,15 @@ template <class Function> struct pixel_loss {
     detail::require_weights(name, weights, dims);
     detail::require_output<B>(name, dims, d_prediction);
     detail::require_count(name, "places for losses", per_image.size, dims.n);
-    if constexpr (BlockBackend<B>) {
-      using kernel =
-          detail::pixel_loss_blocks<Function, const_activation<B>, const_tensor<B>, activation<B>, real>;
-      const int threads = device::threads_for(dims.image());
-      b.for_each_block(dims.n, threads, threads * static_cast<index_t>(sizeof(double)) + 16,
-                       kernel{f, prediction, targets, weights.pixel, weights.image.data, scale,
-                              per_image.data, d_prediction});
-    } else {
-      using kernel =
-          detail::pixel_loss_rows<Function, const_activation<B>, const_tensor<B>, activation<B>, real>;
-      b.for_each_index(dims.n,
-                       kernel{f, prediction, targets, weights.pixel, weights.image.data, scale,
-                              per_image.data, d_prediction},
-                       6 * dims.image());
-    }
+    using rows = detail::pixel_loss_rows<Function, const_activation<B>, const_tensor<B>, activation<B>, real>;
+    using tiles =
+        detail::pixel_loss_blocks<Function, const_activation<B>, const_tensor<B>, activation<B>, real>;
+    const auto kernel = [&]<class Kernel>(std::type_identity<Kernel>) {
+      return Kernel{f,     prediction,     targets,     weights.pixel, weights.image.data,
+                    scale, per_image.data, d_prediction};
+    };
+    for_each_image(b, dims.n, dims.image(), 6 * dims.image(), kernel(std::type_identity<rows>{}),
+                   kernel(std::type_identity<tiles>{}));
   }
   template <class Visit> void for_each_number(const Visit& visit) const { f.for_each_number(visit); }
 };

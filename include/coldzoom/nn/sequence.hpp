@@ -66,7 +66,7 @@ template <class Layers> struct chain {
     std::array<activation_buffer<B>, 2> gradient;  // train: two in turn
     std::vector<shape> shapes;                     // input of each layer, then the output
     std::vector<index_t> offsets;                  // where the parameters of each layer begin
-    bool keep_all = false;  // whether `between` holds one entry for each layer
+    bool keep_all = false;                         // whether `between` holds one entry for each layer
   };
 
   shape output_shape(shape in) const {

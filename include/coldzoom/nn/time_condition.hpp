@@ -115,7 +115,8 @@ struct no_condition {
   template <Backend B>
   void forward(B&, const real_t<B>*, const side_inputs<B>&, activation<B>, workspace<B>&) const {}
   template <Backend B>
-  void backward(B&, const real_t<B>*, const side_inputs<B>&, activation<B>, real_t<B>*, workspace<B>&) const {}
+  void backward(B&, const real_t<B>*, const side_inputs<B>&, activation<B>, real_t<B>*, workspace<B>&) const {
+  }
   template <Backend B> void reduce_gradients(B&, real_t<B>*, workspace<B>&) const {}
 };
 

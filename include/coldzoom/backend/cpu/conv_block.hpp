@@ -15,7 +15,8 @@ namespace coldzoom::inline COLDZOOM_ISA {
 ///
 /// Each image has a place of its own for statistics and for the gradients of the affine, which `reduce_gradients`
 /// adds up in the order of the places, so that no result depends on the threads.
-template <class T, generic::normalisation_geometry::affine_shape Affine, class Activation> class cpu_conv_block {
+template <class T, generic::normalisation_geometry::affine_shape Affine, class Activation>
+class cpu_conv_block {
  public:
   using convolution = cpu_convolution<T>;
   using input_port = image_callback<T>;
@@ -25,7 +26,8 @@ template <class T, generic::normalisation_geometry::affine_shape Affine, class A
 
   void pack_weights(shared_threads& b, const T* parameters);
   void forward(shared_threads& b, index_t n, const T* x, T* addend, T* y, input_port next = {});
-  void backward(shared_threads& b, index_t n, const T* x, T* dy, T* dx, T* gradients, gradient_port next = {});
+  void backward(shared_threads& b, index_t n, const T* x, T* dy, T* dx, T* gradients,
+                gradient_port next = {});
   void reduce_gradients(shared_threads& b, T* gradients);
 
   bool hands_output() const { return true; }

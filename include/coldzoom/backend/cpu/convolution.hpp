@@ -81,8 +81,7 @@ template <class T> index_t cpu_convolution<T>::bytes() const {
   return std::visit([](const auto& c) { return c.bytes(); }, held_);
 }
 
-template <class T>
-void cpu_convolution<T>::pack_weights(shared_threads& b, const T* weights, const T* bias) {
+template <class T> void cpu_convolution<T>::pack_weights(shared_threads& b, const T* weights, const T* bias) {
   std::visit([&](auto& c) { c.pack_weights(b.pool(), weights, bias); }, held_);
 }
 

@@ -14,7 +14,8 @@ namespace coldzoom::inline COLDZOOM_ISA::device {
 /// A ConvBlockOperation of backend/operations.hpp. Between blocks whose norm takes single planes, and whose
 /// convolutions work on spectra that lie on one tile, planes pass as spectra, all images in one kernel: only
 /// device::convolution takes and gives them, a backend's own convolution gets memory.
-template <BlockBackend B, class Convolution, generic::normalisation_geometry::affine_shape Affine, class Function>
+template <BlockBackend B, class Convolution, generic::normalisation_geometry::affine_shape Affine,
+          class Function>
 class conv_block {
   using real = real_t<B>;
   using place = planes_at<real>;
@@ -63,7 +64,8 @@ class conv_block {
       const index_t rows = n * g_.convolution.out_channels;
       sum_rows(b, rows, g_.norm.pixels, dy, addend_);
     }
-    norm_.template backward<Function>(b, n, convolved(n), affine_, dy, d_convolved(n), gradients + g_.affine());
+    norm_.template backward<Function>(b, n, convolved(n), affine_, dy, d_convolved(n),
+                                      gradients + g_.affine());
     convolution_backward(b, n, x, d_convolved(n), dx, gradients, next);
   }
 
@@ -133,8 +135,8 @@ class conv_block {
     auto* fft = spectral();
     const bool at_once = fft && (!dy.spectrum || dy.points == fft->shared_points());
     const place to = at_once ? fft->gradient() : place{d_convolved(n)};
-    const normalise_planes_back<Function, real> work{
-        {}, affine_, convolved(n), norm_.mean(), norm_.rstd(), addend_, parts_.data()};
+    const normalise_planes_back<Function, real> work{{},           affine_, convolved(n), norm_.mean(),
+                                                     norm_.rstd(), addend_, parts_.data()};
     sweep_blocks_ = sweep(b, planes(), n, dy, to, work);
     if (fft && !at_once) fft->take_gradient(b, n, to.memory);
   }
