@@ -12,6 +12,7 @@
 #include <coldzoom/core/range.hpp>
 #include <coldzoom/core/view.hpp>
 #include <coldzoom/data/dataset.hpp>
+#include <coldzoom/data/image_buffer.hpp>
 #include <coldzoom/data/random_shift.hpp>
 #include <coldzoom/degradation/additive.hpp>
 #include <coldzoom/degradation/any_degradation.hpp>
