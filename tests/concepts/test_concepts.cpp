@@ -313,7 +313,8 @@ BOOST_AUTO_TEST_CASE(archetypes_obey_the_laws) {
   archetype_backend b(0);
   BOOST_CHECK_NO_THROW(cz::testing::backend_laws(b));
   BOOST_CHECK_NO_THROW(cz::testing::schedule_laws(archetype_schedule(0.2f)));
-  BOOST_CHECK_NO_THROW(cz::testing::degradation_laws<cz::unit>(archetype_degradation{}, {}, {3, 1, 5, 4}, b));
+  BOOST_CHECK_NO_THROW(
+      cz::testing::degradation_laws<cz::unit>(archetype_degradation{}, {.strided = false}, {3, 1, 5, 4}, b));
   BOOST_CHECK_NO_THROW(cz::testing::degradation_laws<cz::unit>(
       cz::zoom<archetype_interpolation>{.last_step = 3}, {}, {3, 1, 5, 4}, b));
   BOOST_CHECK_NO_THROW(cz::testing::initial_state_laws(archetype_initial_state(1), {}, {3, 1, 5, 4}, b));

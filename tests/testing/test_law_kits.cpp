@@ -70,6 +70,60 @@ template <class F> auto pixels(F f) {
                         index_t x) -> float { return x0(n, c, y, x) + level[n] * f(b, x0, keys, n); }};
 }
 
+/// One pixel of the result from the images and its place.
+template <class F> auto places(F f) {
+  return batch_form{[f](auto&, const auto& x0, const auto& level, const auto&, index_t n, index_t c,
+                        index_t y, index_t x) -> float { return f(x0.image(n), c, y, x, level[n]); }};
+}
+
+struct wrong_order {
+  float operator()(images x0, index_t x, index_t y, index_t c, float) const { return x0(c, y, x); }
+};
+struct rows_for_columns {
+  float operator()(images x0, index_t c, index_t y, index_t x, float) const { return x0(c, x, y); }
+};
+struct desaturation {  // reads three channels, and does not say so
+  float operator()(images x0, index_t c, index_t y, index_t x, float level) const {
+    const float grey = (x0(0, y, x) + x0(1, y, x) + x0(2, y, x)) / 3;
+    return level > 0 ? x0(c, y, x) + level * (grey - x0(c, y, x)) : x0(c, y, x);
+  }
+};
+struct stated_desaturation : desaturation {
+  static constexpr index_t channels = 3;
+};
+struct stated_at_run_time : desaturation {
+  int channels = 3;
+};
+static_assert(!cz::StatesChannels<desaturation> && cz::StatesChannels<stated_desaturation> &&
+              cz::StatesChannels<stated_at_run_time>);
+static_assert(cz::PixelDegradation<stated_desaturation> && cz::PixelDegradation<stated_at_run_time>);
+
+/// As if its images were dense, for reading or for writing.
+struct dense_alone {
+  bool reads = true, writes = true;
+  template <class B>
+  void apply(B&, cz::const_image_tensor<B> x0, cz::const_levels<B>, cz::image_tensor<B> out) const {
+    const cz::const_image_tensor<B> from = reads ? cz::const_image_tensor<B>(x0.data, x0.dims) : x0;
+    const cz::image_tensor<B> to = writes ? cz::image_tensor<B>(out.data, out.dims) : out;
+    for (index_t n = 0; n < x0.dims.n; ++n) {
+      for (index_t c = 0; c < x0.dims.c; ++c) {
+        for (index_t y = 0; y < x0.dims.h; ++y) {
+          for (index_t x = 0; x < x0.dims.w; ++x) to(n, c, y, x) = from(n, c, y, x);
+        }
+      }
+    }
+  }
+};
+
+/// Another result where the pixels of a row of the output have gaps.
+struct dark_unless_rows_are_dense {
+  template <class B>
+  void apply(B& b, cz::const_image_tensor<B> x0, cz::const_levels<B> level, cz::image_tensor<B> out) const {
+    cz::zoom<cz::nearest>{.last_step = 0}.apply(b, x0, level, out);
+    if (out.stride_x != 1) out(0, 0, 0, 0) = 0;
+  }
+};
+
 // ---- Schedules.
 struct table_schedule {
   std::vector<float> levels;
@@ -170,8 +224,8 @@ struct shape_dependent : reference {  // another order of summation for many row
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(shipped_degradations) {
-  obeys(cz::zoom<cz::nearest>{.last_step = 5});
-  obeys(cz::zoom<cz::bilinear>{.last_step = 5});
+  obeys(cz::zoom<cz::nearest>{.last_step = 5}, {.levels_beyond = true});
+  obeys(cz::zoom<cz::bilinear>{.last_step = 5}, {.levels_beyond = true});
   obeys(cz::gaussian_noise{}, {.random = true});
   cpu b(2);
   laws::degradation_laws<cz::centred>(cz::any_degradation<cpu, cz::centred>(cz::gaussian_noise{}),
@@ -202,6 +256,61 @@ BOOST_AUTO_TEST_CASE(broken_degradations) {
                                       index_t y, index_t x) { return -x0(n, c, y, x); }};
   breaks("level 0 is not the identity", negative);
   obeys(negative, {.identity_at_zero = false});
+}
+
+BOOST_AUTO_TEST_CASE(degradations_that_leave_their_image) {
+  obeys(places([](const auto& x0, index_t c, index_t y, index_t x, float) { return x0(c, y, x); }));
+  const std::string outside = "reads outside its image: are the indices c, y, x in this order";
+  breaks(outside, wrong_order{});
+  breaks(outside, rows_for_columns{});
+  breaks(outside, desaturation{});
+  breaks(outside, places([](const auto& x0, index_t c, index_t y, index_t x, float) {  // lets no NaN through
+           return std::max(x0(c, y, x), x0(c, y, x - 1));
+         }));
+  breaks(outside, dense_alone{.writes = false});
+  breaks("writes outside its image", dense_alone{.reads = false});
+  breaks("writes outside its image", dense_alone{});
+  obeys(dense_alone{}, {.strided = false});
+}
+
+BOOST_AUTO_TEST_CASE(degradations_that_state_their_channels) {
+  breaks("degrade: the images have 2 channels; this degradation wants 3", stated_desaturation{});
+  breaks("degrade: the images have 2 channels; this degradation wants 3", stated_at_run_time{});
+  breaks("degrade: the images have 2 channels; this degradation wants 3",
+         cz::any_degradation<cpu, cz::centred>(stated_desaturation{}));
+  reference b;
+  BOOST_CHECK_NO_THROW(laws::degradation_laws<cz::centred>(stated_desaturation{}, {}, {4, 3, 9, 7}, b));
+}
+
+BOOST_AUTO_TEST_CASE(degradations_that_mind_the_strides) {
+  const auto unless = [](auto strides) {
+    return places([strides](const auto& x0, index_t c, index_t y, index_t x, float) {
+      return strides(x0) ? x0(c, y, x) : 0.0f;
+    });
+  };
+  breaks("from a crop to a crop", unless([](images x0) { return x0.stride_y == x0.w; }));
+  breaks("from images with channels last to a crop", unless([](images x0) { return x0.stride_c > 1; }));
+  breaks("from a crop to images with channels last", dark_unless_rows_are_dense{});
+}
+
+BOOST_AUTO_TEST_CASE(levels_outside_0_and_1) {
+  const auto root = places([](const auto& x0, index_t c, index_t y, index_t x, float level) {
+    return x0(c, y, x) * std::sqrt(1 - level);
+  });
+  obeys(root);
+  breaks("the result is not finite, against its promise", root, {.levels_beyond = true});
+  const auto moved = places([](const auto& x0, index_t c, index_t y, index_t x, float level) {
+    return x0(c, y, level < 0 ? x - 1 : x);
+  });
+  obeys(moved);
+  breaks("reads outside its image, against its promise", moved, {.levels_beyond = true});
+}
+
+BOOST_AUTO_TEST_CASE(shapes_that_show_no_mistake) {
+  reference b;
+  for (const shape& dims : {shape{1, 2, 9, 7}, shape{2, 2, 7, 7}, shape{2, 7, 9, 7}, shape{2, 9, 9, 7}})
+    broken("whose channels, height and width all differ",
+           [&] { laws::degradation_laws<cz::centred>(cz::gaussian_noise{}, {.random = true}, dims, b); });
 }
 
 BOOST_AUTO_TEST_CASE(schedules) {

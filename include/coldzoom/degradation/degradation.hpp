@@ -42,7 +42,8 @@ concept keyed_batch = requires(const D d, B& b, const_image_tensor<B> x0, const_
 
 /// The ten-line form: d(x0, c, y, x, level) is pixel (c, y, x) of the degraded image, which has the shape of
 /// x0. A degradation with randomness takes a `sample_key` last: one key stands for one draw at every level.
-/// `level` comes from the schedule. Mark the operator COLDZOOM_HD and it runs on every backend.
+/// `level` comes from the schedule. Mark the operator COLDZOOM_HD and it runs on every backend. One that mixes
+/// channels states how many it needs by a member `channels`, which `degrade` checks.
 template <class D>
 concept PixelDegradation = std::is_trivially_copyable_v<D> &&
     (detail::plain_pixel<D> || detail::keyed_pixel<D>);
@@ -71,6 +72,13 @@ template <class D, class B> consteval bool check_degradation() {
       "write `apply(b, x0, level, out)`; see docs/concepts/degradation.md");
   return Degradation<D, B>;
 }
+
+/// D states how many channels its images must have: `static constexpr index_t channels = 3;`, or a number that
+/// is chosen at run time.
+template <class D>
+concept StatesChannels = requires(const D d) {
+  { d.channels } -> std::convertible_to<index_t>;
+};
 
 /// True where D works on pixels of range R: it names that range, or none.
 template <class D, class R>
@@ -125,7 +133,8 @@ template <class D, class In, class Levels, class Out> struct degrade_rows {
 }  // namespace detail
 
 /// out[n] = D(x0[n], level[n]). All views in the backend's memory, out as large as x0 and apart from it.
-/// Throws `error` where the shapes differ. Repeatable: same keys, same bits.
+/// Throws `error` where the shapes differ or the degradation states another number of channels. Repeatable:
+/// same keys, same bits.
 template <class B, class D, ValueRange R>
 void degrade(B& b, const D& d, image_batch<R, const float, typename B::space> x0, const_levels<B> level,
              key_sequence keys, image_batch<R, float, typename B::space> out) {
@@ -139,6 +148,12 @@ void degrade(B& b, const D& d, image_batch<R, const float, typename B::space> x0
       return "x0 is " + to_string(x0.dims) + ", out is " + to_string(out.dims) + " and there are " +
              std::to_string(level.size) + " levels; the shapes must agree, with one level an image";
     });
+    if constexpr (StatesChannels<D>) {
+      require(x0.dims.c == static_cast<index_t>(d.channels), "degrade", [&] {
+        return "the images have " + std::to_string(x0.dims.c) + " channels; this degradation wants " +
+               std::to_string(d.channels);
+      });
+    }
     if constexpr (detail::keyed_batch<D, B>) {
       d.apply(b, x0, level, keys, out);
     } else if constexpr (detail::plain_batch<D, B>) {

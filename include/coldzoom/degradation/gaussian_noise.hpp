@@ -41,9 +41,9 @@ template <class Degradation, class In, class Levels, class Out> struct add_noise
 }  // namespace detail
 
 /// x_t = sqrt(1 - level^2) x0 + level e, e standard normal from the key: level is the noise amplitude of a
-/// NoiseSchedule (Ho, Jain, Abbeel 2020, equation 4). `noise(key, i)` regenerates e, so that a network can be
-/// trained on it without storing it. Cost of a batch: about 45 ns an element; draw_noise and add_noise
-/// together, to the same result but for a rounding, take 25.
+/// NoiseSchedule (Ho, Jain, Abbeel 2020, equation 4), at most 1; beyond, the result is NaN. `noise(key, i)`
+/// regenerates e, so that a network can be trained on it without storing it. Cost of a batch: about 45 ns an
+/// element; draw_noise and add_noise together, to the same result but for a rounding, take 25.
 struct gaussian_noise {
   static constexpr bool variance_preserving = true;  // signal^2 + noise^2 = 1, as in a NoiseSchedule
 

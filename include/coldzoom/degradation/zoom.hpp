@@ -82,9 +82,9 @@ template <class Zoom, class In, class Levels, class Out> struct zoom_image {
 ///
 /// At step s a square image of side N loses (s + 1) / 2 rows and columns at the top and left and s / 2 at the
 /// bottom and right (integer division), so step 0 is the identity. Of an image that is not square, both sides
-/// lose the same share, s / min(H, W), rounded down. Steps are limited to min(H, W) - 1. Any channel count,
-/// size, strides and value range. Cost: about 0.5 ns a pixel on one core. Source: the Cold Zoom Diffusion
-/// project (2024); the idea of deterministic degradations: Bansal et al. 2022.
+/// lose the same share, s / min(H, W), rounded down. Steps are limited to 0 .. min(H, W) - 1. Any channel
+/// count, size, strides, value range and level. Cost: about 0.5 ns a pixel on one core. Source: the Cold Zoom
+/// Diffusion project (2024); the idea of deterministic degradations: Bansal et al. 2022.
 template <class I> struct zoom {
   static_assert(check_interpolation<I>() || true);  // the check itself says what is missing
 
@@ -98,7 +98,7 @@ template <class I> struct zoom {
   /// What is left of an h x w image at `step`.
   COLDZOOM_HD constexpr image_window window(index_t step, index_t h, index_t w) const {
     const index_t side = h < w ? h : w;
-    const index_t s = step < side ? step : side - 1;
+    const index_t s = step < 0 ? 0 : step < side ? step : side - 1;
     const index_t rows = s * h / side, cols = s * w / side;
     return {(rows + 1) / 2, (cols + 1) / 2, h - rows, w - cols};
   }

@@ -22,6 +22,11 @@ inline std::vector<float> random_values(index_t count, std::uint64_t seed, float
   return values;
 }
 
+/// Whether two results of one size have the same bits; -0 and 0 differ.
+inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
 /// Throws `error` at the first element that has other bits in `b` than in `a`; -0 and 0 differ.
 template <class Law>
 void require_same_bits(const char* where, const std::vector<float>& a, const std::vector<float>& b,
