@@ -24,7 +24,6 @@ int main(int argc, char** argv) {
   model m(b, method.predict, t.network(), image, to_host(b, t.best()));
   dpm_solver_sampler{}(b, m, method.degradation, method.schedule, 12, {}, z.view());
 
-  std::vector<float> pixels = z.to_host(b);
-  for (float& p : pixels) p = convert_range<symmetric, unit>(p);
+  const std::vector<float> pixels = z.to_host<unit>(b);
   save_png(argc > 2 ? argv[2] : "flow.png", image_grid(tensor_view<const float>(pixels.data(), z.dims()), 16, 2, 2));
 }

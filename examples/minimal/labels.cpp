@@ -33,5 +33,7 @@ int main(int argc, char** argv) {
   m.set_labels({wanted.data(), 64});
   guided g(b, m, 2.0f, 10);  // label 10 stands for no label
   dpm_solver_sampler{}(b, g, method.degradation, method.schedule, 12, {}, z.view());
-  save_png(argc > 3 ? argv[3] : "labels.png", image_grid(z.view(), 16, 2, 2));
+  const std::vector<float> pixels = z.to_host<unit>(b);
+  save_png(argc > 3 ? argv[3] : "labels.png",
+           image_grid(tensor_view<const float>(pixels.data(), z.dims()), 16, 2, 2));
 }

@@ -69,6 +69,7 @@
 #include <coldzoom/sampling/denoising.hpp>
 #include <coldzoom/sampling/dpm_solver.hpp>
 #include <coldzoom/sampling/naive.hpp>
+#include <coldzoom/sampling/restore.hpp>
 #include <coldzoom/sampling/sampler.hpp>
 #include <coldzoom/sampling/tacos.hpp>
 #include <coldzoom/schedule/ddpm.hpp>

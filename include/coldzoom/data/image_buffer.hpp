@@ -18,11 +18,12 @@ template <class B, ValueRange R> class image_buffer {
   batch view() { return batch(tensor_view<float, typename B::space>(memory_.data(), dims_)); }
   const_batch view() const { return const_batch(tensor_view<const float, typename B::space>(memory_.data(), dims_)); }
 
-  /// All pixels, in host memory, once all work is done.
-  std::vector<float> to_host(B& b) const {
+  /// All pixels in host memory, carried to the range `To`, once all work is done.
+  template <ValueRange To = R> std::vector<float> to_host(B& b) const {
     std::vector<float> pixels(static_cast<std::size_t>(dims_.size()));
     b.download(memory_.data(), pixels.data(), dims_.size());
     b.synchronize();
+    for (float& p : pixels) p = convert_range<R, To>(p);
     return pixels;
   }
 

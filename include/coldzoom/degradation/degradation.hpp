@@ -42,8 +42,8 @@ concept keyed_batch = requires(const D d, B& b, const_image_tensor<B> x0, const_
 
 /// The ten-line form: d(x0, c, y, x, level) is pixel (c, y, x) of the degraded image, which has the shape of
 /// x0. A degradation with randomness takes a `sample_key` last: one key stands for one draw at every level.
-/// `level` comes from the schedule. Mark the operator COLDZOOM_HD and it runs on every backend. One that mixes
-/// channels states how many it needs by a member `channels`, which `degrade` checks.
+/// `level` comes from the schedule. Mark the operator COLDZOOM_HD and it runs on every backend. A degradation
+/// that mixes channels states how many it needs by a member `channels`, which `degrade` checks.
 template <class D>
 concept PixelDegradation = std::is_trivially_copyable_v<D> &&
     (detail::plain_pixel<D> || detail::keyed_pixel<D>);
@@ -73,8 +73,8 @@ template <class D, class B> consteval bool check_degradation() {
   return Degradation<D, B>;
 }
 
-/// D states how many channels its images must have: `static constexpr index_t channels = 3;`, or a number that
-/// is chosen at run time.
+/// D states how many channels its images must have: `static constexpr index_t channels = 3;`, or a plain
+/// member where the number is chosen at run time.
 template <class D>
 concept StatesChannels = requires(const D d) {
   { d.channels } -> std::convertible_to<index_t>;
