@@ -13,7 +13,8 @@ int main(int argc, char** argv) {
   const shape image = images.dims().with_n(1);
 
   // x_t = (1 - level) x0 + level e, and the network answers with e - x0.
-  const auto method = make_method(symmetric{}, flow_noise{}, linear_schedule(100), predict_flow{}, huber{0.5});
+  const auto method =
+      make_method(symmetric{}, flow_noise{}, linear_schedule(100), predict_flow{}, huber{0.5});
   trainer t(b, method, reconstructor(image, {16, 16}), image, {.clip_norm = 1, .average_decays = {0.99}},
             adamw{.weight_decay = 0.01});
   for (int epoch = 1; epoch <= 2; ++epoch)
@@ -25,5 +26,6 @@ int main(int argc, char** argv) {
   dpm_solver_sampler{}(b, m, method.degradation, method.schedule, 12, {}, z.view());
 
   const std::vector<float> pixels = z.to_host<unit>(b);
-  save_png(argc > 2 ? argv[2] : "flow.png", image_grid(tensor_view<const float>(pixels.data(), z.dims()), 16, 2, 2));
+  save_png(argc > 2 ? argv[2] : "flow.png",
+           image_grid(tensor_view<const float>(pixels.data(), z.dims()), 16, 2, 2));
 }

@@ -28,9 +28,10 @@ int main(int argc, char** argv) {
   test.gather(b, {natural_order(32).data(), 32}, x0.view());
   model m(b, method.predict, t.network(), image, to_host(b, t.best()));
   // One call degrades and restores, so that both have the same keys.
-  degrade_and_restore(b, tacos_sampler{}, m, method.degradation, method.schedule, 10, {7}, std::as_const(x0).view(),
-                      z.view());
-  const std::vector<double> error = rmse(b, image_batch<unit, const float>(z.view()), std::as_const(x0).view());
+  degrade_and_restore(b, tacos_sampler{}, m, method.degradation, method.schedule, 10, {7},
+                      std::as_const(x0).view(), z.view());
+  const std::vector<double> error =
+      rmse(b, image_batch<unit, const float>(z.view()), std::as_const(x0).view());
   std::printf("error %.4f\n", mean(error));
   save_png(argc > 2 ? argv[2] : "inpainting.png", image_grid(z.view(), 8, 2, 2));
 }

@@ -17,10 +17,10 @@ int main(int argc, char** argv) {
 
   // One embedding of time and label, 32 numbers an image, which both blocks add in their own way.
   const layer_norm_pixels norm(28, 28);
-  const embedded network(time_label_embedding(32, 10),
-                         sequence(addition{conv2d::same(1, 16, 7), norm, embedding_addition(32, 16)},
-                                  addition{conv2d::same(16, 16, 7), norm, embedding_addition(32, 16)},
-                                  conv2d::same(16, 1, 3)));
+  const embedded network(
+      time_label_embedding(32, 10),
+      sequence(addition{conv2d::same(1, 16, 7), norm, embedding_addition(32, 16)},
+               addition{conv2d::same(16, 16, 7), norm, embedding_addition(32, 16)}, conv2d::same(16, 1, 3)));
   const auto method = make_method(symmetric{}, flow_noise{}, linear_schedule(100), predict_flow{});
   trainer t(b, method, network, image, {.label_dropout = 0.15});
   for (int epoch = 1; epoch <= 2; ++epoch)

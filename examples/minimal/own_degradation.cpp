@@ -6,7 +6,8 @@
 using namespace coldzoom;
 
 struct muffle {  // a moving average that grows longer with the level
-  COLDZOOM_HD float operator()(image_view<const float> x0, index_t c, index_t y, index_t x, float level) const {
+  COLDZOOM_HD float operator()(image_view<const float> x0, index_t c, index_t y, index_t x,
+                               float level) const {
     const index_t reach = static_cast<index_t>(level * 8);
     float sum = 0;
     for (index_t i = x - reach; i <= x + reach; ++i) sum += x0(c, y, (i + x0.w) % x0.w);

@@ -70,8 +70,8 @@ BOOST_AUTO_TEST_CASE(one_call_restores) {
   const auto restores = [&](const auto& sampler, int calls) {
     host_images z(dims);
     int seen = 0;
-    cz::degrade_and_restore(b, sampler, network, mask{}, three_tenths_left{}, calls, keys, x0.view(), z.view(),
-                            [&](int t, const auto& state, const auto&) {
+    cz::degrade_and_restore(b, sampler, network, mask{}, three_tenths_left{}, calls, keys, x0.view(),
+                            z.view(), [&](int t, const auto& state, const auto&) {
                               host_images at(dims);
                               std::copy_n(state.data, dims.size(), at.pixels.begin());
                               // One mask from the first state to the last.

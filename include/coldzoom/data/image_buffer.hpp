@@ -16,7 +16,9 @@ template <class B, ValueRange R> class image_buffer {
 
   shape dims() const { return dims_; }
   batch view() { return batch(tensor_view<float, typename B::space>(memory_.data(), dims_)); }
-  const_batch view() const { return const_batch(tensor_view<const float, typename B::space>(memory_.data(), dims_)); }
+  const_batch view() const {
+    return const_batch(tensor_view<const float, typename B::space>(memory_.data(), dims_));
+  }
 
   /// All pixels in host memory, carried to the range `To`, once all work is done.
   template <ValueRange To = R> std::vector<float> to_host(B& b) const {
