@@ -220,6 +220,20 @@ class picture_book {
   std::size_t count_ = 0;
 };
 
+/// What of a name fits into one of two columns of the legend of a wide chart, whatever the font.
+constexpr std::size_t legend_name = 24;
+constexpr const char* legend = "above maxcols 2 samplen 2";
+
+/// Height of the legend of so many curves.
+int legend_height(std::size_t curves) { return 18 * static_cast<int>((curves + 1) / 2); }
+
+/// A chart as wide as the page. It is drawn narrow and shown enlarged, so that its text can still be read on
+/// a telephone.
+std::string wide_figure(picture_book& pictures, const std::string& name, const programs::chart& chart,
+                        int height) {
+  return "<figure class=\"wide\">" + pictures.add(name, chart, 640, height) + "</figure>\n";
+}
+
 /// The floor of these scores, if one of the files has it.
 const ordered_json* floor_of(const std::vector<scores_at>& floors, const ordered_json& scores) {
   for (const scores_at& floor : floors) {
@@ -231,10 +245,10 @@ const ordered_json* floor_of(const std::vector<scores_at>& floors, const ordered
 
 programs::chart score_chart(const score_field& field, const std::vector<run_report>& runs,
                             const ordered_json* floor) {
-  programs::chart chart{field.title, "epoch", field.unit, {}, "above maxcols 2 samplen 2", ""};
+  programs::chart chart{field.title, "epoch", field.unit, {}, legend, ""};
   double last_epoch = 0;
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    programs::curve curve{short_name(runs[i].name, 16), {}, {}, programs::run_style(i)};
+    programs::curve curve{short_name(runs[i].name, 14), {}, {}, programs::run_style(i)};
     for (const scores_at& line : runs[i].by_epoch) {
       curve.x.push_back(line.scores["epoch"].get<double>());
       curve.y.push_back(field.factor * line.scores[field.key].get<double>());
@@ -264,12 +278,8 @@ programs::chart score_chart(const score_field& field, const std::vector<run_repo
 
 /// Bars side by side, a group a digit.
 programs::chart class_chart(const std::vector<run_report>& runs, const ordered_json* floor) {
-  programs::chart chart{"Digits that the classifier sees in the samples",
-                        "digit",
-                        "share of the samples in %",
-                        {},
-                        "above",
-                        ""};
+  programs::chart chart{
+      "Digits that the classifier sees in the samples", "digit", "share of the samples in %", {}, legend, ""};
   const std::size_t bars = runs.size() + (floor ? 1 : 0);
   const double width = 0.8 / static_cast<double>(bars);
   const auto add = [&](const std::string& name, const std::string& colour, auto&& share) {
@@ -282,7 +292,7 @@ programs::chart class_chart(const std::vector<run_report>& runs, const ordered_j
     chart.curves.push_back(std::move(bar));
   };
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    add(short_name(runs[i].name, 24), programs::run_colours[i],
+    add(short_name(runs[i].name, legend_name), programs::run_colours[i],
         [&](std::size_t digit) { return runs[i].class_share[digit]; });
   }
   if (floor) {
@@ -297,12 +307,19 @@ programs::chart class_chart(const std::vector<run_report>& runs, const ordered_j
 
 // ---- tables
 
-/// A long name may break after each '_'.
-std::string run_heading(const run_report& run, std::size_t i) {
-  std::string out =
-      std::string("<span class=\"chip\" style=\"background:") + programs::run_colours[i] + "\"></span>";
-  for (const char c : run.name) out += html::escape(std::string(1, c)) + (c == '_' ? "<wbr>" : "");
+/// Text of which a narrow column may break long names and paths and lists, rather than anywhere within a
+/// word.
+std::string breakable(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    out += html::escape(std::string(1, c)) + (c == '_' || c == '/' || c == ',' ? "<wbr>" : "");
+  }
   return out;
+}
+
+std::string run_heading(const run_report& run, std::size_t i) {
+  return std::string("<span class=\"chip\" style=\"background:") + programs::run_colours[i] + "\"></span>" +
+         breakable(run.name);
 }
 
 std::vector<std::string> run_headings(const std::vector<run_report>& runs) {
@@ -322,7 +339,7 @@ html::row setting_row(const std::string& label, const std::vector<run_report>& r
   html::row row{label, {}, false};
   for (const run_report& run : runs) {
     const std::string text = value(run);
-    row.cells.push_back({text.empty() ? "&ndash;" : html::escape(text)});
+    row.cells.push_back({text.empty() ? "&ndash;" : breakable(text)});
     if (row.cells.back().markup != row.cells.front().markup) row.marked = true;
   }
   return row;
@@ -389,6 +406,14 @@ html::row number_row(const std::string& label, const std::vector<std::optional<d
   return row;
 }
 
+/// A score whose error stays with its sign where a narrow column breaks the line.
+std::string score_markup(const score_field& field, const ordered_json& scores) {
+  std::string text = programs::score_text(field, scores);
+  const std::string from = "± ", to = "±&nbsp;";
+  if (const std::size_t at = text.find(from); at != std::string::npos) text.replace(at, from.size(), to);
+  return text;
+}
+
 std::string arrow(int better) { return better < 0 ? " &darr;" : better > 0 ? " &uarr;" : ""; }
 
 std::string numbers_table(const std::vector<run_report>& runs, const ordered_json* floor, const settings& s) {
@@ -437,13 +462,12 @@ std::string numbers_table(const std::vector<run_report>& runs, const ordered_jso
     std::vector<std::string> texts;
     for (const run_report& run : runs) {
       values.push_back(run.last_scores ? maybe(run.last_scores->scores[field.key].get<double>()) : maybe());
-      texts.push_back(run.last_scores ? programs::score_text(field, run.last_scores->scores) : "");
+      texts.push_back(run.last_scores ? score_markup(field, run.last_scores->scores) : "");
     }
     const std::string label =
         field.title + arrow(field.better) + " <small>" + html::escape(field.unit) + "</small>";
     rows.push_back(number_row(label, values, texts, field.better));
-    if (floor)
-      rows.back().cells.push_back({field.has_floor ? programs::score_text(field, *floor) : "&ndash;"});
+    if (floor) rows.back().cells.push_back({field.has_floor ? score_markup(field, *floor) : "&ndash;"});
   }
   std::vector<std::string> headings = run_headings(runs);
   if (floor) headings.emplace_back("real digits");
@@ -452,48 +476,67 @@ std::string numbers_table(const std::vector<run_report>& runs, const ordered_jso
 
 // ---- the page
 
+// Text is measured in rem, so that the page grows with the text size that a reader has set. No width depends
+// on the letters of a font: on a screen a table that is too wide scrolls in its own box, where its labels
+// stay in sight and a shadow shows that there is more. Paper cannot scroll: there the columns of many runs
+// share the width, and names and numbers break where they must.
 constexpr const char* style = R"(
 :root { color-scheme: light; }
-body { font: 15px/1.45 sans-serif; color: #222; background: #fff; max-width: 1180px; margin: 0 auto; padding: 16px 24px; }
-h1 { font-size: 26px; margin: 0 0 4px; }
-h2 { font-size: 19px; margin: 28px 0 6px; border-bottom: 1px solid #ccc; break-after: avoid; }
-h3 { font-size: 16px; margin: 16px 0 4px; break-after: avoid; }
+body { font: 0.9375rem/1.45 sans-serif; color: #222; background: #fff; max-width: 74rem; margin: 0 auto; padding: 1rem min(1.5rem, 3vw); overflow-wrap: anywhere; }
+h1 { font-size: 1.625rem; line-height: 1.2; margin: 0 0 4px; }
+h2 { font-size: 1.1875rem; margin: 28px 0 6px; border-bottom: 1px solid #ccc; break-after: avoid; }
+h3 { font-size: 1rem; margin: 16px 0 4px; break-after: avoid; }
 h2 + p { break-after: avoid; }
-p { margin: 4px 0 10px; max-width: 900px; overflow-wrap: anywhere; }
-table { border-collapse: collapse; max-width: 100%; }
-th, td { padding: 3px 12px; text-align: right; border-bottom: 1px solid #ddd; overflow-wrap: anywhere; }
-tbody th { text-align: left; font-weight: normal; overflow-wrap: normal; min-width: 200px; }
-.numbers td { white-space: nowrap; }
-thead th { border-bottom: 2px solid #888; min-width: 70px; }
-.many th, .many td { padding: 3px 5px; }
-.many table { font-size: 13px; }
-small { color: #666; }
+p { margin: 4px 0 10px; max-width: 56rem; }
+.scroll { overflow-x: auto; background: linear-gradient(#fff, #fff) right / 2rem 100% no-repeat local, linear-gradient(to left, #999, #fff) right / 0.6rem 100% no-repeat scroll; }
+table { border-collapse: separate; border-spacing: 0; }
 tr { break-inside: avoid; }
-tr.marked { background: #fff3d6; }
-.chip { display: inline-block; width: 11px; height: 11px; margin-right: 6px; border-radius: 2px; }
+th, td { padding: 3px 0.75rem; min-width: 4.5rem; text-align: right; border-bottom: 1px solid #ddd; }
+tr > :first-child { position: sticky; left: 0; background: #fff; min-width: 12.5rem; text-align: left; font-weight: normal; overflow-wrap: normal; }
+tr.marked, .marked > :first-child { background: #fff3d6; }
+thead th { border-bottom: 2px solid #888; vertical-align: bottom; text-wrap: balance; }
+.numbers td { overflow-wrap: normal; }
+.many th, .many td { padding: 3px 0.3rem; }
+.many table { font-size: 0.8125rem; }
+small { color: #666; }
+.chip { display: inline-block; width: 0.7em; height: 0.7em; margin-right: 0.4em; border-radius: 2px; }
 svg, img { max-width: 100%; height: auto; display: block; }
 img { image-rendering: pixelated; }
 figure { margin: 0; break-inside: avoid; }
 figcaption { margin-bottom: 4px; }
-.three { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 8px; }
-.two { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 20px; margin-bottom: 16px; }
-.chip, tr.marked { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
+.wide svg { width: 100%; max-width: 50rem; }
+.three { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); gap: 8px; }
+.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(18rem, 100%), 1fr)); gap: 20px; margin-bottom: 16px; }
+.chip, tr.marked, .marked > :first-child { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
+@media screen and (max-width: 45rem) {
+  table { font-size: 0.875rem; }
+  th, td { padding: 3px 0.25rem; min-width: 3.5rem; }
+  tr > :first-child { min-width: 6rem; }
+}
 @page { size: A4; margin: 14mm; }
 @media print {
-  body { font-size: 10.5px; max-width: none; padding: 0; }
-  h1 { font-size: 18px; } h2 { font-size: 14px; } h3 { font-size: 12px; }
-  th, td { padding: 2px 6px; }
-  thead th { min-width: 0; }
-  tbody th { min-width: 130px; }
-  .many table { font-size: 8.5px; }
-  .many th, .many td { padding: 2px 3px; }
-  .three { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  body { font-size: 0.65625rem; max-width: none; padding: 0; }
+  h1 { font-size: 1.125rem; } h2 { font-size: 0.875rem; } h3 { font-size: 0.75rem; }
+  .scroll { overflow: visible; background: none; }
+  th, td { padding: 2px 6px; min-width: 0; }
+  tr > :first-child { position: static; min-width: 8rem; }
+  .many table { font-size: 0.53125rem; table-layout: fixed; width: 100%; }
+  .many th, .many td { padding: 2px 3px; overflow-wrap: anywhere; }
+  .many tr > :first-child { min-width: 0; width: 19%; }
+  .wide svg { max-width: 32rem; }
+  .three, .two { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .run { break-inside: avoid; }
 }
 )";
 
 std::string section(const std::string& heading, const std::string& note, const std::string& content) {
   return "<h2>" + heading + "</h2>\n" + (note.empty() ? "" : "<p>" + note + "</p>\n") + content + "\n";
+}
+
+/// A table in a box of its own; with the focus on it, the arrow keys scroll it.
+std::string table_box(const std::string& name, const std::string& classes, const std::string& table) {
+  return "<div class=\"" + classes + "\" role=\"region\" aria-label=\"" + name + "\" tabindex=\"0\">\n" +
+         table + "</div>\n";
 }
 
 std::string figure(const std::string& caption, const std::string& picture) {
@@ -506,7 +549,7 @@ std::string losses_section(const std::vector<run_report>& runs, picture_book& pi
   std::vector<const programs::loss_log*> logs;
   bool noise = false, image = false;
   for (const run_report& run : runs) {
-    names.push_back(run.name);
+    names.push_back(short_name(run.name, legend_name));
     logs.push_back(&run.losses);
     (run.model.method.adds_noise() ? noise : image) = true;
   }
@@ -516,9 +559,9 @@ std::string losses_section(const std::vector<run_report>& runs, picture_book& pi
         " Of ddpm models it is the error of the noise, of zoom models that of the image: the one says nothing"
         " about the other.";
   }
-  return section(
-      "Losses", note,
-      figure("", pictures.add("loss", programs::loss_chart("Loss by epoch", names, logs), 1100, 500)));
+  programs::chart chart = programs::loss_chart("Loss by epoch", names, logs);
+  chart.key = legend;
+  return section("Losses", note, wide_figure(pictures, "loss", chart, 380 + legend_height(runs.size())));
 }
 
 std::string scores_section(const std::vector<run_report>& runs, const std::vector<scores_at>& floors,
@@ -532,11 +575,10 @@ std::string scores_section(const std::vector<run_report>& runs, const std::vecto
                    "No run has been scored by epoch; <code>evaluate_run --run DIR</code> does it.", "");
   }
   const ordered_json* floor = floor_of(floors, *any);
-  const int legend_rows = static_cast<int>(runs.size() + (floor ? 2 : 1)) / 2;
+  const int height = 290 + legend_height(runs.size() + (floor ? 1 : 0));
   std::string plots = "<div class=\"three\">\n";
   for (const score_field& field : score_fields) {
-    plots +=
-        figure("", pictures.add(field.key, score_chart(field, runs, floor), 420, 290 + 18 * legend_rows));
+    plots += figure("", pictures.add(field.key, score_chart(field, runs, floor), 420, height));
   }
   return section("Scores by epoch",
                  "Of " + (*any)["n"].dump() + " samples of each checkpoint against " +
@@ -595,14 +637,15 @@ std::string page(const std::vector<run_report>& runs, const std::vector<scores_a
       "</h1>\n<p>Made by <code>report</code> of coldzoom " + COLDZOOM_VERSION_STRING +
       ". Each picture also lies in <code>" +
       html::escape(std::filesystem::path(pictures.folder()).filename().string()) + "/</code>.</p>\n";
-  out += section("Numbers", note, "<div class=\"numbers\">\n" + numbers_table(runs, floor, s) + "</div>\n");
+  out += section("Numbers", note, table_box("Numbers", "scroll numbers", numbers_table(runs, floor, s)));
   out += losses_section(runs, pictures);
   out += scores_section(runs, floors, pictures);
   out += section("Classes", "Of all samples looked at; even shares are 10 %.",
-                 figure("", pictures.add("classes", class_chart(runs, floor), 1100, 400)));
+                 wide_figure(pictures, "classes", class_chart(runs, floor),
+                             300 + legend_height(runs.size() + (floor ? 1 : 0))));
   out += samples_section(runs, s, pictures);
   out += section("Settings", runs.size() > 1 ? "Marked are the rows in which the runs differ." : "",
-                 settings_table(runs));
+                 table_box("Settings", "scroll", settings_table(runs)));
   return out + "</body>\n</html>\n";
 }
 
