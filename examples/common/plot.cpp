@@ -32,7 +32,7 @@ template <class Draw> void with_gnuplot(const std::string& path, int width, int 
   {
     gnuplotio::Gnuplot plot("gnuplot");
     plot << "set terminal " << (type == ".png" ? "pngcairo" : "svg standalone") << " size " << width << ','
-         << height << " noenhanced background rgb 'white' font 'sans," << (type == ".png" ? 11 : 13)
+         << height << " noenhanced background rgb 'white' font 'sans-serif," << (type == ".png" ? 11 : 13)
          << "'\nset output " << quoted(path) << "\n";
     draw(plot);
   }  // waits for gnuplot
