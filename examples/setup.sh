@@ -11,7 +11,7 @@ Checks the packages of each GROUP and installs with apt-get what is missing.
   quickstart    what the example programs need
   tests         what the tests need (includes quickstart)
   benchmarks    what the benchmarks need, PyTorch included (includes quickstart)
-  ci            formatters, linters, clang and a browser (includes tests)
+  ci            formatters, linters, clang, a browser and two fonts (includes tests)
 
   --no-install  only name what is missing, and fail if anything is
   --help        this text
@@ -27,7 +27,8 @@ quickstart=(
 tests=("${quickstart[@]}" libboost-test-dev python3:python3)
 benchmarks=("${quickstart[@]}" libbenchmark-dev python3-torch python3-torchvision)
 ci=("${tests[@]}" libbenchmark-dev clang:clang++ libclang-rt-dev clang-format:clang-format clang-tidy:clang-tidy
-  shellcheck:shellcheck g++-aarch64-linux-gnu:aarch64-linux-gnu-g++ chromium:chromium)
+  shellcheck:shellcheck g++-aarch64-linux-gnu:aarch64-linux-gnu-g++ chromium:chromium
+  fonts-dejavu-core fonts-liberation)
 
 install=yes
 wanted=()
