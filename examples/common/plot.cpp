@@ -30,7 +30,7 @@ template <class Draw> void with_gnuplot(const std::string& path, int width, int 
                     "found another ending, wanted a picture named .png or .svg");
   coldzoom::write_file_atomically(path, std::string());  // gnuplot itself would fail in silence
   {
-    gnuplotio::Gnuplot plot("gnuplot");
+    gnuplotio::Gnuplot plot("gnuplot --default-settings");  // not those of the user's .gnuplot
     plot << "set terminal " << (type == ".png" ? "pngcairo" : "svg standalone") << " size " << width << ','
          << height << " noenhanced background rgb 'white' font 'sans-serif," << (type == ".png" ? 11 : 13)
          << "'\nset output " << quoted(path) << "\n";

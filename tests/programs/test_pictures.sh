@@ -58,6 +58,10 @@ echo "-- plot_schedules"
 ok plot_schedules --data "$data" --out schedules --steps 100
 ok plot_schedules --data "$data" --out schedules --steps 100 --format svg --images 1 --columns 4
 png schedules/schedules.png schedules/progressions.png
+mkdir home
+echo "set label 'settings of the user' at screen 0.5, 0.5 front" >home/.gnuplot
+HOME=$work/home ok plot_schedules --data "$data" --out settings --steps 100
+same schedules/progressions.png settings/progressions.png
 python3 - <<'PY' || fail "the schedules are wrong"
 import csv, math, xml.dom.minidom
 T = 100
