@@ -3,6 +3,7 @@
 # compile with -DPOSITIVE, which leaves out the mistake alone. Asked of g++ and clang++, whichever exist.
 set -uo pipefail
 
+export LC_ALL=C  # compilers say "error" in the language of the locale
 file=$1
 include=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../include" && pwd)
 expected=$(sed -n '1s,^// expect: ,,p' "$file")
