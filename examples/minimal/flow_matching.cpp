@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
       make_method(symmetric{}, flow_noise{}, linear_schedule(100), predict_flow{}, huber{0.5});
   trainer t(b, method, reconstructor(image, {16, 16}), image, {.clip_norm = 1, .average_decays = {0.99}},
             adamw{.weight_decay = 0.01});
-  for (int epoch = 1; epoch <= 2; ++epoch)
+  for (int epoch = 1; epoch <= 8; ++epoch)
     std::printf("epoch %d, loss %.4f\n", epoch, t.train_epoch(images, epoch, constant_rate{2e-3}));
 
   image_buffer<cpu_backend<float>, symmetric> z(b, image.with_n(64));

@@ -23,7 +23,7 @@ int main(int argc, char** argv) {
                addition{conv2d::same(16, 16, 7), norm, embedding_addition(32, 16)}, conv2d::same(16, 1, 3)));
   const auto method = make_method(symmetric{}, flow_noise{}, linear_schedule(100), predict_flow{});
   trainer t(b, method, network, image, {.label_dropout = 0.15});
-  for (int epoch = 1; epoch <= 2; ++epoch)
+  for (int epoch = 1; epoch <= 12; ++epoch)
     std::printf("epoch %d, loss %.4f\n", epoch, t.train_epoch(images, epoch, constant_rate{2e-3}));
 
   image_buffer<cpu_backend<float>, symmetric> z(b, image.with_n(64));

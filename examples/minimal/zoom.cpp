@@ -1,4 +1,4 @@
-/// Trains Cold Zoom Diffusion for one epoch and draws 64 digits: zoom DIGITS_FOLDER [PICTURE.png]
+/// Trains Cold Zoom Diffusion for half a minute and draws 64 digits: zoom DIGITS_FOLDER [PICTURE.png]
 #include <coldzoom/coldzoom.hpp>
 #include <coldzoom/data/mnist.hpp>
 #include <coldzoom/io/png.hpp>
@@ -14,9 +14,8 @@ int main(int argc, char** argv) {
 
   const auto method = make_method(unit{}, zoom<nearest>{.last_step = 24}, linear_schedule(24));
   trainer t(b, method, reconstructor(image, {16, 16}), image);
-  t.train_epoch(images, 1, constant_rate{2e-3}, [](const batch_progress& p) {
-    if (p.batch % 10 == 0) std::printf("batch %td of %td, loss %.4f\n", p.batch, p.batches, p.loss);
-  });
+  for (int epoch = 1; epoch <= 8; ++epoch)
+    std::printf("epoch %d, loss %.4f\n", epoch, t.train_epoch(images, epoch, constant_rate{2e-3}));
 
   // Digits begin with the centres of training images, as a zoom of 24 steps leaves them.
   image_buffer<cpu_backend<float>, unit> x0(b, image.with_n(64)), z(b, image.with_n(64));
