@@ -25,8 +25,8 @@ struct single_rank {
 };
 
 struct update_options {
-  double clip_norm = 0;                // the largest norm of the gradients; 0 for any
-  std::vector<double> average_decays;  // one running average of the weights for each, between 0 and 1
+  double clip_norm = 0;                     // the largest norm of the gradients; 0 for any
+  std::vector<double> average_decays = {};  // one running average of the weights for each, between 0 and 1
 };
 
 /// Updates parameters by gradients, which are summed over the ranks, clipped, and given to the optimiser; then
