@@ -1,5 +1,5 @@
-// Where the time of a training step goes: the passes of each part of the reconstructor as they run, and how near they come to what the machine can
-// do. docs/how_to/profile.md explains the table.
+// Where the time of a training step goes: the passes of each part of the reconstructor as they run, and how near
+// they come to what the machine can do. docs/how_to/profile.md explains the table.
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
 #include <coldzoom/nn/pixel_losses.hpp>
 #include <coldzoom/nn/predictor.hpp>

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Checks the house rules that can be read off the headers; prints each breach and exits 1 if there is any.
 
-The arrows of the layers, what each header may include, `#pragma once` and the namespace line. Needs Python alone.
+The arrows of the layers, what each header may include, `#pragma once`, the namespace line, the length of a header, and
+that nn/ names no backend. Needs Python alone.
 """
 import pathlib
 import re
@@ -44,6 +45,19 @@ PLATFORM = {"sched.h", "sys/mman.h", "unistd.h", "fcntl.h", "stdlib.h", "sys/sta
 # Heavy to compile, or missing from a supported compiler.
 FORBIDDEN = {"iostream", "regex", "functional", "format", "ranges"}
 
+# nn/ reaches what differs from backend to backend through this header alone.
+OPERATIONS = "backend/operations.hpp"
+BACKENDS_OWN = re.compile(r"backend/(cpu|device|cuda)/")
+BACKEND_BRANCH = re.compile(r"if constexpr.*(fused|block|spectral|fast_convolution)", re.IGNORECASE)
+
+MOST_LINES = 400
+# Kernels: one algorithm each, which reads worse in pieces.
+KERNELS = {
+    "backend/cpu/direct_convolution.hpp",
+    "backend/cpu/fft_convolution.hpp",
+    "backend/device/direct_convolution.hpp",
+}
+
 INCLUDE_LINE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 NAMESPACE_LINE = re.compile(r"^namespace coldzoom::inline COLDZOOM_ISA(::\w+)* \{$", re.MULTILINE)
 OTHER_NAMESPACE = re.compile(r"^\s*(inline )?namespace coldzoom\b(?!::inline COLDZOOM_ISA)", re.MULTILINE)
@@ -81,6 +95,12 @@ for header, text in texts.items():
     if header != "core/config.hpp" and not header.endswith(".cuh") and "__CUDACC__" in text:
         report(header, "__CUDACC__ outside core/config.hpp and .cuh files; use COLDZOOM_HD")
 
+    if len(text.splitlines()) > MOST_LINES and header not in KERNELS:
+        report(header, f"{len(text.splitlines())} lines; more than {MOST_LINES} are for kernels")
+    if folder == "nn":
+        for line in filter(BACKEND_BRANCH.search, text.splitlines()):
+            report(header, f"'{line.strip()}' asks for a backend; make it an operation of <coldzoom/{OPERATIONS}>")
+
     for bracket, name in INCLUDE_LINE.findall(text):
         if bracket == '"':
             report(header, f'write <{name}> with its full path, not "{name}"')
@@ -92,6 +112,8 @@ for header, text in texts.items():
                 report(header, f"<{name}> does not exist")
                 continue
             own[header].append(target)
+            if folder == "nn" and BACKENDS_OWN.match(target):
+                report(header, f"includes <{name}>; nn/ reaches backends through <coldzoom/{OPERATIONS}>")
             if target.endswith(".cuh") and not header.endswith(".cuh"):
                 report(header, f"a .hpp includes <{name}>")
             if umbrella:

@@ -89,6 +89,58 @@ BOOST_AUTO_TEST_CASE(networks_compute_with_a_convolution_of_ones_own) {
 }
 
 namespace {
+
+/// sums[n] = sum of image n.
+struct sum_rows {
+  const float* values;
+  index_t size;
+  float* sums;
+  void operator()(index_t n) const {
+    double total = 0;
+    for (index_t i = 0; i < size; ++i) total += static_cast<double>(values[n * size + i]);
+    sums[n] = static_cast<float>(total);
+  }
+};
+struct sum_blocks {
+  static constexpr int most_threads = cz::device::usual_threads;
+  sum_rows all;
+  template <cz::Block K> void operator()(K& block) const {
+    const index_t n = block.index();
+    double* shared = block.template shared<double>(block.threads());
+    const double total = cz::device::sum(block, shared, [&](int thread) {
+      double part = 0;
+      for (index_t i = thread; i < all.size; i += block.threads())
+        part += static_cast<double>(all.values[n * all.size + i]);
+      return part;
+    });
+    block.for_each_thread([&](int thread) {
+      if (thread == 0) all.sums[n] = static_cast<float>(total);
+    });
+  }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(sums_of_images) {
+  const auto check = [](auto b, index_t images, index_t size) {
+    std::vector<float> values, sums(static_cast<std::size_t>(images));
+    for (index_t i = 0; i < images * size; ++i) values.push_back(static_cast<float>(i % 13));
+    const sum_rows rows{values.data(), size, sums.data()};
+    cz::for_each_image(b, images, size, size, rows, sum_blocks{rows});
+    for (index_t n = 0; n < images; ++n) {
+      float wanted = 0;  // whole numbers: exact in any order
+      for (index_t i = 0; i < size; ++i) wanted += values[static_cast<std::size_t>(n * size + i)];
+      BOOST_TEST(sums[static_cast<std::size_t>(n)] == wanted);
+    }
+  };
+  for (const index_t size : {1, 31, 1000}) {
+    check(cz::reference_backend<float>(), 3, size);
+    check(cz::cpu_backend<float>(2), 3, size);
+    check(cz::testing::block_backend<float>(), 3, size);
+  }
+}
+
+namespace {
 template <class B, class N, class F> using block_of = cz::conv_block_t<B, N::affine, F>;
 using gelu = cz::generic::gelu_function;
 using silu = cz::generic::silu_function;

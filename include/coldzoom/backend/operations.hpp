@@ -146,14 +146,15 @@ template <Backend B>
 using normalisation_t = decltype(make_normalisation(std::declval<B&>(), generic::normalisation_geometry{},
                                                     real_t<B>{}, index_t{}, true));
 
-/// A sum over the elements of each image: `rows`, a kernel with an index an image, or where the backend runs block kernels
-/// `tiles`, the same with a block an image that sums in double, in shared memory. `cost` as in for_each_index.
-template <Backend B, class Rows, class Tiles>
-void for_each_image(B& b, index_t images, [[maybe_unused]] index_t elements, [[maybe_unused]] index_t cost,
-                    [[maybe_unused]] const Rows& rows, [[maybe_unused]] const Tiles& tiles) {
+/// Work on `images` images of `size` elements each that ends in a sum in double, such as a loss: `rows`(n) for
+/// each image or, where the backend runs block kernels, `blocks` with a block for each image, its threads fitted
+/// to `size` and shared memory for one double a thread. `cost` is that of one image, see Backend.
+template <Backend B, class Rows, class Blocks>
+void for_each_image(B& b, index_t images, index_t size, [[maybe_unused]] index_t cost,
+                    [[maybe_unused]] const Rows& rows, [[maybe_unused]] const Blocks& blocks) {
   if constexpr (BlockBackend<B>) {
-    const int threads = device::threads_for(elements);
-    b.for_each_block(images, threads, threads * static_cast<index_t>(sizeof(double)) + 16, tiles);
+    const int threads = device::threads_for(size);
+    b.for_each_block(images, threads, threads * static_cast<index_t>(sizeof(double)) + 16, blocks);
   } else {
     b.for_each_index(images, rows, cost);
   }
