@@ -1,6 +1,4 @@
-/// The convolutions of the CPU backend, compiled once for all programs.
+/// The operations of the CPU backend, which coldzoom::engine compiles once for all programs.
 #pragma once
 
-#include <coldzoom/backend/cpu/convolution.hpp>
-
-extern template class coldzoom::cpu_convolution<float>;
+#include <coldzoom/backend/cpu/engine.hpp>

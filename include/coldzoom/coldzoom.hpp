@@ -37,6 +37,7 @@
 #include <coldzoom/nn/combine.hpp>
 #include <coldzoom/nn/conv2d.hpp>
 #include <coldzoom/nn/conv_block.hpp>
+#include <coldzoom/nn/conv_stack.hpp>
 #include <coldzoom/nn/cross_entropy.hpp>
 #include <coldzoom/nn/embedding.hpp>
 #include <coldzoom/nn/energy_score.hpp>

@@ -1,3 +1,5 @@
 #include "common/double_engine.hpp"
 
-template class coldzoom::cpu_convolution<double>;
+namespace coldzoom::inline COLDZOOM_ISA {
+COLDZOOM_ENGINE_TEMPLATES(, double)
+}  // namespace coldzoom::inline COLDZOOM_ISA

@@ -1,7 +1,9 @@
-/// The convolutions of the CPU backend in double, compiled once for all tests. Those in float and safetensors
-/// files are the programs': common/engine.hpp, common/safetensors.hpp.
+/// The operations of the CPU backend in double, compiled once for all tests. Those in float are coldzoom::engine's,
+/// safetensors files the programs': common/safetensors.hpp.
 #pragma once
 
-#include <coldzoom/backend/cpu/convolution.hpp>
+#include <coldzoom/backend/cpu/engine.hpp>
 
-extern template class coldzoom::cpu_convolution<double>;
+namespace coldzoom::inline COLDZOOM_ISA {
+COLDZOOM_ENGINE_TEMPLATES(extern, double)
+}  // namespace coldzoom::inline COLDZOOM_ISA

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "common/double_engine.hpp"
-#include "common/engine.hpp"
 
 using coldzoom::index_t;
 using values = std::vector<double>;

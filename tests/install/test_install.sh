@@ -52,3 +52,17 @@ for way in find_package add_subdirectory; do
   build_and_run "leaves-$way" -DWAY=$way -DLEAVES=ON
   "$work/leaves-$way/leaves"
 done
+
+cmake -S "$source_dir" -B "$work/engine" -DCMAKE_INSTALL_PREFIX="$work/prefix" "${no_leaf_packages[@]}" \
+  -DCOLDZOOM_ENGINE=ON -DCOLDZOOM_BUILD_TESTS=OFF -DCOLDZOOM_BUILD_EXAMPLES=OFF -DCOLDZOOM_BUILD_BENCHMARKS=OFF
+cmake --build "$work/engine"
+cmake --install "$work/engine"
+for way in find_package add_subdirectory; do
+  build_and_run "engine-$way" -DWAY=$way -DENGINE=ON "${no_leaf_packages[@]}"
+  "$work/engine-$way/engine-march=native"
+  "$work/engine-$way/engine-O1"
+  if nm -C "$work/engine-$way/CMakeFiles/engine-march=native.dir/engine.cpp.o" | grep -q "[TW] .*fft_convolution"; then
+    echo "a unit that links the engine has compiled what the engine holds" >&2
+    exit 1
+  fi
+done

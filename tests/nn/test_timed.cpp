@@ -5,8 +5,6 @@
 #include <coldzoom/nn/timed.hpp>
 #include <type_traits>
 
-#include "common/engine.hpp"
-
 namespace cz = coldzoom;
 
 namespace {

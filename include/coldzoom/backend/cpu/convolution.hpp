@@ -13,8 +13,7 @@ namespace coldzoom::inline COLDZOOM_ISA {
 /// One convolution layer on the CPU: its weights in the form its algorithm wants, scratch memory, gradient
 /// sums. A ConvolutionOperation of backend/operations.hpp whose passes may have work hung into their tasks.
 ///
-/// They are the larger part of what a program compiles. Where several units use them, compile them once:
-/// `template class coldzoom::cpu_convolution<float>;` in one unit, the same behind `extern` in the others.
+/// They are the larger part of what a program compiles; coldzoom::engine has them compiled, see engine.hpp.
 template <class T> class cpu_convolution {
  public:
   using scratch_memory = convolution_scratch<T>;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <coldzoom/backend/backend.hpp>
-#include <coldzoom/backend/cpu/conv_block.hpp>
+#include <coldzoom/backend/cpu/engine.hpp>
 #include <coldzoom/backend/cpu/simd.hpp>
 #include <coldzoom/backend/cpu/thread_pool.hpp>
 #include <coldzoom/backend/generic/elementwise.hpp>

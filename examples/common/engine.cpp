@@ -1,3 +1,0 @@
-#include "common/engine.hpp"
-
-template class coldzoom::cpu_convolution<float>;
