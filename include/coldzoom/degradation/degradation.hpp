@@ -2,6 +2,7 @@
 #pragma once
 
 #include <coldzoom/backend/device/block.hpp>
+#include <coldzoom/core/call.hpp>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/core/random.hpp>
 #include <coldzoom/core/range.hpp>
@@ -122,9 +123,9 @@ template <class D, class In, class Levels, class Out> struct degrade_rows {
     const auto image = x0.image(n);
     for (index_t x = first; x < last; ++x) {
       if constexpr (keyed_pixel<D>) {
-        out(n, c, y, x) = d(image, c, y, x, level[n], keys[n]);
+        out(n, c, y, x) = call_in_kernel(d, image, c, y, x, level[n], keys[n]);
       } else {
-        out(n, c, y, x) = d(image, c, y, x, level[n]);
+        out(n, c, y, x) = call_in_kernel(d, image, c, y, x, level[n]);
       }
     }
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <coldzoom/core/call.hpp>
 #include <coldzoom/degradation/degradation.hpp>
 #include <coldzoom/interpolation/interpolation.hpp>
 
@@ -106,7 +107,7 @@ template <class I> struct zoom {
   COLDZOOM_HD float operator()(image_view<const float> x0, index_t c, index_t y, index_t x,
                                float level) const {
     const image_window at = window(step(level), x0.h, x0.w);
-    return interpolation(x0.window(at.top, at.left, at.h, at.w), c, y, x, x0.h, x0.w);
+    return detail::call_in_kernel(interpolation, x0.window(at.top, at.left, at.h, at.w), c, y, x, x0.h, x0.w);
   }
 
   /// The same for a batch, faster where the interpolation is separable and the backend runs on the host.
