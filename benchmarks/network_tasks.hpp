@@ -7,8 +7,8 @@
 #include <coldzoom/degradation/zoom.hpp>
 #include <coldzoom/interpolation/nearest.hpp>
 #include <coldzoom/io/safetensors.hpp>
+#include <coldzoom/nn/model.hpp>
 #include <coldzoom/nn/pixel_losses.hpp>
-#include <coldzoom/nn/predictor.hpp>
 #include <coldzoom/nn/reconstructor.hpp>
 #include <coldzoom/optim/updater.hpp>
 #include <coldzoom/sampling/naive.hpp>
@@ -193,7 +193,7 @@ template <cz::Backend B> class network_tasks {
       const std::vector<float> values = cz::to_host<float>(b_, part.data, dims.size());
       all.insert(all.end(), values.begin(), values.end());
     };
-    sample(*make_predictor(batch), batch, [&](int, const auto& state, const auto& answer) {
+    sample(*make_model(), batch, [&](int, const auto& state, const auto& answer) {
       append(z, state);
       append(x0_hat, answer);
     });
@@ -208,6 +208,7 @@ template <cz::Backend B> class network_tasks {
   using range = cz::centred;
   using space = typename B::space;
   using predictor = cz::predictor<B, cz::reconstructor>;
+  using model = cz::model<B, cz::predict_x0, cz::reconstructor>;
 
   struct prepared {
     cz::index_t batch = 0;
@@ -228,15 +229,15 @@ template <cz::Backend B> class network_tasks {
   }
 
   /// The naive sampler from the zoomed images, into y.
-  template <class Observer> void sample(predictor& predict, cz::index_t n, Observer&& observer) {
+  template <class Observer> void sample(model& predict, cz::index_t n, Observer&& observer) {
     b_.copy(x_t_.data(), y_.data(), images(n).size());
     cz::naive_sampler{}(b_, predict, degradation, cz::linear_schedule(steps), steps, {},
                         cz::image_batch<range, float, space>(view(y_, n)), observer);
   }
 
-  auto make_predictor(cz::index_t batch) {
-    return std::make_shared<predictor>(b_, reconstructor(), images(batch),
-                                       read_parameters(data_, reconstructor()));
+  auto make_model() {
+    return std::make_shared<model>(b_, cz::predict_x0{}, reconstructor(), images(1),
+                                   read_parameters(data_, reconstructor()));
   }
   template <class Network> auto make_step(const Network& network, cz::index_t batch) {
     return std::make_shared<training_step<B, Network>>(b_, network, images(batch),
@@ -257,8 +258,11 @@ template <cz::Backend B> class network_tasks {
     }
     cz::require(task == "forward" || task == "sample", "bench_network",
                 [&] { return "there is no task '" + task + "'"; });
-    const auto predict = make_predictor(n);
-    if (task == "sample") return [this, n, predict] { sample(*predict, n, cz::no_observer{}); };
+    if (task == "sample") {
+      return [this, n, predict = make_model()] { sample(*predict, n, cz::no_observer{}); };
+    }
+    const auto predict =
+        std::make_shared<predictor>(b_, reconstructor(), images(n), read_parameters(data_, reconstructor()));
     return [this, n, predict] { (*predict)(view(x_t_, n), {times(n), {}}, view(y_, n)); };
   }
 

@@ -15,6 +15,7 @@ using images = dataset<backend, centred>;
 using images = dataset<backend, unit>;
 #endif
 
-double train(trainer<backend, centred, reconstructor, zoom<nearest>, linear_schedule>& t, const images& set) {
-  return t.train_epoch(set, 1, constant_rate{}, [](batch_progress) {});
+double train(backend& b, const reconstructor& network, const images& set) {
+  const auto method = make_method(centred{}, zoom<nearest>{}, linear_schedule(24));
+  return trainer(b, method, network, network.image()).train_epoch(set, 1);
 }

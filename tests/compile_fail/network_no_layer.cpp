@@ -32,6 +32,5 @@ struct identity : members {
 };
 
 void train(reference_backend<float>& b) {
-  trainer<reference_backend<float>, unit, identity, zoom<nearest>, linear_schedule> t(
-      b, {}, {}, linear_schedule(10), {1, 1, 8, 8}, {});
+  trainer t(b, make_method(unit{}, zoom<nearest>{}, linear_schedule(10)), identity{}, shape{1, 1, 8, 8});
 }

@@ -1,9 +1,7 @@
 // expect: coldzoom: give your schedule `float level(int t) const`, the severity at step t = 0 .. T
-#include <coldzoom/backend/reference.hpp>
 #include <coldzoom/degradation/zoom.hpp>
 #include <coldzoom/interpolation/nearest.hpp>
-#include <coldzoom/nn/reconstructor.hpp>
-#include <coldzoom/training/trainer.hpp>
+#include <coldzoom/training/method.hpp>
 
 using namespace coldzoom;
 
@@ -14,7 +12,4 @@ struct square_schedule {
 #endif
 };
 
-void train(reference_backend<float>& b, const reconstructor& network) {
-  trainer<reference_backend<float>, unit, reconstructor, zoom<nearest>, square_schedule> t(
-      b, network, {}, {}, network.image(), {});
-}
+void compose() { make_method(unit{}, zoom<nearest>{}, square_schedule{}); }

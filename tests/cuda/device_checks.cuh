@@ -145,34 +145,33 @@ template <cz::Backend B> void check_recordings(B& device) {
   check_recording(device, small_u_net(), every_layer_image);
 }
 
+const auto zoom_method =
+    cz::make_method(cz::centred{}, cz::zoom<cz::nearest>{.last_step = 8}, cz::linear_schedule(8));
+
 /// What two epochs of two batches and both samplers make of the same images on backend `b`.
 struct training_results {
   double first_loss, second_loss, test_loss;
   std::vector<float> naive, tacos;
 };
-template <cz::Backend B, class D, class S, class Target>
-training_results train_on(B& b, D degradation, S schedule, index_t batch) {
+template <cz::Backend B, class Method> training_results train_on(B& b, const Method& method, index_t batch) {
   const cz::shape image{1, 1, 12, 12}, all = image.with_n(2 * batch);
   std::vector<std::uint8_t> pixels;
   for (index_t i = 0; i < all.size(); ++i)
     pixels.push_back(static_cast<std::uint8_t>(cz::random_below({1}, static_cast<std::uint64_t>(i), 256)));
   const cz::dataset<B, cz::centred> images(b, all, pixels.data());
-  cz::trainer<B, cz::centred, cz::reconstructor, D, S, Target> t(
-      b, cz::reconstructor(image, {3, 4}, 3), degradation, schedule, image,
-      {.batch_size = batch, .seed = 3, .average_decay = 0.9});
-  const auto ignore = [](const cz::batch_progress&) {};
+  cz::trainer t(b, method, cz::reconstructor(image, {3, 4}, 3), image,
+                cz::trainer_options{.batch_size = batch, .seed = 3, .average_decays = {0.9}});
   training_results r{};
-  r.first_loss = t.train_epoch(images, 1, cz::constant_rate{1e-2}, ignore);
-  r.second_loss = t.train_epoch(images, 2, cz::constant_rate{1e-2}, ignore);
+  r.first_loss = t.train_epoch(images, 1, cz::constant_rate{1e-2});
+  r.second_loss = t.train_epoch(images, 2, cz::constant_rate{1e-2});
   r.test_loss = t.test_loss(images);
 
-  cz::predictor<B, cz::reconstructor> predict(b, t.network(), image,
-                                              to_host<float>(b, t.best().data(), t.best().size()));
+  cz::model predict(b, method.predict, t.network(), image, cz::to_host(b, t.best()));
   const cz::shape dims = image.with_n(batch);
   using states = cz::image_batch<cz::centred, float, typename B::space>;
   const auto sample = [&](const auto& sampler) {
     auto z = to_backend(b, cz::testing::random_values(dims.size(), 4, -0.5f, 0.5f));
-    sampler(b, predict, t.degradation(), t.schedule(), 3, {7}, states({z.data(), dims}));
+    sampler(b, predict, method.degradation, method.schedule, 3, {7}, states({z.data(), dims}));
     return to_host<float>(b, z.data(), dims.size());
   };
   r.naive = sample(cz::naive_sampler{});
@@ -180,12 +179,9 @@ training_results train_on(B& b, D degradation, S schedule, index_t batch) {
   return r;
 }
 
-template <class Target, cz::Backend B, class D, class S>
-void check_training(B& device, D degradation, S schedule, index_t batch) {
+template <cz::Backend B, class Method> void check_training(B& device, const Method& method, index_t batch) {
   cz::reference_backend<float> host;
-  const auto found = train_on<B, D, S, Target>(device, degradation, schedule, batch);
-  const auto wanted =
-      train_on<cz::reference_backend<float>, D, S, Target>(host, degradation, schedule, batch);
+  const auto found = train_on(device, method, batch), wanted = train_on(host, method, batch);
   // Adam divides by the size of the gradients, so small ones carry their rounding into the weights.
   const auto near = boost::test_tools::tolerance(1e-3);
   BOOST_TEST(found.first_loss == wanted.first_loss, near);

@@ -297,18 +297,17 @@ BOOST_AUTO_TEST_CASE(training_and_sampling) {
   cuda device;
   // The larger batch passes through the network as 128 and 72 images.
   for (const index_t batch : {40, 200}) {
-    check_training<cz::predict_x0>(device, cz::zoom<cz::nearest>{.last_step = 8}, cz::linear_schedule(8),
-                                   batch);
-    check_training<cz::predict_noise>(device, cz::gaussian_noise{}, cz::ddpm_schedule::linear(50), batch);
+    check_training(device, zoom_method, batch);
+    check_training(device,
+                   cz::make_method(cz::centred{}, cz::gaussian_noise{}, cz::ddpm_schedule::linear(50),
+                                   cz::predict_noise{}),
+                   batch);
   }
 }
 
 BOOST_AUTO_TEST_CASE(training_repeats_its_bits) {
   cuda device;
-  const auto run = [&] {
-    return train_on<cuda, cz::zoom<cz::nearest>, cz::linear_schedule, cz::predict_x0>(
-        device, cz::zoom<cz::nearest>{.last_step = 8}, cz::linear_schedule(8), 200);
-  };
+  const auto run = [&] { return train_on(device, zoom_method, 200); };
   const training_results first = run(), second = run();
   BOOST_TEST(first.second_loss == second.second_loss);
   BOOST_TEST(first.naive == second.naive, boost::test_tools::per_element());

@@ -24,7 +24,7 @@ BOOST_AUTO_TEST_CASE(recorded_passes) {
 BOOST_AUTO_TEST_CASE(training_and_sampling) {
   cz::cudnn_backend<float> device;
   // Through layers for 128 images pass 128 and then 72.
-  check_training<cz::predict_x0>(device, cz::zoom<cz::nearest>{.last_step = 8}, cz::linear_schedule(8), 200);
+  check_training(device, zoom_method, 200);
 }
 
 BOOST_AUTO_TEST_CASE(convolutions_in_tf32) {

@@ -16,9 +16,8 @@ std::vector<double> NAME() {
   for (std::size_t i = 0; i < pixels.size(); ++i)
     pixels[i] = static_cast<std::uint8_t>(i % 784 / 4 + i / 784);
   const cz::dataset<backend, cz::centred> images(b, image.with_n(32), pixels.data());
-  cz::trainer<backend, cz::centred, cz::reconstructor, zoom, cz::linear_schedule> t(
-      b, cz::reconstructor(image, {16, 16}), zoom{{}, 23}, cz::linear_schedule(23), image,
-      {.batch_size = 16});
+  cz::trainer t(b, cz::make_method(cz::centred{}, zoom{.last_step = 23}, cz::linear_schedule(23)),
+                cz::reconstructor(image, {16, 16}), image, cz::trainer_options{.batch_size = 16});
   std::vector<double> losses;
   t.train_epoch(images, 1, cz::constant_rate{1e-3},
                 [&](const cz::batch_progress& p) { losses.push_back(p.loss); });

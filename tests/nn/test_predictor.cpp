@@ -1,7 +1,7 @@
 #define BOOST_TEST_MODULE predictor
 #include <boost/test/unit_test.hpp>
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
-#include <coldzoom/nn/any_network.hpp>
+#include <coldzoom/nn/predictor.hpp>
 #include <coldzoom/nn/reconstructor.hpp>
 #include <thread>
 
@@ -87,12 +87,6 @@ BOOST_AUTO_TEST_CASE(strided_images) {
         for (index_t w = 0; w < 10; ++w)
           differing += view(out.pixels.data())(n, c, h, w) != wanted.view()(n, c, h, w);
   BOOST_TEST(differing == 0);
-}
-
-BOOST_AUTO_TEST_CASE(any_network_equals_the_predictor) {
-  backend b(2);
-  cz::any_network<backend> network(cz::predictor(b, net, image, parameters));
-  for (const index_t count : {1, 33}) BOOST_TEST((predict(network, count, 0.5f) == predict(count)));
 }
 
 BOOST_AUTO_TEST_CASE(two_predictors_on_two_threads) {

@@ -20,18 +20,17 @@ namespace {
 constexpr cz::key_sequence keys{5, cz::stream::sampling, 100};
 constexpr int T = 1000;
 
-int step_of(float time, int steps) { return static_cast<int>(std::lround(time * static_cast<float>(steps))); }
-
 /// Knows the picture and so the noise that is in what it is shown.
 struct perfect_network {
+  using prediction = cz::predict_noise;
   const host_images& x0;
   const cz::ddpm_schedule& schedule;
   int steps_seen = 0;
 
-  void operator()(cz::tensor_view<const float> x, float time, cz::tensor_view<float> out) {
-    const int t = step_of(time, schedule.steps());
+  void operator()(cz::tensor_view<const float> x, const cz::sampling_step& step, cz::tensor_view<float> y) {
+    const int t = step.t;
     for (std::size_t i = 0; i < x0.pixels.size(); ++i) {
-      out.data[i] = static_cast<float>(
+      y.data[i] = static_cast<float>(
           (static_cast<double>(x.data[i]) - schedule.signal(t) * static_cast<double>(x0.pixels[i])) /
           schedule.noise(t));
     }
@@ -41,6 +40,7 @@ struct perfect_network {
 
 /// The best answer, the expected noise, where every pixel of the data is normal of this mean and variance.
 struct normal_data_network {
+  using prediction = cz::predict_noise;
   const cz::ddpm_schedule& schedule;
   double mean, variance;
 
@@ -48,11 +48,10 @@ struct normal_data_network {
     const double s = schedule.signal(t), n = schedule.noise(t);
     return n * (z - s * mean) / (s * s * variance + n * n);
   }
-  void operator()(cz::tensor_view<const float> x, float time, cz::tensor_view<float> out) const {
-    for (index_t i = 0; i < x.dims.size(); ++i) {
-      out.data[i] =
-          static_cast<float>(expected_noise(static_cast<double>(x.data[i]), step_of(time, schedule.steps())));
-    }
+  void operator()(cz::tensor_view<const float> x, const cz::sampling_step& step,
+                  cz::tensor_view<float> y) const {
+    for (index_t i = 0; i < x.dims.size(); ++i)
+      y.data[i] = static_cast<float>(expected_noise(static_cast<double>(x.data[i]), step.t));
   }
 };
 

@@ -5,7 +5,7 @@
 #include <coldzoom/degradation/gaussian_noise.hpp>
 #include <coldzoom/degradation/zoom.hpp>
 #include <coldzoom/interpolation/bilinear.hpp>
-#include <coldzoom/nn/any_network.hpp>
+#include <coldzoom/nn/model.hpp>
 #include <coldzoom/nn/reconstructor.hpp>
 #include <coldzoom/sampling/naive.hpp>
 #include <coldzoom/sampling/tacos.hpp>
@@ -29,17 +29,16 @@ any zoom() { return any(cz::zoom<cz::bilinear>{.last_step = T}); }
 
 /// Knows the answer, whatever it is shown, and notes when it was asked.
 struct perfect_network {
+  using prediction = cz::predict_x0;
   const host_images& x0;
-  std::vector<float> times{};
+  std::vector<cz::sampling_step> asked{};
 
-  void operator()(cz::tensor_view<const float> x, float time, cz::tensor_view<float> out) {
-    BOOST_REQUIRE((x.dims == x0.dims && out.dims == x0.dims));
-    std::copy(x0.pixels.begin(), x0.pixels.end(), out.data);
-    times.push_back(time);
+  void operator()(cz::tensor_view<const float> x, const cz::sampling_step& step, cz::tensor_view<float> y) {
+    BOOST_REQUIRE((x.dims == x0.dims && y.dims == x0.dims));
+    std::copy(x0.pixels.begin(), x0.pixels.end(), y.data);
+    asked.push_back(step);
   }
 };
-static_assert(cz::Reconstruction<perfect_network, backend> && !cz::Reconstruction<int, backend>);
-static_assert(cz::Reconstruction<cz::any_network<backend>, backend>);
 
 host_images degraded(backend& b, const any& d, const host_images& x0, float level) {
   host_images out(x0.dims);
@@ -139,9 +138,14 @@ BOOST_AUTO_TEST_CASE(observer_and_times) {
                         [&](int t, const auto&, const auto&) { seen.push_back(t); });
     BOOST_TEST(seen == cz::sampling_steps(T, calls));
     // The network's time is that of the training schedule, also when few steps are taken.
-    BOOST_REQUIRE(network.times.size() == seen.size());
-    for (std::size_t i = 0; i < seen.size(); ++i)
-      BOOST_TEST(network.times[i] == static_cast<float>(seen[i]) / T);
+    BOOST_REQUIRE(network.asked.size() == seen.size());
+    for (std::size_t i = 0; i < seen.size(); ++i) {
+      const cz::sampling_step& step = network.asked[i];
+      BOOST_TEST(step.t == seen[i]);
+      BOOST_TEST(step.time == static_cast<float>(seen[i]) / T);
+      BOOST_TEST(step.level == cz::linear_schedule(T).level(seen[i]));
+      BOOST_TEST((step.keys.seed == keys.seed && step.keys.first == keys.first));
+    }
   }
 }
 
@@ -153,7 +157,7 @@ BOOST_AUTO_TEST_CASE(bits_do_not_depend_on_batch_or_threads) {
   const host_images start = random_images(dims, 2);
   const auto samples = [&](const any& d, int threads, index_t batch) {
     backend b(threads);
-    cz::any_network<backend> network(cz::predictor(b, net, image, parameters));
+    cz::model network(b, cz::predict_x0{}, net, image, parameters);
     host_images z = start;
     for (index_t first = 0; first < dims.n; first += batch)
       cz::naive_sampler{}(b, network, d, cz::linear_schedule(6), 3, keys.from(first),

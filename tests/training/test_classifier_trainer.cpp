@@ -16,6 +16,7 @@
 #include "common/errors.hpp"
 #include "common/safetensors.hpp"
 #include "common/temporary_folder.hpp"
+#include "common/trainer_state.hpp"
 
 namespace cz = coldzoom;
 using backend = cz::cpu_backend<float>;
@@ -34,25 +35,27 @@ network make_network() { return network(cz::average_pool(4), cz::flatten{}, cz::
 using trainer = cz::classifier_trainer<backend, cz::unit, network>;
 
 /// Three batches of 60 an epoch, the last 20 images dropped; a batch is a micro-batch and a part of one.
-cz::classifier_options options() { return {.batch_size = 60, .seed = 3, .average_decay = 0.9}; }
+cz::classifier_options options() { return {.batch_size = 60, .seed = 3, .average_decays = {0.9}}; }
 trainer make_trainer(backend& b, cz::classifier_options o = options(), index_t reach = 1) {
-  return {b, make_network(), cz::random_shift{reach}, image, o};
+  return {b, cz::unit{}, make_network(), image, o, cz::random_shift{reach}};
 }
 
-cz::dataset<backend, cz::unit> unit_digits(backend& b, index_t n = count) {
-  const cz::labelled_images& train = embedded_digits().train;
-  return {b, train.dims.with_n(n), train.pixels.data()};
-}
 std::vector<std::uint8_t> labels(index_t n = count) {
   const auto& all = embedded_digits().train.labels;
   return {all.begin(), all.begin() + n};
 }
+cz::dataset<backend, cz::unit> unlabelled_digits(backend& b, index_t n = count) {
+  const cz::labelled_images& train = embedded_digits().train;
+  return {b, train.dims.with_n(n), train.pixels.data()};
+}
+cz::dataset<backend, cz::unit> unit_digits(backend& b, index_t n = count) {
+  auto images = unlabelled_digits(b, n);
+  images.set_labels(b, labels(n));
+  return images;
+}
 
 cz::classification_score epoch(trainer& t, index_t number) {
-  return t.train_epoch(unit_digits(t.on()), labels(), number, rate, [](const cz::batch_progress&) {});
-}
-std::vector<float> values_of(const cz::host_buffer<float>& buffer) {
-  return {buffer.data(), buffer.data() + buffer.size()};
+  return t.train_epoch(unit_digits(t.on()), number, rate);
 }
 
 }  // namespace
@@ -60,19 +63,19 @@ std::vector<float> values_of(const cz::host_buffer<float>& buffer) {
 BOOST_AUTO_TEST_CASE(learns_digits) {
   backend b;
   trainer t = make_trainer(b);
-  const cz::classification_score before = t.test(unit_digits(b), labels());
+  const cz::classification_score before = t.test(unit_digits(b));
   // Weights near zero say about 1 / 10 for every class.
   BOOST_TEST(std::abs(before.loss - std::log(10.0)) < 0.3);
   cz::classification_score trained;
   std::vector<double> losses;
   for (index_t number = 1; number <= 30; ++number) {
     losses.clear();
-    trained = t.train_epoch(unit_digits(b), labels(), number, rate,
+    trained = t.train_epoch(unit_digits(b), number, rate,
                             [&](const cz::batch_progress& p) { losses.push_back(p.loss); });
   }
   BOOST_REQUIRE(losses.size() == 3u);
   BOOST_TEST(std::abs(trained.loss - (losses[0] + losses[1] + losses[2]) / 3) < 1e-12);
-  const cz::classification_score after = t.test(unit_digits(b), labels());
+  const cz::classification_score after = t.test(unit_digits(b));
   BOOST_TEST_MESSAGE("loss " << before.loss << " to " << after.loss << ", accuracy " << before.accuracy
                              << " to " << after.accuracy);
   // Whoever ignores the picture loses at least the entropy of the labels and is right as often as the most
@@ -104,7 +107,7 @@ BOOST_AUTO_TEST_CASE(score_by_definition) {
     loss += (std::log(total) - label) / count;
     nines += label == 9 ? 1 : 0;
   }
-  const cz::classification_score score = t.test(unit_digits(b), labels());
+  const cz::classification_score score = t.test(unit_digits(b));
   BOOST_TEST(std::abs(score.loss / loss - 1) < 16 * 0x1p-24);  // softmax in float
   BOOST_TEST(std::abs(score.accuracy - nines / count) < 1e-12);
 }
@@ -149,26 +152,25 @@ BOOST_AUTO_TEST_CASE(resumed_run_equals_the_uninterrupted_one) {
 BOOST_AUTO_TEST_CASE(what_is_refused) {
   backend b(1);
   trainer t = make_trainer(b);
-  BOOST_TEST(message_of([&] { t.test(unit_digits(b, 7), labels(6)); }) ==
-             "classifier_trainer: there are 6 labels for 7 images");
+  auto images = unlabelled_digits(b);
+  BOOST_TEST(message_of([&] { t.test(images); }) ==
+             "classifier_trainer: the data set has no labels; call its set_labels first");
   std::vector<std::uint8_t> wrong = labels();
   wrong[3] = 10;
-  BOOST_TEST(message_of([&] { t.test(unit_digits(b), wrong); }) ==
-             "classifier_trainer: found label 10, wanted 0 to 9");
+  images.set_labels(b, wrong);
+  const std::string found = "classifier_trainer: found label 10, wanted 0 to 9";
+  BOOST_TEST(message_of([&] { t.test(images); }) == found);
+  BOOST_TEST(message_of([&] { t.train_epoch(images, 1); }) == found);
+  BOOST_TEST(message_of([&] { t.train_epoch(unit_digits(b, 59), 1); }) ==
+             "train_epoch: the data set has 59 images; a batch takes 60");
   BOOST_TEST(message_of([&] {
-               t.train_epoch(unit_digits(b, 59), labels(59), 1, rate, [](const cz::batch_progress&) {});
-             }) == "train_epoch: the data set has 59 images; a batch takes 60");
-  BOOST_TEST(message_of([&] {
-               t.train_epoch(unit_digits(b), labels(), 1, cz::constant_rate{1e38},
-                             [](const cz::batch_progress&) {});
+               t.train_epoch(unit_digits(b), 1, cz::constant_rate{1e38});
              }).starts_with("train_epoch: the loss is not finite in epoch 1, batch 2 of 3"));
   cz::classifier_options none = options();
   none.batch_size = 0;
   BOOST_TEST(message_of([&] { make_trainer(b, none); }) ==
              "classifier_trainer: the batch size is 0; it must be at least 1");
-  const auto pool = [&] {
-    cz::classifier_trainer<backend, cz::unit, cz::average_pool>(b, cz::average_pool(4), {}, image, options());
-  };
+  const auto pool = [&] { cz::classifier_trainer(b, cz::unit{}, cz::average_pool(4), image, options()); };
   BOOST_TEST(message_of(pool) ==
              "classifier_trainer: the network makes 1 x 1 x 7 x 7 of an image, wanted 1 x classes x 1 x 1");
 }

@@ -6,6 +6,7 @@
 #include <coldzoom/nn/combine.hpp>
 #include <coldzoom/nn/conv_block.hpp>
 #include <coldzoom/nn/linear.hpp>
+#include <coldzoom/nn/model.hpp>
 #include <coldzoom/nn/pooling.hpp>
 #include <coldzoom/nn/reconstructor.hpp>
 #include <coldzoom/nn/sequence.hpp>
@@ -44,14 +45,18 @@ std::vector<std::uint8_t> random_bytes(std::uint64_t count, int below) {
   return bytes;
 }
 template <cz::ValueRange R, class B> cz::dataset<B, R> random_images(B& b) {
-  return {b, image.with_n(batches * batch_size), random_bytes(batches * batch_size * 42, 256).data()};
+  cz::dataset<B, R> images(b, image.with_n(batches * batch_size),
+                           random_bytes(batches * batch_size * 42, 256).data());
+  images.set_labels(b, random_bytes(batches * batch_size, 3));
+  return images;
 }
 
 template <class B> outcome run(B& b) {
   const auto images = random_images<cz::centred>(b);
-  cz::trainer<B, cz::centred, cz::reconstructor, cz::zoom<cz::nearest>, cz::linear_schedule> t(
-      b, cz::reconstructor(image, {3, 4}, 3), {.last_step = 5}, cz::linear_schedule(5), image,
-      {.batch_size = batch_size, .seed = 3, .average_decay = 0.9});
+  cz::trainer t(b,
+                cz::make_method(cz::centred{}, cz::zoom<cz::nearest>{.last_step = 5}, cz::linear_schedule(5)),
+                cz::reconstructor(image, {3, 4}, 3), image,
+                cz::trainer_options{.batch_size = batch_size, .seed = 3, .average_decays = {0.9}});
   outcome result;
   for (index_t epoch = 1; epoch <= 2; ++epoch) {
     result.mean = t.train_epoch(images, epoch, cz::constant_rate{1e-2}, [&](const cz::batch_progress& p) {
@@ -61,12 +66,12 @@ template <class B> outcome run(B& b) {
   }
   result.parameters = cz::testing::to_host<float>(b, t.parameters().data(), t.parameters().size());
 
-  cz::predictor<B, cz::reconstructor> predict(b, t.network(), image, result.parameters);
+  cz::model predict(b, t.method().predict, t.network(), image, result.parameters);
   const cz::shape dims = image.with_n(37);  // two micro-batches
   auto z = cz::testing::to_backend(b, cz::testing::random_values(dims.size(), 4, -0.5f, 0.5f));
   using batch = cz::image_batch<cz::centred, float, typename B::space>;
   for (int repetition = 0; repetition < 2; ++repetition) {
-    cz::naive_sampler{}(b, predict, t.degradation(), t.schedule(), 5, {7},
+    cz::naive_sampler{}(b, predict, t.method().degradation, t.method().schedule, 5, {7},
                         batch(cz::tensor_view<float, typename B::space>(z.data(), dims)));
   }
   result.samples = cz::testing::to_host<float>(b, z.data(), dims.size());
@@ -78,21 +83,20 @@ template <class B> outcome run_classifier(B& b) {
   using block = cz::conv_block<cz::group_norm, cz::gelu>;
   using network = cz::sequence<block, cz::max_pool, cz::flatten, cz::linear>;
   const auto images = random_images<cz::unit>(b);
-  cz::classifier_trainer<B, cz::unit, network> t(
-      b,
+  cz::classifier_trainer t(
+      b, cz::unit{},
       network(block{cz::conv2d::same(1, 4, 3), cz::group_norm(2, 4)}, cz::max_pool(2, 1), cz::flatten{},
               cz::linear{84, 3}),
-      cz::random_shift{1}, image, {.batch_size = batch_size, .seed = 3, .average_decay = 0.9});
+      image, cz::classifier_options{.batch_size = batch_size, .seed = 3, .average_decays = {0.9}},
+      cz::random_shift{1});
   outcome result;
   for (index_t epoch = 1; epoch <= 2; ++epoch) {
-    result.mean = t.train_epoch(images, random_bytes(batches * batch_size, 3), epoch, cz::constant_rate{1e-2},
-                                [&](const cz::batch_progress& p) {
-                                  result.reported.push_back(p.batch);
-                                  result.losses.push_back(p.loss);
-                                })
-                      .accuracy;
+    result.mean = t.train_epoch(images, epoch, cz::constant_rate{1e-2}, [&](const cz::batch_progress& p) {
+                     result.reported.push_back(p.batch);
+                     result.losses.push_back(p.loss);
+                   }).accuracy;
     // Between epochs passes run with other parameters.
-    result.losses.push_back(t.test(images, random_bytes(batches * batch_size, 3)).loss);
+    result.losses.push_back(t.test(images).loss);
   }
   result.parameters = cz::testing::to_host<float>(b, t.parameters().data(), t.parameters().size());
   return result;

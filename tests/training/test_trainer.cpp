@@ -17,6 +17,7 @@
 #include "common/engine.hpp"
 #include "common/errors.hpp"
 #include "common/random_images.hpp"
+#include "common/trainer_state.hpp"
 
 // Every allocation of this program is counted.
 namespace {
@@ -49,44 +50,19 @@ constexpr cz::shape image{1, 1, 28, 28};
 constexpr index_t count = 200;
 constexpr cz::constant_rate rate{1e-2};
 
-using zoom_trainer =
-    cz::trainer<backend, cz::centred, cz::reconstructor, cz::zoom<cz::nearest>, cz::linear_schedule>;
-using noise_trainer = cz::trainer<backend, cz::centred, cz::reconstructor, cz::gaussian_noise,
-                                  cz::ddpm_schedule, cz::predict_noise>;
+const auto zoom_method =
+    cz::make_method(cz::centred{}, cz::zoom<cz::nearest>{.last_step = 24}, cz::linear_schedule(24));
+using zoom_trainer = cz::trainer<backend, std::remove_const_t<decltype(zoom_method)>, cz::reconstructor>;
 
 /// Three batches of 60 an epoch, the last 20 images dropped; a batch is a micro-batch and a part of one.
-cz::trainer_options options() { return {.batch_size = 60, .seed = 3, .average_decay = 0.9}; }
+cz::trainer_options options() { return {.batch_size = 60, .seed = 3, .average_decays = {0.9}}; }
 
 zoom_trainer make_trainer(backend& b, cz::trainer_options o = options(), cz::shape dims = image) {
-  return {b, cz::reconstructor(dims, {4, 4}, 3), {.last_step = 24}, cz::linear_schedule(24), dims, o};
-}
-
-/// All that makes a run continue.
-struct state {
-  std::vector<float> parameters, first, second, average;
-  index_t steps;
-  friend bool operator==(const state&, const state&) = default;
-};
-std::vector<float> values_of(const cz::host_buffer<float>& buffer) {
-  return {buffer.data(), buffer.data() + buffer.size()};
-}
-template <class Trainer> state state_of(Trainer& t) {
-  return {values_of(t.parameters()), values_of(t.optimizer().first()), values_of(t.optimizer().second()),
-          values_of(t.average()->values()), t.optimizer().steps()};
-}
-void restore(zoom_trainer& t, const state& s) {
-  const auto copy = [](const std::vector<float>& from, cz::host_buffer<float>& to) {
-    std::copy(from.begin(), from.end(), to.data());
-  };
-  copy(s.parameters, t.parameters());
-  copy(s.first, t.optimizer().first());
-  copy(s.second, t.optimizer().second());
-  copy(s.average, t.average()->values());
-  t.optimizer().set_steps(s.steps);
+  return {b, zoom_method, cz::reconstructor(dims, {4, 4}, 3), dims, o};
 }
 
 template <class Trainer, class Dataset> double epoch(Trainer& t, const Dataset& images, index_t number) {
-  return t.train_epoch(images, number, rate, [](const cz::batch_progress&) {});
+  return t.train_epoch(images, number, rate);
 }
 
 }  // namespace
@@ -130,7 +106,7 @@ BOOST_AUTO_TEST_CASE(loss_falls) {
     mean += seen[i].loss;
   }
   BOOST_TEST(last == mean / 3);
-  BOOST_TEST(t.optimizer().steps() == 60);
+  BOOST_TEST(t.update().steps() == 60);
 }
 
 BOOST_AUTO_TEST_CASE(bits_depend_on_the_seed_and_not_on_threads) {
@@ -142,7 +118,7 @@ BOOST_AUTO_TEST_CASE(bits_depend_on_the_seed_and_not_on_threads) {
     epoch(t, digits(b, count), 1);
     return state_of(t);
   };
-  const state one = run(1, 3);
+  const trainer_state one = run(1, 3);
   BOOST_TEST((run(1, 3) == one));
   BOOST_TEST((run(2, 3) == one));
   BOOST_TEST((run(3, 3) == one));
@@ -239,10 +215,10 @@ BOOST_AUTO_TEST_CASE(best_is_the_average_once_there_is_one) {
   zoom_trainer t = make_trainer(b);
   BOOST_TEST(&t.best() == &t.parameters());
   epoch(t, train, 1);
-  BOOST_TEST(&t.best() == &t.average()->values());
+  BOOST_TEST(&t.best() == &t.update().averages()[0].values());
   const double of_average = t.test_loss(train);
   cz::trainer_options o = options();
-  o.average_decay = 0;
+  o.average_decays = {};
   zoom_trainer plain = make_trainer(b, o);
   epoch(plain, train, 1);
   BOOST_TEST(&plain.best() == &plain.parameters());
@@ -276,7 +252,9 @@ BOOST_AUTO_TEST_CASE(every_epoch_and_batch_draws_anew) {
 BOOST_AUTO_TEST_CASE(noise_objective) {
   backend b;
   const auto train = digits(b, count);
-  noise_trainer t(b, cz::reconstructor(image, {4, 4}, 3), {}, cz::ddpm_schedule::linear(), image, options());
+  const auto method =
+      cz::make_method(cz::centred{}, cz::gaussian_noise{}, cz::ddpm_schedule::linear(), cz::predict_noise{});
+  cz::trainer t(b, method, cz::reconstructor(image, {4, 4}, 3), image, options());
   const double first = epoch(t, train, 1);
   double last = 0;
   for (index_t number = 2; number <= 6; ++number) last = epoch(t, train, number);
@@ -286,8 +264,7 @@ BOOST_AUTO_TEST_CASE(noise_objective) {
   BOOST_TEST_MESSAGE("noise loss " << first << " to " << last);
 
   // Of a network that says 0 the loss is the mean square of the noise: 1 within six standard deviations.
-  noise_trainer zero(b, cz::reconstructor(image, {4, 4}, 3), {}, cz::ddpm_schedule::linear(), image,
-                     options());
+  cz::trainer zero(b, method, cz::reconstructor(image, {4, 4}, 3), image, options());
   std::fill_n(zero.parameters().data(), zero.parameters().size(), 0.0f);
   BOOST_TEST(std::abs(zero.test_loss(train) - 1) < 6 * std::sqrt(2.0 / (count * 784)));
 }
@@ -305,7 +282,7 @@ BOOST_AUTO_TEST_CASE(pixels_that_are_not_finite) {
                "train_epoch: the loss is not finite in epoch 7, batch 2 of 3; look for bad pixels in the "
                "data, or lower the learning rate");
     for (const float p : values_of(t.parameters())) BOOST_REQUIRE(std::isfinite(p));
-    BOOST_TEST(t.optimizer().steps() == 1);
+    BOOST_TEST(t.update().steps() == 1);
   }
 }
 
@@ -331,7 +308,7 @@ BOOST_AUTO_TEST_CASE(what_is_refused) {
              "trainer: the last step is 25; it must be 1 to 24");
   BOOST_TEST(message([](auto& o) { o.last_step = -1; }) ==
              "trainer: the last step is -1; it must be 1 to 24");
-  BOOST_TEST(message([](auto& o) { o.average_decay = 1; }) != "no error");
+  BOOST_TEST(message([](auto& o) { o.average_decays = {1}; }) != "no error");
   BOOST_TEST(message([](auto&) {}) == "no error");
 }
 
@@ -339,8 +316,7 @@ BOOST_AUTO_TEST_CASE(training_allocates_nothing_after_the_first_step) {
   backend b(2);
   const auto images = digits(b, count);
   // Wide enough that the middle layers go by Fourier transforms.
-  zoom_trainer t(b, cz::reconstructor(image, {16, 32, 16}), {.last_step = 24}, cz::linear_schedule(24), image,
-                 options());
+  cz::trainer t(b, zoom_method, cz::reconstructor(image, {16, 32, 16}), image, options());
   long after_first = 0;
   const auto watch = [&](cz::batch_progress) {
     if (after_first == 0) after_first = allocations;
