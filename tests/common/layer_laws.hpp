@@ -73,8 +73,9 @@ struct passes {
 /// that the checks below compile once.
 struct probe {
   values input, parameters;
-  values objective;    // the backward pass differentiates sum(objective * y)
-  values time;         // side input
+  values objective;  // the backward pass differentiates sum(objective * y)
+  values time;       // side inputs
+  std::vector<std::int32_t> label;
   double padding = 0;  // what the padding lanes of x, y, dy and dx hold before a pass
   bool want_dx = true;
   index_t images = 0;
@@ -110,6 +111,7 @@ template <coldzoom::Backend B, class L> class layer_probe : public probe {
     parameters = random_values(coldzoom::parameter_count(layer), 2);
     objective = random_values(layer.output_shape(in).size(), 3);
     time = random_values(in.n, 4);
+    for (index_t n = 0; n < in.n; ++n) label.push_back(static_cast<std::int32_t>(n % 3));
     // Near the initial values, but off them: ones and zeros would hide errors.
     const std::vector<float> initial = coldzoom::initial_parameters(layer, 5);
     for (std::size_t i = 0; i < parameters.size(); ++i)
@@ -147,7 +149,10 @@ template <coldzoom::Backend B, class L> class layer_probe : public probe {
   }
 
  private:
-  coldzoom::side_inputs<B> side() const { return {{times_.data(), static_cast<index_t>(times_.size())}, {}}; }
+  coldzoom::side_inputs<B> side() const {
+    const auto n = static_cast<index_t>(times_.size());
+    return {{times_.data(), n}, {label.data(), n}, {}, {}};
+  }
 
   B b_;
   L layer_;

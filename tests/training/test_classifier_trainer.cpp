@@ -95,7 +95,7 @@ BOOST_AUTO_TEST_CASE(score_by_definition) {
   // Weights zero, biases 0 .. 9: the network says softmax(0 .. 9) whatever it sees.
   backend b(2);
   cz::classifier_options o = options();
-  o.average_decay = 0;
+  o.average_decays = {};
   trainer t = make_trainer(b, o);
   std::fill_n(t.parameters().data(), t.parameters().size(), 0.0f);
   double total = 0, loss = 0, nines = 0;
