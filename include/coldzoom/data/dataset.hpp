@@ -5,6 +5,7 @@
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/core/random.hpp>
 #include <coldzoom/core/range.hpp>
+#include <concepts>
 #include <cstdint>
 #include <numeric>
 #include <utility>
@@ -32,6 +33,24 @@ template <ValueRange R, class Stored, class Out = float> struct gather_images {
 };
 
 }  // namespace detail
+
+/// A data set whose images have classes, at least where `classes()` is above 0: gather_labels(b, order, out) writes those of
+/// the images in `order` to `out`, in the backend's memory.
+template <class Data>
+concept LabelledDataset = requires(const Data& data) {
+  { data.classes() } -> std::same_as<index_t>;
+};
+/// A data set whose images have pictures to condition on, at least where `condition_channels()` is above 0:
+/// gather_conditions(b, order, out) likewise.
+template <class Data>
+concept ConditionedDataset = requires(const Data& data) {
+  { data.condition_channels() } -> std::same_as<index_t>;
+};
+/// Number of classes, 0 where there are no labels.
+template <class Data> index_t classes_of(const Data& data) {
+  if constexpr (LabelledDataset<Data>) return data.classes();
+  return 0;
+}
 
 /// A set of images of one shape in the memory of backend B, held as bytes (`Stored` = uint8_t, a quarter of
 /// the memory) or as float in range R. Batches come out as float in range R.

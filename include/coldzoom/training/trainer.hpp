@@ -217,7 +217,7 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
       return "the data set is " + to_string(images.dims()) + "; the network wants images of " +
              to_string(image_);
     });
-    require(options_.label_dropout == 0 || images.classes() > 0, "trainer",
+    require(options_.label_dropout == 0 || classes_of(images) > 0, "trainer",
             "labels are to be dropped, and the data set has none; call its set_labels first");
   }
 
@@ -230,23 +230,25 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
                   "coldzoom: the data set has another value range than the trainer: write the same one, "
                   "such as centred, in both types; see docs/concepts/dataset.md");
     if constexpr (same_range) images.gather(*b_, order, view(x0_, order.size));
-    labelled_ = images.classes() > 0;
-    if (labelled_) {
-      images.gather_labels(*b_, order, label_.data());
-      if (mode == pass::train && options_.label_dropout > 0) {
-        b_->for_each_index(order.size,
-                           detail::drop_labels{dropout, static_cast<float>(options_.label_dropout),
-                                               static_cast<std::int32_t>(images.classes()), label_.data()},
-                           30);
-      }
+    labelled_ = classes_of(images) > 0;
+    if constexpr (LabelledDataset<Dataset>) {
+      if (labelled_) images.gather_labels(*b_, order, label_.data());
+    }
+    if (labelled_ && mode == pass::train && options_.label_dropout > 0) {
+      b_->for_each_index(order.size,
+                         detail::drop_labels{dropout, static_cast<float>(options_.label_dropout),
+                                             static_cast<std::int32_t>(classes_of(images)), label_.data()},
+                         30);
     }
     condition_ = {};
-    if (const index_t channels = images.condition_channels(); channels > 0) {
-      const shape dims{order.size, channels, image_.h, image_.w};
-      if (dims.size() * draws_ > conditions_.size())
-        conditions_ = b_->template allocate<float>(2 * dims.size() * draws_);
-      images.gather_conditions(*b_, order, conditions_.data());
-      condition_ = tensor_view<const float, space>(conditions_.data(), dims);
+    if constexpr (ConditionedDataset<Dataset>) {
+      if (const index_t channels = images.condition_channels(); channels > 0) {
+        const shape dims{order.size, channels, image_.h, image_.w};
+        if (dims.size() * (draws_ + 1) > conditions_.size())
+          conditions_ = b_->template allocate<float>(dims.size() * (draws_ + 1));
+        images.gather_conditions(*b_, order, conditions_.data());
+        condition_ = tensor_view<const float, space>(conditions_.data(), dims);
+      }
     }
   }
 
