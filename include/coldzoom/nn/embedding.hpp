@@ -8,15 +8,17 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 namespace detail {
 
-/// sum[n, e] += table[label[n], e]. Index: [n][e].
+/// sum[n, e] += table[label[n], e]; NaN where the table has no such row. Index: [n][e].
 template <class View, class Real> struct add_label_rows {
   const std::int32_t* label;
   const Real* table;
+  index_t rows;
   View sum;
 
   COLDZOOM_HD void operator()(index_t i) const {
     const index_t width = sum.dims.c, n = i / width, e = i % width;
-    sum.data[sum.offset(n, e, 0)] += table[label[n] * width + e];
+    const bool known = label[n] >= 0 && label[n] < rows;
+    sum.data[sum.offset(n, e, 0)] += known ? table[label[n] * width + e] : static_cast<Real>(NAN);
   }
 };
 
@@ -98,7 +100,7 @@ void require_embedding(const char* where, const side_inputs<B>& side, index_t n,
 
 /// SiLU(W2 SiLU(W1 f(t / T)) + table[label]), f the features of time_condition: `width` numbers an image. With classes
 /// = 0 it reads no label. Label `classes`, behind the last, stands for no label: the trainer puts it in where it drops a
-/// label, and guided where it asks without.
+/// label, and guided where it asks without. Any other label makes the embedding NaN.
 class time_label_embedding {
   using network = sequence<linear, silu, linear>;
 
@@ -147,7 +149,7 @@ class time_label_embedding {
                " labels; each image needs one, " + std::to_string(classes_) + " for none";
       });
       using kernel = detail::add_label_rows<activation<B>, real_t<B>>;
-      b.for_each_index(n * width_, kernel{side.label.data, parameters + ws.table, sum}, 4);
+      b.for_each_index(n * width_, kernel{side.label.data, parameters + ws.table, classes_ + 1, sum}, 4);
     }
     plain_layer::workspace<B> none;
     silu{}.forward(b, parameters, sum, side, e, none);
