@@ -147,6 +147,12 @@ BOOST_AUTO_TEST_CASE(resumed_run_equals_the_uninterrupted_one) {
              folder / "state.safetensors" +
                  ": the checkpoint was made with seed = 3, this run has "
                  "4");
+  trainer shifts_more = make_trainer(b, options(), 2);
+  const trainer_state before = state_of(shifts_more);
+  BOOST_TEST(message_of([&] {
+               cz::load_checkpoint(folder / "state.safetensors", shifts_more);
+             }).find("another augmentation") != std::string::npos);
+  BOOST_TEST((state_of(shifts_more) == before));
 }
 
 BOOST_AUTO_TEST_CASE(what_is_refused) {

@@ -1,6 +1,7 @@
 /// What a network reads: input policies put the channels of its input together.
 #pragma once
 
+#include <algorithm>
 #include <coldzoom/backend/backend.hpp>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/core/random.hpp>
@@ -29,6 +30,9 @@ template <Backend B> struct input_context {
 /// - `i.channels(image)`: how many, for images of that shape;
 /// - `i.compose(b, context, to)`: writes every element of `to`, n x channels x H x W of any strides, in the backend's
 ///   memory. Row n depends on row n of the context alone.
+///
+/// A policy that reads context.previous says so by `static constexpr bool self_conditioning = true`, one that reads
+/// context.condition by a member `index_t condition_channels() const`.
 template <class I, class B>
 concept Input = Backend<B> && std::copyable<I> &&
     requires(const I i, B& b, shape image, const input_context<B>& context,
@@ -145,6 +149,7 @@ struct condition_input {
   index_t planes = 1;
 
   index_t channels(shape) const { return planes; }
+  index_t condition_channels() const { return planes; }
   template <Backend B>
   void compose(B& b, const input_context<B>& context, tensor_view<float, typename B::space> to) const {
     require(context.condition.data, "condition_input",
@@ -169,6 +174,14 @@ struct self_input {
   }
 };
 
+namespace detail {
+/// Channels of context.condition that a policy reads.
+template <class I> index_t condition_channels(const I& input) {
+  if constexpr (requires { input.condition_channels(); }) return input.condition_channels();
+  return 0;
+}
+}  // namespace detail
+
 /// Several policies, one behind the other along the channels.
 template <class... Parts> struct inputs {
   std::tuple<Parts...> parts;
@@ -177,6 +190,10 @@ template <class... Parts> struct inputs {
 
   index_t channels(shape image) const {
     return std::apply([&](const auto&... part) { return (part.channels(image) + ...); }, parts);
+  }
+  index_t condition_channels() const {
+    return std::apply([](const auto&... part) { return std::max({detail::condition_channels(part)...}); },
+                      parts);
   }
   template <Backend B>
   void compose(B& b, const input_context<B>& context, tensor_view<float, typename B::space> to) const {

@@ -54,7 +54,8 @@ template <class Trainer> std::map<std::string, std::string> run_settings(Trainer
       {"format_version", "2"},
       {"batch_size", std::to_string(o.batch_size)},
       {"seed", std::to_string(o.seed)},
-      {"optimizer", std::remove_cvref_t<decltype(t.update().optimizer())>::name}};
+      {"optimizer", std::remove_cvref_t<decltype(t.update().optimizer())>::name},
+      {"averages", std::to_string(t.update().averages().size())}};
   t.update().for_each_number(
       [&](const std::string& name, double value) { settings[name] = exact_number(value); });
   if constexpr (requires { t.method(); }) {

@@ -120,6 +120,7 @@ class classifier_trainer {
   template <class Dataset> index_t batches(const Dataset& images) const {
     return images.size() / options_.batch_size;
   }
+  const Augment& augment() const { return augment_; }
   const Network& network() const { return network_.network(); }
   shape image() const { return image_; }
   const classifier_options& options() const { return options_; }

@@ -6,15 +6,15 @@
 #include <coldzoom/backend/transfer.hpp>
 #include <coldzoom/training/method.hpp>
 #include <coldzoom/training/network_in_training.hpp>
-#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
 /// Values that a policy gives on fixed inputs, by its name. A policy of a user's own has no list of settings that it could
 /// forget to write down, and its type says nothing of a changed body; a probe asks what it does.
-using policy_probes = std::map<std::string, std::vector<float>>;
+using policy_probes = std::vector<std::pair<std::string, std::vector<float>>>;
 
 namespace detail {
 
@@ -34,22 +34,29 @@ inline std::vector<float> probe_values(index_t count, std::uint64_t seed, float 
   return values;
 }
 
-/// Two random images of range R at five steps.
-template <ValueRange R, class B, class D, class S>
-std::vector<float> probe_degradation(B& b, const D& d, const S& schedule, shape image) {
+/// What apply(x0, keys, out) makes of two random images of range R.
+template <ValueRange R, class B, class Apply>
+std::vector<float> probe_images(B& b, shape image, std::size_t most, const Apply& apply) {
+  using space = typename B::space;
   const shape dims = image.with_n(2);
   const auto x0 = to_backend(b, probe_values(dims.size(), 1, R::low, R::high));
   auto out = b.template allocate<float>(dims.size());
+  apply(image_batch<R, const float, space>(tensor_view<const float, space>(x0.data(), dims)),
+        key_sequence{3, stream::training_degradation, 0},
+        image_batch<R, float, space>(tensor_view<float, space>(out.data(), dims)));
+  return thinned(to_host<float>(b, out.data(), dims.size()), most);
+}
+
+/// At five steps.
+template <ValueRange R, class B, class D, class S>
+std::vector<float> probe_degradation(B& b, const D& d, const S& schedule, shape image) {
   std::vector<float> found;
   for (int part = 0; part < 5; ++part) {
     const auto level = to_backend(b, std::vector<float>(2, schedule.level(schedule.steps() * part / 4)));
-    degrade(
-        b, d,
-        image_batch<R, const float, typename B::space>(
-            tensor_view<const float, typename B::space>(x0.data(), dims)),
-        const_levels<B>{level.data(), 2}, key_sequence{3, stream::training_degradation, 0},
-        image_batch<R, float, typename B::space>(tensor_view<float, typename B::space>(out.data(), dims)));
-    for (const float v : thinned(to_host<float>(b, out.data(), dims.size()), 64)) found.push_back(v);
+    const auto values = probe_images<R>(b, image, 64, [&](auto x0, key_sequence keys, auto out) {
+      degrade(b, d, x0, const_levels<B>{level.data(), 2}, keys, out);
+    });
+    found.insert(found.end(), values.begin(), values.end());
   }
   return found;
 }
@@ -73,10 +80,10 @@ template <class B, class L> std::vector<float> probe_loss(B& b, const L& loss, s
 }
 
 /// The channels of one image.
-template <class B, class I>
-std::vector<float> probe_input(B& b, const I& input, shape image, index_t conditions) {
+template <class B, class I> std::vector<float> probe_input(B& b, const I& input, shape image) {
   using space = typename B::space;
   const shape dims = image.with_n(1), in = input_shape(input, dims);
+  const index_t conditions = condition_channels(input);
   const auto x_t = to_backend(b, probe_values(dims.size(), 6, -1, 1));
   const auto condition = to_backend(b, probe_values(conditions * dims.pixels(), 7, -1, 1));
   const auto number = to_backend(b, std::vector<float>{0.5f});
@@ -152,22 +159,26 @@ inline void require_same_probe(const std::string& path, const std::string& what,
 
 }  // namespace detail
 
-/// All policies of a trainer, probed.
+/// All policies of a trainer, probed; those first that others depend on.
 template <class Trainer> policy_probes probe_policies(Trainer& t) {
   auto& b = t.on();
   policy_probes probes;
   if constexpr (requires { t.method(); }) {
     const auto& m = t.method();
     using R = typename std::remove_cvref_t<decltype(m)>::range;
-    probes["schedule"] = detail::probe_schedule(m);
-    probes["weighting"] = detail::probe_weighting(m);
-    probes["degradation"] = detail::probe_degradation<R>(b, m.degradation, m.schedule, t.image());
-    probes["loss"] = detail::probe_loss(b, m.loss, t.image());
+    probes.emplace_back("schedule", detail::probe_schedule(m));
+    probes.emplace_back("degradation", detail::probe_degradation<R>(b, m.degradation, m.schedule, t.image()));
+    probes.emplace_back("weighting", detail::probe_weighting(m));
+    probes.emplace_back("loss", detail::probe_loss(b, m.loss, t.image()));
     const shape in = input_shape(m.input, t.image());
-    probes["input"] = detail::probe_input(b, m.input, t.image(), in.c);
-    probes["network"] = detail::probe_network(b, t.network(), in);
+    probes.emplace_back("input", detail::probe_input(b, m.input, t.image()));
+    probes.emplace_back("network", detail::probe_network(b, t.network(), in));
   } else {
-    probes["network"] = detail::probe_network(b, t.network(), t.image());
+    probes.emplace_back("augmentation", detail::probe_images<typename Trainer::range>(
+                                            b, t.image(), 128, [&](auto x0, key_sequence keys, auto out) {
+                                              t.augment()(b, x0, keys, out);
+                                            }));
+    probes.emplace_back("network", detail::probe_network(b, t.network(), t.image()));
   }
   return probes;
 }
