@@ -67,6 +67,17 @@ template <class T>
 inline constexpr bool is_policy =
     any_prediction::fits<T> || any_input::fits<T> || any_loss::fits<T> || any_weighting::fits<T>;
 
+/// Whether `T` has one of the conversions that make a prediction, so that it was meant as such.
+template <class T>
+concept meant_as_prediction = requires(double value, amplitudes a) {
+  T::target(value, value, a);
+}
+|| requires(double value, amplitudes a) { T::x0(value, value, a); };
+template <class T> consteval bool check_if_prediction() {
+  if constexpr (meant_as_prediction<T>) return check_prediction<T>();
+  return true;
+}
+
 /// Explains what does not fit together.
 template <class R, class D, class S, class... Policies> consteval bool check_method() {
   constexpr bool schedule = check_schedule<S>();
@@ -74,7 +85,8 @@ template <class R, class D, class S, class... Policies> consteval bool check_met
   static_assert(range,
                 "coldzoom: this degradation wants pixels of another value range: name its `range` first in "
                 "make_method, or take in_range; see docs/concepts/method.md");
-  constexpr bool known = (is_policy<Policies> && ...);
+  constexpr bool predictions = (check_if_prediction<Policies>() && ...);
+  constexpr bool known = ((is_policy<Policies> || meant_as_prediction<Policies>)&&...);
   static_assert(
       known,
       "coldzoom: make_method takes a range, a degradation, a schedule and then, in any order, a prediction, "
@@ -85,7 +97,7 @@ template <class R, class D, class S, class... Policies> consteval bool check_met
                         (int{any_loss::fits<Policies>} + ... + 0) <= 1 &&
                         (int{any_weighting::fits<Policies>} + ... + 0) <= 1;
   static_assert(once, "coldzoom: make_method takes one policy of each kind; see docs/concepts/method.md");
-  return schedule && range && known && once;
+  return schedule && range && predictions && known && once;
 }
 
 /// Explains where a prediction or a weighting asks for noise that the degradation does not add.
