@@ -23,13 +23,16 @@ struct spy_network {
     list.push_back({prefix + "w", {1}, 0.5f});
   }
   template <coldzoom::Backend B> struct workspace {};
-  template <coldzoom::Backend B> workspace<B> make_workspace(B&, coldzoom::shape, coldzoom::pass) const { return {}; }
+  template <coldzoom::Backend B> workspace<B> make_workspace(B&, coldzoom::shape, coldzoom::pass) const {
+    return {};
+  }
   template <coldzoom::Backend B> void pack_weights(B&, const coldzoom::real_t<B>*, workspace<B>&) const {}
   template <coldzoom::Backend B>
   void forward(B&, const coldzoom::real_t<B>* w, coldzoom::const_activation<B> x,
                const coldzoom::side_inputs<B>& side, coldzoom::activation<B> y, workspace<B>&) const {
     for (coldzoom::index_t n = 0; n < x.dims.n; ++n) {
-      row seen{{}, side.time.data ? static_cast<float>(side.time[n]) : -1, side.label.data ? side.label[n] : -1};
+      row seen{
+          {}, side.time.data ? static_cast<float>(side.time[n]) : -1, side.label.data ? side.label[n] : -1};
       for (coldzoom::index_t c = 0; c < x.dims.c; ++c) {
         for (coldzoom::index_t p = 0; p < x.dims.pixels(); ++p) {
           const auto value = x.data[x.offset(n, c, p)];
@@ -41,9 +44,9 @@ struct spy_network {
     }
   }
   template <coldzoom::Backend B>
-  void backward(B&, const coldzoom::real_t<B>* w, coldzoom::const_activation<B> x, const coldzoom::side_inputs<B>&,
-                coldzoom::activation<B> dy, coldzoom::activation<B> dx, coldzoom::real_t<B>* gradients,
-                workspace<B>&) const {
+  void backward(B&, const coldzoom::real_t<B>* w, coldzoom::const_activation<B> x,
+                const coldzoom::side_inputs<B>&, coldzoom::activation<B> dy, coldzoom::activation<B> dx,
+                coldzoom::real_t<B>* gradients, workspace<B>&) const {
     for (coldzoom::index_t n = 0; n < x.dims.n; ++n) {
       for (coldzoom::index_t c = 0; c < x.dims.c; ++c) {
         for (coldzoom::index_t p = 0; p < x.dims.pixels(); ++p) {
@@ -53,6 +56,5 @@ struct spy_network {
       }
     }
   }
-  template <coldzoom::Backend B>
-  void reduce_gradients(B&, coldzoom::real_t<B>*, workspace<B>&) const {}
+  template <coldzoom::Backend B> void reduce_gradients(B&, coldzoom::real_t<B>*, workspace<B>&) const {}
 };

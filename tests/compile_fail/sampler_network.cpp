@@ -1,4 +1,4 @@
-// expect: coldzoom: give the sampler a network that is callable as predict(x_t, time, x0_hat)
+// expect: coldzoom: give the sampler a model that is callable as predict(x_t, step, y) and says by its type
 #include <coldzoom/backend/reference.hpp>
 #include <coldzoom/degradation/zoom.hpp>
 #include <coldzoom/interpolation/nearest.hpp>
@@ -7,17 +7,14 @@
 
 using namespace coldzoom;
 
-struct untouched {
-#ifdef POSITIVE
-  void operator()(tensor_view<const float> x, float, tensor_view<float> out) const {
-    out(0, 0, 0, 0) = x(0, 0, 0, 0);
-  }
-#else
-  float operator()(float x) const { return x; }
-#endif
-};
-
 void sample(reference_backend<float>& b, image_batch<centred, float> z) {
-  untouched predict;
+  const auto f = [](tensor_view<const float> x, const sampling_step&, tensor_view<float> y) {
+    y(0, 0, 0, 0) = x(0, 0, 0, 0);
+  };
+#ifdef POSITIVE
+  auto predict = predicting<predict_x0>(f);
+#else
+  auto predict = f;  // it does not say what it answers with
+#endif
   naive_sampler{}(b, predict, zoom<nearest>{}, linear_schedule(24), 24, {}, z);
 }

@@ -295,17 +295,111 @@ struct any_loss : no_scale {
 static_assert(cz::Loss<cz::mean_squared_error, reference> && cz::Loss<cz::softmax_cross_entropy, reference>);
 static_assert(cz::Loss<any_loss, archetype_backend> && !cz::Loss<no_scale, reference>);
 
-// ---- Reconstruction
-struct perfect {  // knows the answer
+// ---- Prediction
+/// On another scale, with more than is asked.
+struct archetype_prediction {
+  static constexpr char name[] = "half";
+  static constexpr int needs_amplitudes = 0;
+  explicit archetype_prediction(int) {}
+  static double target(double x0, double, cz::amplitudes) { return x0 / 2; }
+  static double x0(double, double y, cz::amplitudes) { return 2 * y; }
+  static double noise(double z, double y, cz::amplitudes a) { return (z - a.signal * 2 * y) / a.noise; }
+};
+struct float_target : cz::predict_x0 {
+  static float target(double, double, cz::amplitudes) { return 0; }
+};
+struct no_conversion : cz::predict_x0 {
+  static void noise() = delete;
+};
+struct unnamed_prediction : cz::predict_x0 {
+  static constexpr int name = 1;
+};
+static_assert(cz::Prediction<archetype_prediction> && cz::Prediction<cz::predict_flow>);
+static_assert(!cz::Prediction<float_target> && !cz::Prediction<no_conversion> &&
+              !cz::Prediction<unnamed_prediction> && !cz::Prediction<int>);
+
+// ---- Model
+struct perfect {  // knows the answer; a template, and not copyable
+  using prediction = cz::predict_x0;
   std::vector<float> x0;
+  std::unique_ptr<int> not_copyable{};
   template <class Space>
-  void operator()(cz::tensor_view<const float, Space>, float, cz::tensor_view<float, Space> out) const {
+  void operator()(cz::tensor_view<const float, Space>, const cz::sampling_step&,
+                  cz::tensor_view<float, Space> out) {
     for (index_t i = 0; i < out.dims.size(); ++i) out.data[i] = x0[static_cast<std::size_t>(i)];
   }
 };
-static_assert(cz::Reconstruction<cz::any_network<reference>, reference>);
-static_assert(cz::Reconstruction<cz::predictor<reference, cz::conv2d>, reference>);
-static_assert(!cz::Reconstruction<cz::conv2d, reference> && !cz::Reconstruction<int, reference>);
+struct says_nothing : perfect {
+  using prediction = int;
+};
+struct takes_a_time {
+  using prediction = cz::predict_x0;
+  void operator()(cz::tensor_view<const float>, float, cz::tensor_view<float>) const {}
+};
+using function = decltype([](auto, const cz::sampling_step&, auto) {});
+static_assert(cz::Model<perfect, archetype_backend> && cz::Model<perfect, reference>);
+static_assert(cz::Model<cz::any_model<reference, cz::predict_noise>, reference>);
+static_assert(cz::Model<cz::predicting_function<cz::predict_flow, function>, reference>);
+static_assert(cz::Model<cz::model<reference, cz::predict_x0, cz::conv2d>, reference>);
+static_assert(!cz::Model<says_nothing, reference> && !cz::Model<takes_a_time, reference>);
+static_assert(!cz::Model<function, reference> && !cz::Model<cz::conv2d, reference> &&
+              !cz::Model<int, reference>);
+static_assert(!cz::Model<cz::predictor<reference, cz::conv2d>, reference>);
+
+// ---- Input
+struct archetype_input {  // on one backend alone
+  explicit archetype_input(int) {}
+  index_t channels(cz::shape image) const { return image.c; }
+  void compose(archetype_backend& b, const cz::input_context<archetype_backend>& context,
+               cz::tensor_view<float, archetype_backend::space> to) const {
+    b.copy(context.x_t.data, to.data, to.dims.size());
+  }
+};
+struct int_channels : archetype_input {
+  int channels(cz::shape) const { return 1; }
+};
+struct composes_once : archetype_input {
+  void compose() = delete;
+};
+static_assert(cz::Input<archetype_input, archetype_backend> && !cz::Input<archetype_input, reference>);
+static_assert(cz::Input<cz::plain_input, reference> && cz::Input<cz::noise_input, archetype_backend>);
+static_assert(cz::Input<cz::inputs<cz::plain_input, cz::self_input>, reference>);
+static_assert(!cz::Input<int_channels, archetype_backend> && !cz::Input<composes_once, archetype_backend>);
+
+// ---- Weighting
+struct late_steps {
+  explicit late_steps(int) {}
+  float step_weight(double time, double, double) const { return static_cast<float>(time); }
+};
+struct one_argument {
+  double step_weight(double) const { return 1; }
+};
+struct named_weight {
+  const char* pixel_weight(float, cz::shape, index_t, index_t, index_t) const { return "heavy"; }
+};
+struct middle {
+  float operator()(float, const cz::shape&, index_t, index_t, index_t) const { return 1; }
+};
+static_assert(cz::Weighting<late_steps> && cz::Weighting<cz::region_weight<middle>>);
+static_assert(!cz::Weighting<one_argument> && !cz::Weighting<named_weight> && !cz::Weighting<int>);
+
+// ---- Additive
+struct no_noise : cz::flow_noise {
+  void noise() = delete;
+};
+static_assert(cz::UniformlyAdditive<cz::gaussian_noise> && cz::UniformlyAdditive<cz::flow_noise>);
+static_assert(!cz::Additive<cz::zoom<cz::nearest>> && !cz::Additive<no_noise> && !cz::Additive<pixel_form>);
+
+// ---- A method finds its policies in any order.
+using odd_method =
+    decltype(cz::make_method(cz::unit{}, cz::gaussian_noise{}, cz::ddpm_schedule::linear(),
+                             cz::min_snr_weight{}, cz::huber{}, cz::noise_input{}, cz::predict_velocity{}));
+static_assert(
+    std::same_as<odd_method, cz::method<cz::unit, cz::gaussian_noise, cz::ddpm_schedule, cz::predict_velocity,
+                                        cz::noise_input, cz::huber, cz::min_snr_weight>>);
+static_assert(
+    std::same_as<decltype(cz::make_method(cz::unit{}, cz::zoom<cz::nearest>{}, cz::linear_schedule(24))),
+                 cz::method<cz::unit, cz::zoom<cz::nearest>, cz::linear_schedule>>);
 
 }  // namespace
 
@@ -341,12 +435,11 @@ BOOST_AUTO_TEST_CASE(archetypes_train) {
   const cz::shape image{1, 1, 5, 4};
   const std::vector<float> train = cz::testing::random_values(40 * 20, 1, 0, 1);
   const cz::dataset<archetype_backend, cz::unit, float> images(b, image.with_n(40), train.data());
-  cz::trainer<archetype_backend, cz::unit, archetype_layer, archetype_degradation, archetype_schedule> t(
-      b, archetype_layer(1), {}, archetype_schedule(0.2f), image, {.batch_size = 8});
+  cz::trainer t(
+      b, cz::make_method(cz::unit{}, archetype_degradation{}, archetype_schedule(0.2f), archetype_input(1)),
+      archetype_layer(1), image, cz::trainer_options{.batch_size = 8});
   const double before = t.test_loss(images);
-  for (index_t epoch = 1; epoch <= 100; ++epoch)
-    t.train_epoch(
-        images, epoch, [](index_t) { return 0.01f; }, [](cz::batch_progress) {});
+  for (index_t epoch = 1; epoch <= 100; ++epoch) t.train_epoch(images, epoch, [](index_t) { return 0.01f; });
   // x0 = x_t / (1 - strength * level), level 0.3, 0.4 or 0.5: the best single weight lies between.
   const float weight = t.best().data()[0];
   BOOST_TEST_MESSAGE("weight " << weight);

@@ -18,8 +18,9 @@ namespace {
 auto make_network(index_t classes) {
   return cz::embedded(
       cz::time_label_embedding(3, classes, 2),
-      cz::sequence(addition_block{cz::conv2d::same(2, 4, 3), cz::group_norm(2, 4), cz::embedding_addition(3, 4)},
-                   cz::film(3, 4), cz::conv2d::same(4, 5, 1), cz::film(3, 5), cz::film(3, 5)));
+      cz::sequence(
+          addition_block{cz::conv2d::same(2, 4, 3), cz::group_norm(2, 4), cz::embedding_addition(3, 4)},
+          cz::film(3, 4), cz::conv2d::same(4, 5, 1), cz::film(3, 5), cz::film(3, 5)));
 }
 
 double silu(double x) { return x / (1 + std::exp(-x)); }
@@ -90,7 +91,9 @@ BOOST_AUTO_TEST_CASE(embedding_by_definition) {
       BOOST_TEST(std::abs(found[i * width + k] - wanted) < 1e-13);
     }
   }
-  BOOST_TEST(message_of([&] { forward({0, 1}); }) ==
+  BOOST_TEST(message_of([&] {
+               forward({0, 1});
+             }) ==
              "time_label_embedding: the batch has 6 images and 2 labels; each image needs one, 2 for none");
   // A label that does not exist shows at once, and reads no memory beyond the table.
   for (const std::int32_t wrong : {-1, 3, 1 << 30}) {
@@ -108,8 +111,8 @@ BOOST_AUTO_TEST_CASE(film_by_definition) {
   reference b;
   constexpr index_t width = 3, c = 2, n = 2, pixels = 6;
   const cz::film layer(width, c);
-  const values parameters = random_values(cz::parameter_count(layer), 1), x = random_values(n * c * pixels, 2),
-               e = random_values(n * width, 3);
+  const values parameters = random_values(cz::parameter_count(layer), 1),
+               x = random_values(n * c * pixels, 2), e = random_values(n * width, 3);
   auto ws = layer.make_workspace(b, {n, c, 2, 3}, cz::pass::predict);
   cz::activation_buffer<reference> in(b, {n, c, 2, 3}), out(b, {n, c, 2, 3}), embedding(b, {n, width, 1, 1});
   write(in.view(n), x);
@@ -125,14 +128,17 @@ BOOST_AUTO_TEST_CASE(film_by_definition) {
   const values found = read(out.view(n));
   for (std::size_t i = 0; i < n; ++i) {
     const double* at = parameters.data();
-    const values numbers = affine(at, {e.begin() + static_cast<long>(i * width), e.begin() + static_cast<long>((i + 1) * width)}, 2 * c);
+    const values numbers =
+        affine(at, {e.begin() + static_cast<long>(i * width), e.begin() + static_cast<long>((i + 1) * width)},
+               2 * c);
     for (std::size_t k = 0; k < c * pixels; ++k) {
       const double wanted = x[i * c * pixels + k] * (1 + numbers[k / pixels]) + numbers[c + k / pixels];
       BOOST_TEST(std::abs(found[i * c * pixels + k] - wanted) < 1e-13);
     }
   }
-  BOOST_TEST(message_of([&] { layer.output_shape({1, 3, 2, 3}); }) ==
-             "film: the input has 3 channels, the modulation 2");
+  BOOST_TEST(message_of([&] {
+               layer.output_shape({1, 3, 2, 3});
+             }) == "film: the input has 3 channels, the modulation 2");
 }
 
 BOOST_AUTO_TEST_CASE(addition_by_definition) {
@@ -140,7 +146,8 @@ BOOST_AUTO_TEST_CASE(addition_by_definition) {
   reference b;
   constexpr index_t width = 3, c = 4, n = 2;
   const cz::shape in{n, 2, 5, 3}, made{n, c, 5, 3};
-  const addition_block with{cz::conv2d::same(2, c, 3), cz::group_norm(2, c), cz::embedding_addition(width, c)};
+  const addition_block with{cz::conv2d::same(2, c, 3), cz::group_norm(2, c),
+                            cz::embedding_addition(width, c)};
   const cz::conv_block<cz::group_norm, cz::silu> without{cz::conv2d::same(2, c, 3), cz::group_norm(2, c)};
   const values parameters = random_values(cz::parameter_count(with), 1), x = random_values(in.size(), 2),
                e = random_values(n * width, 3);
@@ -158,7 +165,8 @@ BOOST_AUTO_TEST_CASE(addition_by_definition) {
   const values found = forward(with), plain = forward(without);
   for (std::size_t i = 0; i < n; ++i) {
     const double* at = parameters.data() + cz::parameter_count(without);
-    const values added = affine(at, {e.begin() + static_cast<long>(i * width), e.begin() + static_cast<long>((i + 1) * width)}, c);
+    const values added = affine(
+        at, {e.begin() + static_cast<long>(i * width), e.begin() + static_cast<long>((i + 1) * width)}, c);
     for (std::size_t k = 0; k < static_cast<std::size_t>(made.image()); ++k) {
       const std::size_t element = i * static_cast<std::size_t>(made.image()) + k;
       BOOST_TEST(std::abs(found[element] - (plain[element] + added[k / 15])) < 1e-13);

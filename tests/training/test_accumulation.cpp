@@ -24,14 +24,16 @@ namespace {
 
 constexpr cz::shape image{1, 1, 8, 8};
 const host_images pictures = random_images(image.with_n(300), 1);
-const auto method = cz::make_method(cz::centred{}, cz::gaussian_noise{}, cz::ddpm_schedule::linear(50), cz::predict_velocity{},
-                                    cz::inputs(cz::plain_input{}, cz::self_input{}));
+const auto method = cz::make_method(cz::centred{}, cz::gaussian_noise{}, cz::ddpm_schedule::linear(50),
+                                    cz::predict_velocity{}, cz::inputs(cz::plain_input{}, cz::self_input{}));
 
 auto make_trainer(backend& b, const cz::trainer_options& options, double momentum = 0.9) {
   const cz::sequence network(cz::conv2d::same(2, 4, 3), cz::silu{}, cz::conv2d::same(4, 1, 3));
   return cz::trainer(b, method, network, image, options, cz::sgd{.momentum = momentum});
 }
-cz::dataset<backend, cz::centred, float> make_data(backend& b) { return {b, pictures.dims, pictures.pixels.data()}; }
+cz::dataset<backend, cz::centred, float> make_data(backend& b) {
+  return {b, pictures.dims, pictures.pixels.data()};
+}
 
 }  // namespace
 
@@ -45,11 +47,13 @@ BOOST_AUTO_TEST_CASE(parts_of_a_batch_equal_the_batch) {
   const auto run = [&](int threads, index_t batch_size, index_t accumulate) {
     backend b(threads);
     const auto data = make_data(b);
-    auto t = make_trainer(b, {.batch_size = batch_size, .accumulate = accumulate, .seed = 3, .average_decays = {0.9}});
+    auto t = make_trainer(
+        b, {.batch_size = batch_size, .accumulate = accumulate, .seed = 3, .average_decays = {0.9}});
     outcome o;
     BOOST_TEST(t.batches(data) == 2);
     for (index_t epoch = 1; epoch <= 2; ++epoch)
-      t.train_epoch(data, epoch, cz::constant_rate{0.1}, [&](const cz::batch_progress& p) { o.losses.push_back(p.loss); });
+      t.train_epoch(data, epoch, cz::constant_rate{0.1},
+                    [&](const cz::batch_progress& p) { o.losses.push_back(p.loss); });
     BOOST_TEST(t.update().steps() == 4);
     o.state = state_of(t);
     return o;
@@ -107,7 +111,8 @@ BOOST_AUTO_TEST_CASE(gradients_are_clipped) {
     t.train_epoch(make_data(b), 1, cz::constant_rate{1});
     std::vector<double> moved;
     const std::vector<float> after = values_of(t.parameters());
-    for (std::size_t i = 0; i < after.size(); ++i) moved.push_back(static_cast<double>(after[i]) - static_cast<double>(before[i]));
+    for (std::size_t i = 0; i < after.size(); ++i)
+      moved.push_back(static_cast<double>(after[i]) - static_cast<double>(before[i]));
     return moved;
   };
   const auto norm = [](const std::vector<double>& v) {
@@ -123,7 +128,8 @@ BOOST_AUTO_TEST_CASE(gradients_are_clipped) {
   const std::vector<double> clipped = step(factor * length);
   // Parameters below 1 are rounded at each of the two steps; the norm takes 1e-6 more than it is.
   const double allowed = 4 * 0x1p-24 + 1e-6;
-  for (std::size_t i = 0; i < free.size(); ++i) BOOST_TEST(std::abs(clipped[i] - factor * free[i]) <= allowed);
+  for (std::size_t i = 0; i < free.size(); ++i)
+    BOOST_TEST(std::abs(clipped[i] - factor * free[i]) <= allowed);
   backend b(1);
   BOOST_TEST(message_of([&] { make_trainer(b, {.clip_norm = -1}); }) ==
              "updater: clip_norm is -1.000000; it must be at least 0, and 0 clips nothing");

@@ -34,8 +34,8 @@ struct level_mask {
   }
 };
 /// Channels: 0 x_t, 1 and 2 noise, 3 and 4 masks, 5 and 6 the condition, 7 the last answer.
-const cz::inputs all_inputs(cz::plain_input{}, cz::noise_input{2}, cz::mask_input(level_mask{}, 2), cz::condition_input{2},
-                            cz::self_input{});
+const cz::inputs all_inputs(cz::plain_input{}, cz::noise_input{2}, cz::mask_input(level_mask{}, 2),
+                            cz::condition_input{2}, cz::self_input{});
 constexpr index_t channels = 8;
 
 const host_images pictures = random_images(image.with_n(count), 1);
@@ -85,8 +85,9 @@ template <class Loss> void check_training(Loss loss, index_t draws) {
   backend b(1);
   const auto data = make_data(b);
   spy_network spy;
-  cz::trainer t(b, make_method(loss), spy, image, cz::trainer_options{.batch_size = batch, .seed = seed}, cz::sgd{});
-  BOOST_TEST(cz::input_shape(all_inputs, image) == (cz::shape{1, channels, 4, 5}));
+  cz::trainer t(b, make_method(loss), spy, image, cz::trainer_options{.batch_size = batch, .seed = seed},
+                cz::sgd{});
+  BOOST_TEST((cz::input_shape(all_inputs, image) == cz::shape{1, channels, 4, 5}));
   t.train_epoch(data, static_cast<index_t>(epoch), cz::constant_rate{0});
   // Each batch passes twice: to make an answer for self_input, and to learn.
   const index_t rows = batch * draws;
@@ -183,7 +184,8 @@ BOOST_AUTO_TEST_CASE(sampling) {
 BOOST_AUTO_TEST_CASE(what_is_refused) {
   backend b(1);
   cz::dataset<backend, cz::centred, float> plain(b, pictures.dims, pictures.pixels.data());
-  cz::trainer t(b, make_method(cz::mean_squared_error{}), spy_network{}, image, cz::trainer_options{.batch_size = 16}, cz::sgd{});
+  cz::trainer t(b, make_method(cz::mean_squared_error{}), spy_network{}, image,
+                cz::trainer_options{.batch_size = 16}, cz::sgd{});
   const std::string none = "condition_input: there is no image to condition on; give one to every batch";
   BOOST_TEST(message_of([&] { t.train_epoch(plain, 1); }) == none);
   plain.set_conditions(b, {count, 1, 4, 5}, conditions.pixels.data());
@@ -199,8 +201,11 @@ BOOST_AUTO_TEST_CASE(what_is_refused) {
   model.set_labels({labels.data(), 1});
   BOOST_TEST(message_of(sample) == "model: there are 1 labels for 2 images");
   cz::dataset<backend, cz::centred, float> short_of(b, pictures.dims, pictures.pixels.data());
-  BOOST_TEST(message_of([&] { short_of.set_conditions(b, {count, 1, 4, 4}, conditions.pixels.data()); }) ==
-             "dataset: the conditions are 80 x 1 x 4 x 4, the images 80 x 1 x 4 x 5; they must agree in all but the channels");
+  BOOST_TEST(message_of([&] {
+               short_of.set_conditions(b, {count, 1, 4, 4}, conditions.pixels.data());
+             }) ==
+             "dataset: the conditions are 80 x 1 x 4 x 4, the images 80 x 1 x 4 x 5; they must agree in all "
+             "but the channels");
 }
 
 BOOST_AUTO_TEST_CASE(bits_depend_on_no_batch_and_no_thread) {
@@ -214,7 +219,8 @@ BOOST_AUTO_TEST_CASE(bits_depend_on_no_batch_and_no_thread) {
       model.set_condition(
           cz::tensor_view<const float>(conditions.pixels.data() + first * 2 * pixels, {n, 2, 4, 5}));
       cz::naive_sampler{}(b, model, cz::gaussian_noise{}, cz::linear_schedule(T), 4,
-                          cz::key_sequence{7, cz::stream::sampling, 0}.from(first), z.view().images(first, n));
+                          cz::key_sequence{7, cz::stream::sampling, 0}.from(first),
+                          z.view().images(first, n));
     }
     return z;
   };
@@ -225,8 +231,8 @@ BOOST_AUTO_TEST_CASE(bits_depend_on_no_batch_and_no_thread) {
 
   const auto trained = [&](int threads) {
     backend b(threads);
-    cz::trainer t(b, make_method(cz::energy_score{.draws = 3}), spy_network{}, image, cz::trainer_options{.batch_size = 16},
-                  cz::sgd{});
+    cz::trainer t(b, make_method(cz::energy_score{.draws = 3}), spy_network{}, image,
+                  cz::trainer_options{.batch_size = 16}, cz::sgd{});
     t.train_epoch(make_data(b), 1, cz::constant_rate{0.1});
     return values_of(t.parameters());
   };
@@ -239,9 +245,11 @@ BOOST_AUTO_TEST_CASE(labels_are_dropped) {
     backend b(1);
     const auto data = make_data(b);
     spy_network spy;
-    const auto method = cz::make_method(cz::centred{}, cz::gaussian_noise{}, cz::linear_schedule(T), all_inputs, cz::mean_squared_error{});
+    const auto method = cz::make_method(cz::centred{}, cz::gaussian_noise{}, cz::linear_schedule(T),
+                                        all_inputs, cz::mean_squared_error{});
     cz::trainer t(b, method, spy, image,
-                  cz::trainer_options{.batch_size = batch, .seed = seed, .label_dropout = dropout}, cz::sgd{});
+                  cz::trainer_options{.batch_size = batch, .seed = seed, .label_dropout = dropout},
+                  cz::sgd{});
     std::vector<std::int32_t> seen;
     for (index_t epoch = 1; epoch <= 10; ++epoch) {
       t.train_epoch(data, epoch, cz::constant_rate{0});
@@ -271,10 +279,12 @@ BOOST_AUTO_TEST_CASE(labels_are_dropped) {
   const auto method = make_method(cz::mean_squared_error{});
   const auto message = [&](double dropout) {
     return message_of([&] {
-      cz::trainer t(b, method, spy_network{}, image, cz::trainer_options{.batch_size = batch, .label_dropout = dropout}, cz::sgd{});
+      cz::trainer t(b, method, spy_network{}, image,
+                    cz::trainer_options{.batch_size = batch, .label_dropout = dropout}, cz::sgd{});
       t.train_epoch(cz::dataset<backend, cz::centred, float>(b, pictures.dims, pictures.pixels.data()), 1);
     });
   };
-  BOOST_TEST(message(0.1) == "trainer: labels are to be dropped, and the data set has none; call its set_labels first");
+  BOOST_TEST(message(0.1) ==
+             "trainer: labels are to be dropped, and the data set has none; call its set_labels first");
   BOOST_TEST(message(1.5) == "trainer: the label dropout is 1.500000; it must be 0 to 1");
 }

@@ -4,9 +4,9 @@
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
 #include <coldzoom/initial_state/gaussian_state.hpp>
 #include <coldzoom/nn/activations.hpp>
+#include <coldzoom/nn/any_model.hpp>
 #include <coldzoom/nn/conv2d.hpp>
 #include <coldzoom/nn/embedding.hpp>
-#include <coldzoom/nn/any_model.hpp>
 #include <coldzoom/nn/sequence.hpp>
 #include <coldzoom/sampling/dpm_solver.hpp>
 #include <coldzoom/schedule/linear.hpp>
@@ -32,14 +32,15 @@ struct column {
     return static_cast<float>(2 * x + 1) / static_cast<float>(planes.w) - 1;
   }
 };
-const auto method = cz::make_method(cz::centred{}, cz::flow_noise{}, cz::linear_schedule(20), cz::predict_flow{},
-                                    cz::inputs(cz::plain_input{}, cz::mask_input(column{})));
+const auto method =
+    cz::make_method(cz::centred{}, cz::flow_noise{}, cz::linear_schedule(20), cz::predict_flow{},
+                    cz::inputs(cz::plain_input{}, cz::mask_input(column{})));
 
 auto make_network() {
-  return cz::embedded(cz::time_label_embedding(16, 2, 4),
-                      cz::sequence(cz::conv2d::same(2, 16, 3), cz::film(16, 16), cz::silu{},
-                                   cz::conv2d::same(16, 16, 3), cz::film(16, 16), cz::silu{},
-                                   cz::conv2d::same(16, 1, 3)));
+  return cz::embedded(
+      cz::time_label_embedding(16, 2, 4),
+      cz::sequence(cz::conv2d::same(2, 16, 3), cz::film(16, 16), cz::silu{}, cz::conv2d::same(16, 16, 3),
+                   cz::film(16, 16), cz::silu{}, cz::conv2d::same(16, 1, 3)));
 }
 
 /// 1/4 in the half of its class and -1/4 in the other, give or take 0.1.
@@ -59,7 +60,8 @@ double share_of_left(const host_images& samples) {
   for (index_t n = 0; n < samples.dims.n; ++n) {
     double difference = 0;
     for (index_t i = 0; i < 36; ++i)
-      difference += (i % 6 < 3 ? 1 : -1) * static_cast<double>(samples.pixels[static_cast<std::size_t>(36 * n + i)]);
+      difference +=
+          (i % 6 < 3 ? 1 : -1) * static_cast<double>(samples.pixels[static_cast<std::size_t>(36 * n + i)]);
     found += difference > 0;
   }
   return static_cast<double>(found) / static_cast<double>(samples.dims.n);
@@ -92,8 +94,8 @@ BOOST_AUTO_TEST_CASE(samples_are_of_the_asked_class) {
     return share_of_left(z);
   };
   const double as_left = sample(guide, left), as_right = sample(guide, right), free = sample(model, none);
-  BOOST_TEST_MESSAGE("bright on the left: " << as_left << " asked for left, " << as_right << " for right, " << free
-                                            << " for nothing");
+  BOOST_TEST_MESSAGE("bright on the left: " << as_left << " asked for left, " << as_right << " for right, "
+                                            << free << " for nothing");
   BOOST_TEST(as_left >= 0.99);
   BOOST_TEST(as_right <= 0.01);
   // Whoever is not asked draws both classes: labels were left out in training.
@@ -104,7 +106,8 @@ BOOST_AUTO_TEST_CASE(samples_are_of_the_asked_class) {
     const std::vector<std::int32_t> all(n, asked);
     model.set_labels({all.data(), n});
     host_images y(z.dims);
-    network(cz::tensor_view<const float>(z.pixels.data(), z.dims), cz::sampling_step{10, 0.5f, 0.5f, {}}, y.view());
+    network(cz::tensor_view<const float>(z.pixels.data(), z.dims), cz::sampling_step{10, 0.5f, 0.5f, {}},
+            y.view());
     return y;
   };
   const host_images with = answer(model, right), without = answer(model, none), found = answer(guide, right);
@@ -131,7 +134,10 @@ BOOST_AUTO_TEST_CASE(samples_are_of_the_asked_class) {
   const host_images direct = draw(model);
   cz::any_model<backend, cz::predict_flow> any(std::move(model));
   BOOST_TEST((draw(any) == direct));
-  const auto unlabelled = cz::predicting<cz::predict_flow>([](auto x, const auto&, auto y) { y.data[0] = x.data[0]; });
+  const auto unlabelled =
+      cz::predicting<cz::predict_flow>([](auto x, const auto&, auto y) { y.data[0] = x.data[0]; });
   cz::any_model<backend, cz::predict_flow> reads_none(unlabelled);
-  BOOST_TEST(message_of([&] { reads_none.set_labels({asked.data(), n}); }) == "any_model: this model reads no labels");
+  BOOST_TEST(message_of([&] {
+               reads_none.set_labels({asked.data(), n});
+             }) == "any_model: this model reads no labels");
 }

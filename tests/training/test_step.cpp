@@ -36,7 +36,8 @@ struct example {
 /// Trains one batch and calls the checks: read(n, row) what the network saw in image n; the loss and the parameter are
 /// those of weight(example, element) (w x_t - target)^2.
 template <class P, class D, class S, class W, class Amplitudes, class Weight>
-void check_step(const D& d, const S& schedule, const W& weighting, const Amplitudes& amplitudes_at, const Weight& weight) {
+void check_step(const D& d, const S& schedule, const W& weighting, const Amplitudes& amplitudes_at,
+                const Weight& weight) {
   backend b;
   const cz::dataset<backend, cz::centred, float> images(b, x0.dims, x0.pixels.data());
   const spy_network spy{image.c};
@@ -58,8 +59,10 @@ void check_step(const D& d, const S& schedule, const W& weighting, const Amplitu
       const double clean = static_cast<double>(x0.pixels[static_cast<std::size_t>(order[n]) * elements + i]),
                    noise = static_cast<double>(cz::random_normal(key, i)), z = static_cast<double>(row.x[i]);
       // Float amplitudes, two products and a sum.
-      BOOST_TEST(std::abs(z - (a.signal * clean + a.noise * noise)) <= 8 * 0x1p-24 * (std::abs(clean) + std::abs(noise)));
-      const double target = P::target(clean, noise, a), off = w * z - target, factor = weight(step, static_cast<index_t>(i), a);
+      BOOST_TEST(std::abs(z - (a.signal * clean + a.noise * noise)) <=
+                 8 * 0x1p-24 * (std::abs(clean) + std::abs(noise)));
+      const double target = P::target(clean, noise, a), off = w * z - target,
+                   factor = weight(step, static_cast<index_t>(i), a);
       const double magnitude = std::abs(w * z) + std::abs(target) + std::abs(clean) + std::abs(noise);
       wanted += factor * off * off;
       gradient += factor * 2 * off * z;
@@ -83,7 +86,9 @@ struct slope_of {
   static double squared(cz::predict_velocity, cz::amplitudes a) {  // of a variance-preserving schedule
     return 1 / (std::pow(a.signal / a.noise, 2) + 1);
   }
-  static double squared(cz::predict_flow, cz::amplitudes a) { return 1 / std::pow(a.signal / a.noise + 1, 2); }
+  static double squared(cz::predict_flow, cz::amplitudes a) {
+    return 1 / std::pow(a.signal / a.noise + 1, 2);
+  }
 };
 
 template <class P> void check_min_snr(double gamma) {
@@ -91,7 +96,9 @@ template <class P> void check_min_snr(double gamma) {
     const cz::ddpm_schedule schedule = cz::ddpm_schedule::cosine(T);
     check_step<P>(
         cz::gaussian_noise{}, schedule, cz::min_snr_weight{gamma},
-        [&](int t, index_t) { return cz::amplitudes{schedule.signal(t), schedule.noise(t)}; },
+        [&](int t, index_t) {
+          return cz::amplitudes{schedule.signal(t), schedule.noise(t)};
+        },
         [&](int, index_t, cz::amplitudes a) {
           return std::min(std::pow(a.signal / a.noise, 2), gamma) * slope_of::squared(P{}, a);
         });
@@ -121,6 +128,8 @@ BOOST_AUTO_TEST_CASE(a_field_of_noise_with_weights_of_pixels) {
   const soft_frontier d;
   check_step<cz::predict_flow>(
       d, schedule, cz::region_weight(left_column{}),
-      [&](int t, index_t i) { return d.amplitudes(schedule.level(t), image, 0, i / image.w % image.h, i % image.w); },
+      [&](int t, index_t i) {
+        return d.amplitudes(schedule.level(t), image, 0, i / image.w % image.h, i % image.w);
+      },
       [&](int t, index_t i, cz::amplitudes) { return 2 * t > T && i % image.w == 0 ? 3.0 : 0.5; });
 }
