@@ -1,6 +1,7 @@
 /// Networks and training runs as safetensors files. Needs nlohmann/json, headers only.
 #pragma once
 
+#include <algorithm>
 #include <coldzoom/backend/transfer.hpp>
 #include <coldzoom/io/safetensors.hpp>
 #include <coldzoom/nn/layer.hpp>
@@ -60,8 +61,13 @@ template <class Trainer> std::map<std::string, std::string> run_settings(Trainer
       [&](const std::string& name, double value) { settings[name] = exact_number(value); });
   if constexpr (requires { t.method(); }) {
     using method = std::remove_cvref_t<decltype(t.method())>;
-    settings["batch_size"] =
-        std::to_string(o.batch_size * o.accumulate);  // the same bits, however it is cut up
+    settings["batch_size"] = std::to_string(o.batch_size * o.accumulate);
+    // A batch may be cut into other parts where they are whole micro-batches, which the sums of gradients see.
+    using B = std::remove_cvref_t<decltype(t.on())>;
+    const index_t draws = draws_of(t.method().loss),
+                  images = std::max<index_t>(1, micro_batch_of<B> / draws);  // in a micro-batch
+    settings["part"] =
+        o.batch_size % images == 0 ? "whole micro-batches" : std::to_string(o.batch_size) + " images";
     settings["last_step"] = std::to_string(o.last_step);
     settings["steps"] = std::to_string(t.method().schedule.steps());
     settings["label_dropout"] = exact_number(o.label_dropout);

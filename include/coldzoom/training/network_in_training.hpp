@@ -11,8 +11,8 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// Runs batches through a network in micro-batches, forward and back, and adds up the gradients of its parameters, whose
-/// sums do not depend on how a batch is cut up.
+/// Runs batches through a network in micro-batches, forward and back, and adds up the gradients of its parameters. Layers may
+/// sum over parts of a micro-batch, so parts of a batch give the sums of the whole where they are cut at the same images.
 template <Backend B, class Network> class network_in_training {
   static_assert(std::same_as<real_t<B>, float>,
                 "coldzoom: training runs in float; use double backends for checks");

@@ -13,8 +13,9 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 struct trainer_options {
   index_t batch_size = 128;  // images that are in memory at a time
-  index_t accumulate =
-      1;  // such parts an update: a batch is batch_size * accumulate images, to the same bits
+  /// Such parts an update: a batch is batch_size * accumulate images. The bits are those of one part as large as the
+  /// batch where batch_size is a multiple of the micro-batch, 32 images on a CPU.
+  index_t accumulate = 1;
   std::uint64_t seed = 0;    // of the initial weights, the order of the images, the steps and the degradation
   int last_step = 0;         // t is drawn from 1 .. last_step; 0 means the schedule's T
   double label_dropout = 0;  // share of the images whose label is left out, for classifier-free guidance
