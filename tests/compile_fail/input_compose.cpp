@@ -15,7 +15,7 @@ struct twice {
 #endif
 };
 
-void sample(reference_backend<float>& b, image_batch<centred, const float> x, image_batch<centred, float> y) {
+void sample(reference_backend<float>& b, tensor_view<const float> x, tensor_view<float> y) {
   model predict(b, predict_x0{}, conv2d::same(2, 1, 3), shape{1, 1, 8, 8}, std::vector<float>(19), twice{});
   predict(x, {}, y);
 }

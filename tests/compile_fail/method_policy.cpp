@@ -16,6 +16,4 @@ struct late_steps {
 #endif
 };
 
-void compose() {
-  make_method(centred{}, zoom<nearest>{}, linear_schedule(24), late_steps{});
-}
+void compose() { make_method(centred{}, zoom<nearest>{}, linear_schedule(24), late_steps{}); }

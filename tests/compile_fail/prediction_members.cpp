@@ -14,7 +14,9 @@ struct predict_residual {
   }
   COLDZOOM_HD static double x0(double z, double y, amplitudes) { return z - y; }
 #ifdef POSITIVE
-  COLDZOOM_HD static double noise(double z, double y, amplitudes a) { return (z - a.signal * (z - y)) / a.noise; }
+  COLDZOOM_HD static double noise(double z, double y, amplitudes a) {
+    return (z - a.signal * (z - y)) / a.noise;
+  }
 #endif
 };
 

@@ -2,6 +2,7 @@
 #define BOOST_TEST_MODULE labelled_toy
 #include <boost/test/unit_test.hpp>
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
+#include <coldzoom/backend/transfer.hpp>
 #include <coldzoom/initial_state/gaussian_state.hpp>
 #include <coldzoom/nn/activations.hpp>
 #include <coldzoom/nn/any_model.hpp>
