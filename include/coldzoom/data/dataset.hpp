@@ -92,10 +92,11 @@ template <class B, ValueRange R, class Stored = std::uint8_t> class dataset {
              " images";
     });
     const std::vector<std::int32_t> numbers(labels.begin(), labels.end());
-    const auto [least, most] = std::minmax_element(numbers.begin(), numbers.end());
-    classes_ = classes > 0 ? classes : index_t{*most} + 1;
-    require(*least >= 0 && *most < classes_, "dataset", [&] {
-      return "found label " + std::to_string(*least < 0 ? *least : *most) + ", wanted 0 to " +
+    const auto extremes = std::minmax_element(numbers.begin(), numbers.end());
+    const std::int32_t least = *extremes.first, most = *extremes.second;
+    classes_ = classes > 0 ? classes : index_t{most} + 1;
+    require(least >= 0 && most < classes_, "dataset", [&] {
+      return "found label " + std::to_string(least < 0 ? least : most) + ", wanted 0 to " +
              std::to_string(classes_ - 1);
     });
     labels_ = b.template allocate<std::int32_t>(dims_.n);
