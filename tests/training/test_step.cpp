@@ -96,10 +96,12 @@ template <class P> void check_min_snr(double gamma) {
     const cz::ddpm_schedule schedule = cz::ddpm_schedule::cosine(T);
     check_step<P>(
         cz::gaussian_noise{}, schedule, cz::min_snr_weight{gamma},
-        [&](int t, index_t) {
-          return cz::amplitudes{schedule.signal(t), schedule.noise(t)};
+        [&](int t, index_t) {  // of the level, which is rounded to float
+          const double level = static_cast<double>(schedule.level(t));
+          return cz::amplitudes{std::sqrt((1 - level) * (1 + level)), level};
         },
-        [&](int, index_t, cz::amplitudes a) {
+        [&](int t, index_t, cz::amplitudes) {
+          const cz::amplitudes a{schedule.signal(t), schedule.noise(t)};
           return std::min(std::pow(a.signal / a.noise, 2), gamma) * slope_of::squared(P{}, a);
         });
   }
