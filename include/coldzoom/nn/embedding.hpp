@@ -273,6 +273,8 @@ template <class Embed, class Network> struct embedded {
   Embed embed;
   Network network;
 
+  embedded(Embed e, Network of) : embed(std::move(e)), network(std::move(of)) {}
+
   shape output_shape(shape in) const { return network.output_shape(in); }
   void describe(parameter_list& list, const std::string& prefix) const {
     embed.describe(list, prefix.empty() ? "embedding" : prefix + ".embedding");
@@ -322,6 +324,5 @@ template <class Embed, class Network> struct embedded {
     network.reduce_gradients(b, gradients + ws.offset, ws.network);
   }
 };
-template <class Embed, class Network> embedded(Embed, Network) -> embedded<Embed, Network>;
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

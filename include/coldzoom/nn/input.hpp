@@ -130,7 +130,9 @@ struct noise_input {
 /// `planes` is n x channels x H x W.
 template <class Mask> struct mask_input {
   Mask mask;
-  index_t planes = 1;
+  index_t planes;
+
+  explicit mask_input(Mask m, index_t channels = 1) : mask(std::move(m)), planes(channels) {}
 
   index_t channels(shape) const { return planes; }
   template <Backend B>
@@ -140,8 +142,6 @@ template <class Mask> struct mask_input {
                      detail::mask_planes<Mask, levels, detail::planes_of<B>>{mask, context.level, to}, 20);
   }
 };
-template <class Mask> mask_input(Mask) -> mask_input<Mask>;
-template <class Mask> mask_input(Mask, index_t) -> mask_input<Mask>;
 
 /// Channels of an image that the result is to fit: a low-resolution picture, a sketch, a map of labels. Training takes
 /// it from the data set of conditions, sampling from model::set_condition.

@@ -5,6 +5,7 @@
 #include <coldzoom/degradation/additive.hpp>
 #include <concepts>
 #include <limits>
+#include <utility>
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
@@ -43,11 +44,12 @@ struct min_snr_weight {
 template <class Region> struct region_weight {
   Region region;
 
+  explicit region_weight(Region r) : region(std::move(r)) {}
+
   COLDZOOM_HD float pixel_weight(float level, const shape& image, index_t c, index_t y, index_t x) const {
     return region(level, image, c, y, x);
   }
 };
-template <class Region> region_weight(Region) -> region_weight<Region>;
 
 static_assert(Weighting<uniform_weight> && Weighting<min_snr_weight>);
 
