@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace coldzoom::inline COLDZOOM_ISA {
@@ -48,34 +49,35 @@ inline std::string exact_number(double value) {
   return text;
 }
 
-/// What must agree, in words, between a checkpoint and the run that continues it.
-template <class Trainer> std::map<std::string, std::string> run_settings(Trainer& t) {
+/// What must agree, in words, between a checkpoint and the run that continues it; that first which explains the rest.
+template <class Trainer> std::vector<std::pair<std::string, std::string>> run_settings(Trainer& t) {
   const auto& o = t.options();
-  std::map<std::string, std::string> settings{
-      {"format_version", "2"},
-      {"batch_size", std::to_string(o.batch_size)},
-      {"seed", std::to_string(o.seed)},
-      {"optimizer", std::remove_cvref_t<decltype(t.update().optimizer())>::name},
-      {"averages", std::to_string(t.update().averages().size())}};
-  t.update().for_each_number(
-      [&](const std::string& name, double value) { settings[name] = exact_number(value); });
+  std::vector<std::pair<std::string, std::string>> settings{{"format_version", "2"},
+                                                            {"seed", std::to_string(o.seed)}};
+  const auto add = [&](const std::string& name, const std::string& value) {
+    settings.emplace_back(name, value);
+  };
   if constexpr (requires { t.method(); }) {
     using method = std::remove_cvref_t<decltype(t.method())>;
-    settings["batch_size"] = std::to_string(o.batch_size * o.accumulate);
+    add("value_range", method::range::name);
+    add("prediction", method::prediction::name);
+    add("steps", std::to_string(t.method().schedule.steps()));
+    add("last_step", std::to_string(o.last_step));
+    add("label_dropout", exact_number(o.label_dropout));
+    add("batch_size", std::to_string(o.batch_size * o.accumulate));
     // A batch may be cut into other parts where they are whole micro-batches, which the sums of gradients see.
     using B = std::remove_cvref_t<decltype(t.on())>;
     const index_t draws = draws_of(t.method().loss),
                   images = std::max<index_t>(1, micro_batch_of<B> / draws);  // in a micro-batch
-    settings["part"] =
-        o.batch_size % images == 0 ? "whole micro-batches" : std::to_string(o.batch_size) + " images";
-    settings["last_step"] = std::to_string(o.last_step);
-    settings["steps"] = std::to_string(t.method().schedule.steps());
-    settings["label_dropout"] = exact_number(o.label_dropout);
-    settings["prediction"] = method::prediction::name;
-    settings["value_range"] = method::range::name;
+    add("part",
+        o.batch_size % images == 0 ? "whole micro-batches" : std::to_string(o.batch_size) + " images");
   } else {
-    settings["value_range"] = Trainer::range::name;
+    add("value_range", Trainer::range::name);
+    add("batch_size", std::to_string(o.batch_size));
   }
+  add("optimizer", std::remove_cvref_t<decltype(t.update().optimizer())>::name);
+  add("averages", std::to_string(t.update().averages().size()));
+  t.update().for_each_number([&](const std::string& name, double value) { add(name, exact_number(value)); });
   return settings;
 }
 
@@ -89,8 +91,8 @@ void save_checkpoint(const std::string& path, Trainer& t, index_t epoch,
                      const std::map<std::string, std::string>& settings = {}) {
   auto& b = t.on();
   safetensors_file file;
-  file.metadata = detail::run_settings(t);
-  file.metadata.insert(settings.begin(), settings.end());
+  file.metadata = settings;
+  for (const auto& [key, value] : detail::run_settings(t)) file.metadata[key] = value;
   file.metadata["epoch"] = std::to_string(epoch);
   file.metadata["optimizer_steps"] = std::to_string(t.update().steps());
   add_parameters(file, t.network(), to_host(b, t.parameters()));
@@ -120,8 +122,8 @@ index_t load_checkpoint(const std::string& path, Trainer& t,
             path.c_str(), [&] { return "found '" + text + "' as '" + key + "', wanted a number"; });
     return static_cast<index_t>(std::stoll(text));
   };
-  std::map<std::string, std::string> wanted = detail::run_settings(t);
-  wanted.insert(settings.begin(), settings.end());
+  auto wanted = detail::run_settings(t);
+  wanted.insert(wanted.end(), settings.begin(), settings.end());
   for (const auto& [key, value] : wanted) {
     require(found(key) == value, path.c_str(), [&, k = key, v = value] {
       return "the checkpoint was made with " + k + " = " + found(k) + ", this run has " + v;
