@@ -107,6 +107,26 @@ void check_last_answer(const Sampler& sampler, const D& d, const S& schedule, co
   });
 }
 
+/// Deterministic samplers of added noise never leave the path D(x0, t), t = T .. 0, with the noise of z. A step keeps a part of
+/// the error before it, adds at most the rounding of the answer, and is rounded, as D is; all values are below 8. Where
+/// the schedule knows amplitudes that the level as a float does not, `level_rounding` is the largest difference.
+template <class P, class Sampler, class D, class S>
+void check_path(const Sampler& sampler, const D& d, const S& schedule, const amplitude_function& at,
+                double level_rounding) {
+  backend b;
+  perfect_model<P> network{at};
+  host_images z = degraded(d, schedule, T);
+  double allowed = level_rounding + 4 * 8 * 0x1p-24;
+  BOOST_TEST_CONTEXT(P::name << " by " << Sampler::name) {
+    sampler(b, network, d, schedule, 8, keys, z.view(), [&](int t, const auto& state, const auto&) {
+      host_images found(x0.dims);
+      std::copy_n(state.data, state.dims.size(), found.pixels.begin());
+      BOOST_TEST(largest_difference(found, degraded(d, schedule, t)) <= allowed, "at step " << t);
+      allowed += network.off.back() + 8 * 0x1p-24;
+    });
+  }
+}
+
 /// tacos ends at D(x0, 0). The error of x0_hat enters by the part of the signal that a step brings back, and a step
 /// rounds: twice D, of three operations, then a difference and a sum, all below 8 in size.
 template <class P, class D, class S>
@@ -140,12 +160,15 @@ template <class P> void check_ddpm(const cz::ddpm_schedule& s, const amplitude_f
 }
 
 template <class P, class D, class S>
-void check_all_but_ddpm(const D& d, const S& schedule, const amplitude_function& at) {
+void check_all_but_ddpm(const D& d, const S& schedule, const amplitude_function& at,
+                        double level_rounding = 0) {
   check_last_answer<P>(cz::naive_sampler{}, d, schedule, at);
   check_last_answer<P>(cz::ddim_sampler{}, d, schedule, at);
   check_last_answer<P>(cz::ddim_sampler{.clip = false}, d, schedule, at);
   check_last_answer<P>(cz::dpm_solver_sampler{}, d, schedule, at);
   check_last_answer<P>(cz::dpm_solver_sampler{.clip = false}, d, schedule, at);
+  check_path<P>(cz::ddim_sampler{}, d, schedule, at, level_rounding);
+  check_path<P>(cz::dpm_solver_sampler{}, d, schedule, at, level_rounding);
   check_tacos<P>(d, schedule, at);
 }
 
@@ -165,8 +188,14 @@ BOOST_AUTO_TEST_CASE(gaussian_noise) {
     const amplitude_function at = [&](int t, index_t) {
       return amplitudes{schedule.signal(t), schedule.noise(t)};
     };
+    double level_rounding = 0;
+    for (int t = 0; t <= T; ++t) {
+      const double level = static_cast<double>(schedule.level(t));
+      level_rounding =
+          std::max(level_rounding, std::abs(std::sqrt((1 - level) * (1 + level)) - schedule.signal(t)));
+    }
     const auto check = [&]<class P>(P) {
-      check_all_but_ddpm<P>(cz::gaussian_noise{}, schedule, at);
+      check_all_but_ddpm<P>(cz::gaussian_noise{}, schedule, at, level_rounding);
       check_last_answer<P>(cz::ddim_sampler{.eta = 1}, cz::gaussian_noise{}, schedule, at);
       check_ddpm<P>(schedule, at);
     };

@@ -71,7 +71,7 @@ double share_of_left(const host_images& samples) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(samples_are_of_the_asked_class) {
-  backend b;
+  backend b(1);
   const host_images pictures = make_pictures();
   cz::dataset<backend, cz::centred, float> data(b, pictures.dims, pictures.pixels.data());
   std::vector<std::int32_t> labels;
