@@ -18,10 +18,10 @@ enum class pass { predict, train };
 
 /// What a network may read beside its input, one entry per image. Unused ones stay empty.
 template <Backend B> struct side_inputs {
-  vector_view<const real_t<B>, typename B::space> time;      // t / T in [0, 1]
-  vector_view<const std::int32_t, typename B::space> label;  // class index
-  const_activation<B> embedding;     // n x E x 1 x 1, of `embedded`, for the layers in it
-  activation<B> embedding_gradient;  // in the backward pass: readers of the embedding add to it
+  vector_view<const real_t<B>, typename B::space> time{};      // t / T in [0, 1]
+  vector_view<const std::int32_t, typename B::space> label{};  // class index
+  const_activation<B> embedding{};     // n x E x 1 x 1, of `embedded`, for the layers in it
+  activation<B> embedding_gradient{};  // in the backward pass: readers of the embedding add to it
 
   side_inputs images(index_t first, index_t count) const {
     side_inputs part;
