@@ -128,10 +128,59 @@ BOOST_AUTO_TEST_CASE(weighted_by_the_signal_to_noise_ratio) {
 BOOST_AUTO_TEST_CASE(a_field_of_noise_with_weights_of_pixels) {
   const cz::linear_schedule schedule(T);
   const soft_frontier d;
-  check_step<cz::predict_flow>(
+  check_step<cz::predict_velocity>(
       d, schedule, cz::region_weight(left_column{}),
       [&](int t, index_t i) {
         return d.amplitudes(schedule.level(t), image, 0, i / image.w % image.h, i % image.w);
       },
       [&](int t, index_t i, cz::amplitudes) { return 2 * t > T && i % image.w == 0 ? 3.0 : 0.5; });
+}
+
+BOOST_AUTO_TEST_CASE(several_draws) {
+  // By the library's parts: the network answers with its noise, three times for each image.
+  constexpr index_t draws = 3, rows = draws * batch;
+  const cz::ddpm_schedule schedule = cz::ddpm_schedule::cosine(T);
+  const cz::energy_score score{.draws = draws};
+  backend b;
+  const cz::dataset<backend, cz::centred, float> images(b, x0.dims, x0.pixels.data());
+  const spy_network spy{image.c};
+  cz::trainer t(b,
+                cz::make_method(cz::centred{}, cz::gaussian_noise{}, schedule, cz::min_snr_weight{}, score,
+                                cz::noise_input{image.c}),
+                spy, image, cz::trainer_options{.batch_size = batch, .seed = seed}, cz::sgd{});
+  const double found = t.train_epoch(images, static_cast<index_t>(epoch), cz::constant_rate{rate});
+  BOOST_REQUIRE(spy.rows->size() == static_cast<std::size_t>(rows));
+
+  cz::activation_buffer<backend> y(b, image.with_n(rows)), dy(b, image.with_n(rows));
+  const auto order = cz::shuffled_order(batch, seed, epoch);
+  std::vector<float> target, weight, losses(batch);
+  float* to = y.view(rows).data;
+  for (index_t r = 0; r < rows; ++r) {
+    for (const float v : spy.rows->at(static_cast<std::size_t>(r)).x) *to++ = static_cast<float>(w) * v;
+    if (r % draws > 0) continue;
+    const auto first = x0.pixels.begin() + order[static_cast<std::size_t>(r / draws)] * image.image();
+    target.insert(target.end(), first, first + image.image());
+    const auto step = static_cast<int>(std::lround(spy.rows->at(static_cast<std::size_t>(r)).time * T));
+    weight.push_back(
+        static_cast<float>(std::min(std::pow(schedule.signal(step) / schedule.noise(step), 2), 5.0)));
+  }
+  cz::loss_weights<backend> weights;
+  weights.image = {weight.data(), batch};
+  score(b, y.view(rows), cz::tensor_view<const float>(target.data(), x0.dims), weights, score.scale(x0.dims),
+        dy.view(rows), cz::vector_view<float>{losses.data(), batch});
+  // The weights may differ in their last bit.
+  const double wanted = b.sum(losses.data(), batch);
+  BOOST_TEST(std::abs(found / wanted - 1) < 4 * 0x1p-24);
+  double gradient = 0, size = 0;
+  const float* d = dy.view(rows).data;
+  for (index_t r = 0; r < rows; ++r) {
+    for (const float v : spy.rows->at(static_cast<std::size_t>(r)).x) {
+      gradient += static_cast<double>(*d) * static_cast<double>(v);
+      size += std::abs(static_cast<double>(*d++) * static_cast<double>(v));
+    }
+  }
+  const double moved = (w - static_cast<double>(t.parameters().data()[0])) / rate;
+  // A sum of 3600 terms in float, and the rounding of the parameter.
+  BOOST_TEST(std::abs(moved - gradient) <= 3600 * 0x1p-24 * size + 0x1p-25 / rate);
+  BOOST_TEST(std::abs(gradient) > 100 * (3600 * 0x1p-24 * size + 0x1p-25 / rate));
 }
