@@ -54,7 +54,7 @@ double distance(const std::vector<float>& a, const std::vector<float>& b) {
 
 struct settings {
   std::string folder = COLDZOOM_EMBEDDED_DATA, picture;
-  programs::backend_choice on;
+  programs::machine_choice on;
 };
 
 template <class B> void run_on(B& b, const settings& s) {
@@ -96,20 +96,20 @@ template <class B> void run_on(B& b, const settings& s) {
   coldzoom::save_png(s.picture, coldzoom::image_grid(view, count, 2));
 }
 
-void run(const settings& s) {
-  programs::on_backend(s.on, [&](auto& b, auto&) { run_on(b, s); });
+void run(programs::machine& m, const settings& s) {
+  programs::on_backend(m, [&](auto& b) { run_on(b, s); });
 }
 
 void add_options(programs::options& o, settings& s) {
   o.add("--data", s.folder, "folder with the four files of MNIST");
   o.add("--picture", s.picture, "PNG file for originals, degraded and restored images; none by default");
-  programs::add_backend(o, s.on);
+  programs::add_machine(o, s.on);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  return programs::run<settings>(argc, argv, "custom_degradation",
+  return programs::run_on_machine<settings>(argc, argv, "custom_degradation",
                                  "Trains a small network to undo a degradation of one's own, a vignette.",
                                  add_options, run);
 }

@@ -16,7 +16,7 @@ struct settings {
   std::string samples, data = "embedded", classifier, json;
   bool print_json = false, smoke = false;
   index_t count = 0;
-  programs::backend_choice on;
+  programs::machine_choice on;
 };
 
 void print(const nlohmann::ordered_json& scores) {
@@ -42,7 +42,7 @@ void print(const nlohmann::ordered_json& scores) {
   }
 }
 
-void evaluate(programs::any_backend& b, const settings& s) {
+void evaluate(programs::machine& m, const settings& s) {
   using namespace programs;
   const classifier_model model = load_classifier(s.classifier);
   const split_pair data = load_data(s.data);
@@ -51,7 +51,7 @@ void evaluate(programs::any_backend& b, const settings& s) {
   // Before the reference is worked through, so that bad input is told at once.
   const image_source samples = real ? source_of(s.samples == "train" ? data.train : data.test, count)
                                     : open_samples(s.samples, model.network.image(), count);
-  scorer score(b, model, s.data, data);
+  scorer score(m, model, s.data, data);
   nlohmann::ordered_json scores = score.score(s.samples, samples);
   if (!s.json.empty()) write_file_atomically(s.json, scores.dump(2) + "\n");
   if (s.print_json && s.json.empty()) {
@@ -72,18 +72,18 @@ void add_options(programs::options& o, settings& s) {
   o.add("--json", s.json, "print one JSON object, or write it to this file").optional_value(s.print_json);
   o.add("--count", s.count, "score the first N samples, 0 for all").at_least_0();
   programs::add_classifier(o, s.classifier);
-  programs::add_backend(o, s.on);
+  programs::add_machine(o, s.on);
   o.add_flag("--smoke", s.smoke, "score as few samples as can be: shows that everything works, in seconds");
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  return programs::run<settings>(
+  return programs::run_on_machine<settings>(
       argc, argv, "evaluate",
       "Scores samples against the test split of a data set: how far their distribution is from it (Frechet, "
       "KID), how real and how varied they are (precision, recall, density, coverage), which digits they "
       "show, "
       "and whether they repeat each other or the training images.",
-      add_options, programs::with_backend(evaluate));
+      add_options, evaluate);
 }

@@ -11,6 +11,7 @@
 #include "common/plot.hpp"
 #include "common/program.hpp"
 #include "common/run_folder.hpp"
+#include "common/sampling.hpp"
 #include "common/scores.hpp"
 
 namespace {
@@ -21,7 +22,7 @@ using nlohmann::ordered_json;
 struct settings {
   std::string run, data, latent, latent_file, classifier, png;
   programs::sampling_options sampling;
-  programs::backend_choice on;
+  programs::machine_choice on;
   int every = 1;
   bool smoke = false;
 };
@@ -134,7 +135,7 @@ void draw(const std::string& path, const std::string& run, const std::map<int, o
       2, 1200, 1200);
 }
 
-void evaluate_run(programs::any_backend& b, settings s) {
+void evaluate_run(programs::machine& m, settings s) {
   using namespace programs;
   if (s.smoke) s.sampling.count = scorer::fewest;
   require(s.sampling.count >= scorer::fewest, "--count", [&] {
@@ -144,9 +145,8 @@ void evaluate_run(programs::any_backend& b, settings s) {
   const std::vector<int> epochs = epochs_of(s.run, s.every);
   const trained_model first = load_model(model_file(s.run, epochs.front()), "");
   const shape image = first.network.image();
-  s.sampling.sampler = fitting_sampler(first.method, s.sampling);
-  const int calls = s.sampling.calls == 0 ? first.method.steps : s.sampling.calls;
-  sampling_steps(first.method.steps, calls);  // checks
+  s.sampling.sampler = fitting_sampler(*first.method.entry, s.sampling);
+  const int calls = network_calls(first.method, s.sampling);
 
   const auto& [data_name, data] = load_data_for(first, s.data);
   const classifier_model classifier = load_classifier(s.classifier);
@@ -154,11 +154,11 @@ void evaluate_run(programs::any_backend& b, settings s) {
     return "the model draws " + to_string(image) + ", the classifier wants " +
            to_string(classifier.network.image());
   });
-  const latent_source latents = find_latents(b, {s.latent, s.latent_file, s.data}, first);
+  const latent_source latents = find_latents(m, {s.latent, s.latent_file, s.data}, first);
   // Where the curves are to be of one piece, all that they depend on must be the same.
   score_log log(s.run + "/metrics.jsonl", {{"data", data_name},
                                            {"n", s.sampling.count},
-                                           {"kind", first.method.kind},
+                                           {"kind", first.method.name()},
                                            {"latent", s.latent_file.empty() ? latents.policy : s.latent_file},
                                            {"sampler", s.sampling.sampler},
                                            {"network_calls", calls},
@@ -172,17 +172,18 @@ void evaluate_run(programs::any_backend& b, settings s) {
       static_cast<index_t>(epochs.size()), static_cast<index_t>(missing), s.sampling.count,
       latents.policy.c_str(), s.sampling.sampler.c_str(), calls);
   if (missing > 0) {
-    scorer score(b, classifier, data_name, data);
+    const std::unique_ptr<method_at_work> method = first.method.on(m);
+    scorer score(m, classifier, data_name, data);
     for (const int epoch : epochs) {
       if (log.has(epoch)) continue;
       stop_if_requested();
       const std::string file = model_file(s.run, epoch);
       const trained_model model = load_model(file, "");
-      require(model.method.kind == first.method.kind && model.network.image() == image, file.c_str(), [&] {
-        return "found a " + model.method.kind + " model, the run began with " + first.method.kind;
+      require(model.method.entry == first.method.entry && model.network.image() == image, file.c_str(), [&] {
+        return "found a " + model.method.name() + " model, the run began with " + first.method.name();
       });
       const image_set samples{image.with_n(s.sampling.count),
-                              to_unit(b.run(model)->draw(latents, s.sampling))};
+                              to_unit(method->run(model.network, model.parameters)->draw(latents, s.sampling))};
       const ordered_json scores = score.score(file, source_of(samples));
       log.add(epoch, scores);
       std::printf("epoch %d: Frechet distance %.3f, KID %.5f, precision %.3f, recall %.3f, class KL %.4f\n",
@@ -206,23 +207,23 @@ void add_options(programs::options& o, settings& s) {
         std::string(programs::data_help) +
             "; its test split is the reference, and latents come from it as with sample; by default what the "
             "model was trained on");
-  o.add("--latent", s.latent, "histogram, patches or gaussian; by default the original's for the model")
-      .one_of(programs::latent_policies);
+  o.add("--latent", s.latent, "histogram, patches, gaussian or degraded; by default the original's for the model")
+      .one_of(programs::latent_names());
   o.add("--latent-file", s.latent_file, "latents of pixel_distribution, in place of --latent")
       .excludes("--latent");
   programs::add_sampling_options(o, s.sampling);
   programs::add_classifier(o, s.classifier);
   o.add("--png", s.png, "picture of the scores over the epochs; RUN/metrics.png if absent");
-  programs::add_backend(o, s.on);
+  programs::add_machine(o, s.on);
   o.add_flag("--smoke", s.smoke, "as few samples as can be scored: shows that everything works, in seconds");
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  return programs::run<settings>(argc, argv, "evaluate_run",
+  return programs::run_on_machine<settings>(argc, argv, "evaluate_run",
                                  "Draws samples from each checkpoint of a run and scores them: "
                                  "RUN/metrics.jsonl, one line an epoch, and a picture. Epochs "
                                  "that are in the file already are not scored again.",
-                                 add_options, programs::with_backend(evaluate_run));
+                                 add_options, evaluate_run);
 }

@@ -7,8 +7,9 @@
 #include <coldzoom/core/file.hpp>
 #include <cstdio>
 
-#include "common/any_backend.hpp"
+#include "common/machine.hpp"
 #include "common/data.hpp"
+#include "common/latents.hpp"
 #include "common/plot.hpp"
 #include "common/program.hpp"
 #include "common/progress.hpp"
@@ -20,7 +21,7 @@ using programs::host_images;
 
 struct settings {
   std::string data = "embedded", kind = "zoom_nearest", latent, csv, png, latent_file;
-  programs::backend_choice on;
+  programs::machine_choice on;
   int step = 0;
   index_t count = 0, limit = 0;
   std::uint64_t seed = 0;
@@ -78,10 +79,10 @@ class pixel_statistics {
   double pairs_ = 0, first_ = 0, second_ = 0, first_squares_ = 0, second_squares_ = 0, products_ = 0;
 };
 
-pixel_statistics draw_statistics(programs::any_backend& b, const programs::latent_source& source,
+pixel_statistics draw_statistics(programs::method_at_work& method, const programs::latent_source& source,
                                  index_t count, std::uint64_t seed, pixel_statistics statistics) {
   programs::progress_bar bar("drawing", static_cast<double>(count), "latents");
-  b.for_each_latent(source, count, seed, [&](index_t first, host_images z) {
+  method.for_each_latent(source, count, seed, [&](index_t first, host_images z) {
     programs::stop_if_requested();
     statistics.add(z);
     bar.update(static_cast<double>(first + z.dims.n));
@@ -132,36 +133,36 @@ void write_picture(const std::string& path, const std::string& what, const std::
       1300, 480);
 }
 
-void compare(programs::any_backend& b, settings s) {
+void compare(programs::machine& m, settings s) {
   using namespace programs;
   if (s.smoke) s.limit = s.limit > 0 ? std::min<index_t>(s.limit, 500) : 500;
-  const model_kind& kind = find_kind("--kind", s.kind);
-  model_method method{s.kind, kind.steps, kind.last_step, kind.beta_max};
-  const std::string policy = s.latent.empty() ? default_latent(s.kind) : s.latent;
-  check_latent(s.kind, policy);
+  const method_entry& kind = find_method("--kind", s.kind);
+  method_settings numbers = kind.info().original;
+  const std::string policy = s.latent.empty() ? kind.latents().front() : s.latent;
+  check_latent(kind, policy);
   const labelled_images images = first_images(load_data(s.data).train, s.limit);
   const shape image = images.dims.with_n(1);
-  const int step = s.step == 0 ? kind.steps : s.step;
-  const int last = method.adds_noise() ? kind.steps : static_cast<int>(std::min(image.h, image.w)) - 1;
+  const int step = s.step == 0 ? numbers.steps : s.step, most = kind.most_steps(image);
+  // Of a zoom that is all there is to zoom; of what could have any number of steps, those that a model has.
+  const int last = most < largest_steps ? most : numbers.steps;
   require(step <= last, "--step", [&] {
     return "found " + std::to_string(step) + ", wanted 1 to " + std::to_string(last) + " for " + s.kind;
   });
-  if (!method.adds_noise()) method.steps = last;
-
-  const latent_source source = make_latents(b, policy, s.kind, step, s.data, images);
+  numbers.steps = last;
+  const std::unique_ptr<method_at_work> method = kind.on(m, numbers);
+  const latent_source source = make_latents(m, kind, policy, step, s.data, images);
   // Noise knows no bounds; four deviations leave out 1 value in 16,000.
-  const float low = method.adds_noise() ? -4 : value_range::low,
-              high = method.adds_noise() ? 4 : value_range::high;
-  const index_t apart = std::max<index_t>(1, image.w / (policy == "gaussian" ? image.w : source.window().w));
+  const float low = kind.adds_noise() ? -4 : value_range::low, high = kind.adds_noise() ? 4 : value_range::high;
+  const index_t apart = std::max<index_t>(1, image.w / source.grid_width());
   pixel_statistics of_data(low, high, apart);
-  b.for_each_degraded(images, method, step, {s.seed, stream::user, 0},
+  method->for_each_degraded(images, step, {s.seed, stream::user, 0},
                       [&](index_t, host_images, host_images z) {
                         stop_if_requested();
                         of_data.add(z);
                       });
   const index_t count = s.count == 0 ? images.dims.n : s.count;
   const pixel_statistics of_latents =
-      draw_statistics(b, source, count, s.seed, pixel_statistics(low, high, apart));
+      draw_statistics(*method, source, count, s.seed, pixel_statistics(low, high, apart));
 
   const std::string what = "D(x0, " + std::to_string(step) + ") of " + s.kind;
   const auto print = [](const std::string& name, const pixel_statistics& p) {
@@ -177,14 +178,14 @@ void compare(programs::any_backend& b, settings s) {
 
 void add_options(programs::options& o, settings& s) {
   o.add("--data", s.data, programs::data_help);
-  o.add("--kind", s.kind, "whose degradation: " + programs::kind_names());
+  o.add("--kind", s.kind, "whose degradation: " + programs::method_names());
   o.add("--step", s.step, "t of D(x0, t), 0 for the last of the kind").at_least_0();
   o.add("--latent", s.latent,
-        "how latents are drawn: histogram or patches (zoom), gaussian (ddpm); by default as sample does");
+        "how latents are drawn: histogram or patches (zoom), gaussian (ddpm), degraded; by default as sample does");
   o.add("--count", s.count, "how many latents to draw, 0 for as many as there are images").at_least_0();
   programs::add_limit(o, s.limit, "training images");
   programs::add_seed(o, s.seed, "of noise and latents");
-  programs::add_backend(o, s.on);
+  programs::add_machine(o, s.on);
   o.add("--csv", s.csv, "both histograms as a table");
   o.add("--png", s.png, "both histograms as a picture, .png or .svg (needs gnuplot)");
   o.add("--latent-file", s.latent_file, "where to put the latents, for sample --latent-file");
@@ -194,9 +195,9 @@ void add_options(programs::options& o, settings& s) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return programs::run<settings>(
+  return programs::run_on_machine<settings>(
       argc, argv, "pixel_distribution",
       "Compares the pixels of degraded images with those of latents drawn to stand "
       "for them.",
-      add_options, programs::with_backend(compare));
+      add_options, compare);
 }

@@ -4,10 +4,9 @@
 #include <cmath>
 #include <cstdio>
 
-#include "common/any_backend.hpp"
 #include "common/data.hpp"
 #include "common/plot.hpp"
-#include "common/program.hpp"
+#include "common/sampling.hpp"
 
 namespace {
 
@@ -17,7 +16,7 @@ using programs::host_images;
 struct settings {
   std::string model, kind, data, latent_file, out = "out/reconstruction", format = "png";
   std::vector<int> at;
-  programs::backend_choice on;
+  programs::machine_choice on;
   int every = 0;
   index_t images = 8, first = 0;
   programs::sampling_options sampling;
@@ -46,21 +45,6 @@ class table_rows {
   programs::image_table table_;
 };
 
-/// x0_hat of what the network answers to z = D(x0, t).
-void reconstruct(programs::model_predictor& network, const programs::model_method& method, int t,
-                 host_images z, host_images x0_hat) {
-  network(z, static_cast<float>(t) / static_cast<float>(method.steps), x0_hat);
-  if (!method.adds_noise()) return;
-  const ddpm_schedule schedule = programs::noise_schedule(method);
-  for (index_t i = 0; i < z.dims.size(); ++i) {
-    const double x0 =
-        (static_cast<double>(z.data[i]) - schedule.noise(t) * static_cast<double>(x0_hat.data[i])) /
-        schedule.signal(t);
-    x0_hat.data[i] =
-        std::clamp(static_cast<float>(x0), programs::value_range::low, programs::value_range::high);
-  }
-}
-
 double root_mean_square(host_images a, host_images b) {
   double total = 0;
   for (index_t i = 0; i < a.dims.size(); ++i) {
@@ -71,17 +55,17 @@ double root_mean_square(host_images a, host_images b) {
 }
 
 /// Originals, then degraded and reconstructed ones at each step, with their distance to the originals.
-void plot_reconstructions(programs::any_backend& b, programs::model_predictor& network,
+void plot_reconstructions(programs::method_at_work& method, programs::model_at_work& network,
                           const programs::trained_model& model, const labelled_images& images,
                           const std::vector<int>& at, const std::string& path) {
   table_rows rows(model.network.image());
   std::vector<float> memory(static_cast<std::size_t>(images.dims.size()));
   const host_images x0_hat(tensor_view<float>(memory.data(), images.dims));
   for (const int t : at) {
-    b.for_each_degraded(images, model.method, t, {0, stream::user, 0},
+    method.for_each_degraded(images, t, {0, stream::user, 0},
                         [&](index_t, host_images x0, host_images z) {
                           if (t == at.front()) rows.add("original", x0.data, x0.dims.n);
-                          reconstruct(network, model.method, t, z, x0_hat);
+                          network.restore(z, t, x0_hat);
                           const double distance = root_mean_square(x0, x0_hat);
                           char label[64];
                           rows.add("degraded, t = " + std::to_string(t), z.data, z.dims.n);
@@ -99,7 +83,7 @@ void plot_reconstructions(programs::any_backend& b, programs::model_predictor& n
 
 /// The states of the first samples and what the network makes of them, before every k-th step, and the
 /// samples.
-void plot_sampling(programs::model_predictor& network, const programs::trained_model& model,
+void plot_sampling(programs::model_at_work& network, const programs::trained_model& model,
                    const programs::latent_source& latents, const settings& s, int calls,
                    const std::string& path) {
   const shape image = model.network.image();
@@ -133,7 +117,7 @@ void plot_sampling(programs::model_predictor& network, const programs::trained_m
   rows.save(path, columns, "", "step t");
 }
 
-void plot(programs::any_backend& b, const settings& s) {
+void plot(programs::machine& m, const settings& s) {
   using namespace programs;
   const trained_model model = load_model(s.model, s.kind);
   const int steps = model.method.steps;
@@ -147,9 +131,8 @@ void plot(programs::any_backend& b, const settings& s) {
     require(t >= 1 && t <= steps, "--at",
             [&] { return "found " + std::to_string(t) + ", wanted 1 to " + std::to_string(steps); });
   }
-  const std::string sampler = fitting_sampler(model.method, s.sampling);
-  const int calls = s.sampling.calls == 0 ? steps : s.sampling.calls;
-  sampling_steps(steps, calls);  // checks
+  const std::string sampler = fitting_sampler(*model.method.entry, s.sampling);
+  const int calls = network_calls(model.method, s.sampling);
   const labelled_images test = load_data_for(model, s.data).images.test;
   require(s.first + s.images <= test.dims.n, "--first", [&] {
     return "found " + std::to_string(s.first) + ", wanted at most " + std::to_string(test.dims.n - s.images) +
@@ -159,9 +142,10 @@ void plot(programs::any_backend& b, const settings& s) {
 
   const std::string reconstructions = s.out + "/reconstruction." + s.format,
                     states = s.out + "/sampling." + s.format;
-  const std::unique_ptr<model_predictor> network = b.run(model);
-  plot_reconstructions(b, *network, model, images_from(test, s.first, s.images), at, reconstructions);
-  const latent_source latents = find_latents(b, {"", s.latent_file, s.data}, model);
+  const std::unique_ptr<method_at_work> method = model.method.on(m);
+  const std::unique_ptr<model_at_work> network = method->run(model.network, model.parameters);
+  plot_reconstructions(*method, *network, model, images_from(test, s.first, s.images), at, reconstructions);
+  const latent_source latents = find_latents(m, {"", s.latent_file, s.data}, model);
   plot_sampling(*network, model, latents, s, calls, states);
   std::printf("%s\n%s (%s sampler, %s latents)\n", reconstructions.c_str(), states.c_str(), sampler.c_str(),
               latents.policy.c_str());
@@ -169,7 +153,7 @@ void plot(programs::any_backend& b, const settings& s) {
 
 void add_options(programs::options& o, settings& s) {
   o.add("--model", s.model, "safetensors file, ours or the original project's").required();
-  o.add("--kind", s.kind, "what the model is, where the file does not say: " + programs::kind_names());
+  o.add("--kind", s.kind, "what the model is, where the file does not say: " + programs::method_names());
   o.add("--data", s.data,
         std::string("whose test images are shown: ") + programs::data_help +
             "; by default what the model was trained on, else embedded");
@@ -179,7 +163,7 @@ void add_options(programs::options& o, settings& s) {
   o.add("--first", s.first, "the first test image").at_least_0();
   o.add("--latent-file", s.latent_file, "latents to sample from, as for sample");
   programs::add_sampling_options(o, s.sampling);
-  programs::add_backend(o, s.on);
+  programs::add_machine(o, s.on);
   o.add("--out", s.out, "folder for reconstruction.png and sampling.png");
   o.add("--format", s.format, "png or svg").one_of({"png", "svg"});
 }
@@ -187,7 +171,7 @@ void add_options(programs::options& o, settings& s) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return programs::run<settings>(argc, argv, "plot_reconstruction",
+  return programs::run_on_machine<settings>(argc, argv, "plot_reconstruction",
                                  "Draws images that a model reconstructs, and the states of its sampling.",
-                                 add_options, programs::with_backend(plot));
+                                 add_options, plot);
 }

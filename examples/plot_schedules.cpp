@@ -5,8 +5,8 @@
 #include <coldzoom/core/file.hpp>
 #include <cstdio>
 
-#include "common/any_backend.hpp"
 #include "common/data.hpp"
+#include "common/method.hpp"
 #include "common/plot.hpp"
 #include "common/program.hpp"
 
@@ -19,23 +19,40 @@ using programs::model_method;
 struct settings {
   std::string data = "embedded", out = "out/schedules", format = "png";
   int steps = 1000, columns = 9;
-  programs::backend_choice on;
+  programs::machine_choice on;
   index_t images = 3, first = 0;
 };
 
 /// What is shown, by the name it is shown under.
 struct shown_method {
   std::string name;
-  model_method method;
+  programs::model_method method;
+  bool again;  // another form of the method before
 };
 
-std::vector<shown_method> noise_methods(int steps) {
-  return {{"linear, beta up to 0.02", {"ddpm_linear", steps, steps, 0.02}},
-          {"cosine, beta up to 0.999", {"ddpm_cosine", steps, steps, 0.999}},
-          {"cosine, beta up to 0.02", {"ddpm_cosine", steps, steps, 0.02}}};
+/// All methods of the table that add noise, or all others. Noise in `steps` steps, up to the largest variance
+/// of the table and of the original project.
+std::vector<shown_method> shown_methods(bool noise, int steps) {
+  std::vector<shown_method> shown;
+  for (const programs::method_entry* entry : programs::methods()) {
+    const programs::method_info& info = entry->info();
+    if (entry->adds_noise() != noise) continue;
+    if (!noise) {
+      shown.push_back({info.title, {{info.steps, info.steps, info.beta_max}, entry}, false});
+      continue;
+    }
+    std::vector<double> largest{info.beta_max};
+    if (info.original.beta_max != info.beta_max) largest.push_back(info.original.beta_max);
+    for (const double beta : largest) {
+      char text[32] = "";
+      if (beta > 0) std::snprintf(text, sizeof text, ", beta up to %g", beta);
+      shown.push_back({info.title + text, {{steps, steps, beta}, entry}, beta != info.beta_max});
+    }
+  }
+  return shown;
 }
 
-void plot_noise(const std::string& path, const std::vector<shown_method>& methods) {
+void plot_noise(programs::machine& m, const std::string& path, const std::vector<shown_method>& methods) {
   using programs::chart;
   chart betas{"Variance that a step adds",
               "step t",
@@ -45,17 +62,16 @@ void plot_noise(const std::string& path, const std::vector<shown_method>& method
               "set logscale y\nset yrange [2e-5:1.5]\nset format y '%g'"};
   chart signals{"What is left of the image", "step t", "signal(t), amplitude", {}, "top right",
                 "set yrange [0:1]"};
-  for (const auto& [name, method] : methods) {
-    const ddpm_schedule schedule = programs::noise_schedule(method);
-    // Dashes, because the cosine schedules agree but for the end.
-    const char* style =
-        method.kind == "ddpm_cosine" && method.beta_max < 0.1 ? "lines lw 3 dt (8,5)" : "lines lw 2";
+  for (const auto& [name, method, again] : methods) {
+    const auto schedule = method.on(m);
+    // Dashes, because schedules that are clipped at two values agree but for the end.
+    const char* style = again ? "lines lw 3 dt (8,5)" : "lines lw 2";
     programs::curve beta{name, {}, {}, style}, signal{name, {}, {}, style};
     for (int t = 1; t <= method.steps; ++t) {
       beta.x.push_back(t);
-      beta.y.push_back(schedule.beta(t));
+      beta.y.push_back(schedule->amounts(t).beta);
       signal.x.push_back(t);
-      signal.y.push_back(schedule.signal(t));
+      signal.y.push_back(schedule->amounts(t).signal);
     }
     betas.curves.push_back(std::move(beta));
     signals.curves.push_back(std::move(signal));
@@ -63,14 +79,15 @@ void plot_noise(const std::string& path, const std::vector<shown_method>& method
   programs::save_charts(path, {betas, signals}, 2, 1300, 480);
 }
 
-void write_csv(const std::string& path, const std::vector<shown_method>& methods) {
+void write_csv(programs::machine& m, const std::string& path, const std::vector<shown_method>& methods) {
   std::string text = "kind,beta_max,t,beta,signal,noise\n";
-  for (const auto& [name, method] : methods) {
-    const ddpm_schedule schedule = programs::noise_schedule(method);
+  for (const auto& [name, method, again] : methods) {
+    const auto schedule = method.on(m);
     for (int t = 1; t <= method.steps; ++t) {
+      const programs::noise_amounts at = schedule->amounts(t);
       char line[160];
-      std::snprintf(line, sizeof line, "%s,%g,%d,%.9g,%.9g,%.9g\n", method.kind.c_str(), method.beta_max, t,
-                    schedule.beta(t), schedule.signal(t), schedule.noise(t));
+      std::snprintf(line, sizeof line, "%s,%g,%d,%.9g,%.9g,%.9g\n", method.name().c_str(), method.beta_max, t,
+                    at.beta, at.signal, at.noise);
       text += line;
     }
   }
@@ -78,7 +95,7 @@ void write_csv(const std::string& path, const std::vector<shown_method>& methods
 }
 
 /// A row an image and method: D(x0, t) for t spread evenly over 0 .. T.
-void plot_progressions(programs::any_backend& b, const std::string& path, const labelled_images& images,
+void plot_progressions(programs::machine& m, const std::string& path, const labelled_images& images,
                        const std::vector<shown_method>& methods, int columns) {
   const shape dims = images.dims;
   programs::image_table table{"", "share of the steps, t / T", {}, {}, dims.h, dims.w, {}};
@@ -89,12 +106,13 @@ void plot_progressions(programs::any_backend& b, const std::string& path, const 
   }
   const auto rows = static_cast<index_t>(methods.size()) * dims.n;
   table.pixels.resize(static_cast<std::size_t>(rows * columns * dims.image()));
-  for (std::size_t m = 0; m < methods.size(); ++m) {
-    for (index_t n = 0; n < dims.n; ++n) table.rows.push_back(n == dims.n / 2 ? methods[m].name : "");
+  for (std::size_t k = 0; k < methods.size(); ++k) {
+    const model_method& method = methods[k].method;
+    const auto work = method.on(m);
+    for (index_t n = 0; n < dims.n; ++n) table.rows.push_back(n == dims.n / 2 ? methods[k].name : "");
     for (int i = 0; i < columns; ++i) {
-      const model_method& method = methods[m].method;
       const int t = static_cast<int>(std::lround(static_cast<double>(i) * method.steps / (columns - 1)));
-      b.for_each_degraded(images, method, t, {0, stream::user, 0},
+      work->for_each_degraded(images, t, {0, stream::user, 0},
                           [&](index_t first, host_images x0, host_images z) {
                             // Noise schedules add a little at step 0 already; the first column is the image
                             // itself.
@@ -102,7 +120,7 @@ void plot_progressions(programs::any_backend& b, const std::string& path, const 
                             const std::vector<float> pixels(shown.data, shown.data + shown.dims.size());
                             const std::vector<float> unit = programs::to_unit(pixels);
                             for (index_t n = 0; n < shown.dims.n; ++n) {
-                              const index_t row = static_cast<index_t>(m) * dims.n + first + n;
+                              const index_t row = static_cast<index_t>(k) * dims.n + first + n;
                               std::copy_n(unit.begin() + n * dims.image(), dims.image(),
                                           table.pixels.begin() + (row * columns + i) * dims.image());
                             }
@@ -112,7 +130,7 @@ void plot_progressions(programs::any_backend& b, const std::string& path, const 
   programs::save_image_table(path, table);
 }
 
-void plot(programs::any_backend& b, const settings& s) {
+void plot(programs::machine& m, const settings& s) {
   labelled_images images = programs::load_data(s.data).test;
   require(s.first + s.images <= images.dims.n, "--first", [&] {
     return "found " + std::to_string(s.first) + ", wanted at most " +
@@ -123,16 +141,16 @@ void plot(programs::any_backend& b, const settings& s) {
   require(images.dims.c == 1, s.data.c_str(), "found images of several channels, wanted grey ones");
   programs::make_folder(s.out);
 
-  std::vector<shown_method> methods = noise_methods(s.steps);
+  const std::vector<shown_method> noise = shown_methods(true, s.steps);
+  std::vector<shown_method> all = shown_methods(false, s.steps);
+  all.insert(all.end(), noise.begin(), noise.end());
   const std::string schedules = s.out + "/schedules." + s.format,
                     progressions = s.out + "/progressions." + s.format, table = s.out + "/schedules.csv";
-  plot_noise(schedules, methods);
-  write_csv(table, methods);
-  methods.insert(methods.begin(), {{"zoom, nearest", {"zoom_nearest", 24, 24, 0}},
-                                   {"zoom, bilinear", {"zoom_bilinear", 23, 23, 0}}});
-  plot_progressions(b, progressions, images, methods, s.columns);
-  for (const auto& [name, method] : noise_methods(s.steps)) {
-    std::printf("%-26s signal at T: %.5f\n", name.c_str(), programs::noise_schedule(method).signal(s.steps));
+  plot_noise(m, schedules, noise);
+  write_csv(m, table, noise);
+  plot_progressions(m, progressions, images, all, s.columns);
+  for (const auto& [name, method, again] : noise) {
+    std::printf("%-26s signal at T: %.5f\n", name.c_str(), method.on(m)->amounts(s.steps).signal);
   }
   std::printf("%s\n%s\n%s\n", schedules.c_str(), table.c_str(), progressions.c_str());
 }
@@ -145,13 +163,13 @@ void add_options(programs::options& o, settings& s) {
   o.add("--images", s.images, "how many test images").range(1, 20);
   o.add("--first", s.first, "the first of them").at_least_0();
   o.add("--columns", s.columns, "steps shown of each").range(2, 30);
-  programs::add_backend(o, s.on);
+  programs::add_machine(o, s.on);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  return programs::run<settings>(argc, argv, "plot_schedules",
+  return programs::run_on_machine<settings>(argc, argv, "plot_schedules",
                                  "Draws noise schedules, and every degradation on the same images.",
-                                 add_options, programs::with_backend(plot));
+                                 add_options, plot);
 }

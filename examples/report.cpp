@@ -32,7 +32,7 @@ struct settings {
   double threshold = 0.9;
   index_t count = 500, grid = 50;
   std::uint64_t seed = 0;
-  programs::backend_choice on;
+  programs::machine_choice on;
 };
 
 /// Scores and where they stand.
@@ -719,7 +719,7 @@ void add_options(programs::options& o, settings& s) {
   o.add("--threshold", s.threshold, "samples of this confidence or more are good").from_0_to_1();
   programs::add_classifier(o, s.classifier);
   programs::add_seed(o, s.seed, "of the samples drawn");
-  programs::add_backend(o, s.on);
+  programs::add_machine(o, s.on);
 }
 
 }  // namespace

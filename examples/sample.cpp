@@ -5,10 +5,9 @@
 #include <coldzoom/io/png.hpp>
 #include <cstdio>
 
-#include "common/any_backend.hpp"
 #include "common/data.hpp"
 #include "common/image_set.hpp"
-#include "common/program.hpp"
+#include "common/sampling.hpp"
 
 namespace {
 
@@ -18,7 +17,7 @@ using programs::host_images;
 struct settings {
   std::string model, kind, data, latent, latent_file, out = "samples.npy", png, steps_png;
   programs::sampling_options sampling;
-  programs::backend_choice on;
+  programs::machine_choice on;
 };
 
 /// The states of the first samples on their way from the latent to the digit: a row a sample, then the
@@ -62,22 +61,21 @@ class progression {
   std::vector<std::vector<float>> states_;
 };
 
-void sample(programs::any_backend& b, const settings& s) {
+void sample(programs::machine& m, const settings& s) {
   using namespace programs;
   const trained_model model = load_model(s.model, s.kind);
   const shape image = model.network.image();
-  const int calls = s.sampling.calls == 0 ? model.method.steps : s.sampling.calls;
-  sampling_steps(model.method.steps, calls);  // checks
-  const std::string sampler = fitting_sampler(model.method, s.sampling);
-  const latent_source latents = find_latents(b, {s.latent, s.latent_file, s.data}, model);
-  std::printf("%s from %s, %s latents%s, %s sampler, %d network calls\n", model.method.kind.c_str(),
+  const int calls = network_calls(model.method, s.sampling);
+  const std::string sampler = fitting_sampler(*model.method.entry, s.sampling);
+  const latent_source latents = find_latents(m, {s.latent, s.latent_file, s.data}, model);
+  std::printf("%s from %s, %s latents%s, %s sampler, %d network calls\n", model.method.name().c_str(),
               s.model.c_str(), latents.policy.c_str(),
-              latents.policy == "gaussian"
-                  ? ""
-                  : (" from " + (s.latent_file.empty() ? latents.data : s.latent_file)).c_str(),
+              latents.step == 0 ? ""
+                                : (" from " + (s.latent_file.empty() ? latents.data : s.latent_file)).c_str(),
               sampler.c_str(), calls);
 
-  const std::unique_ptr<model_predictor> network = b.run(model);
+  const std::unique_ptr<method_at_work> method = model.method.on(m);
+  const std::unique_ptr<model_at_work> network = method->run(model.network, model.parameters);
   progression steps(image, s.sampling.count, calls, 12);
   sampling_options sampling = s.sampling;
   sampling.sampler = sampler;
@@ -102,7 +100,7 @@ void sample(programs::any_backend& b, const settings& s) {
 void add_options(programs::options& o, settings& s) {
   o.add("--model", s.model, "safetensors file, ours or the original project's").required();
   o.add("--kind", s.kind,
-        "what the model is, where the file does not say: " + programs::kind_names() +
+        "what the model is, where the file does not say: " + programs::method_names() +
             "; a file without metadata is taken for the original project's");
   o.add("--data", s.data,
         std::string("where the latents come from if the file carries none: ") + programs::data_help +
@@ -110,12 +108,12 @@ void add_options(programs::options& o, settings& s) {
   o.add("--count", s.sampling.count, "how many samples").range(1, 10000000);
   o.add("--latent", s.latent,
         "histogram (independent pixels; zoom_nearest unless you say otherwise), patches (centres of training "
-        "images; zoom_bilinear) or gaussian (ddpm)")
-      .one_of(programs::latent_policies);
+        "images; zoom_bilinear), gaussian (ddpm) or degraded (D(x, T) of training images; every kind)")
+      .one_of(programs::latent_names());
   o.add("--latent-file", s.latent_file,
         "latents of pixel_distribution or of a training run, instead of --data");
   programs::add_sampling_options(o, s.sampling);
-  programs::add_backend(o, s.on);
+  programs::add_machine(o, s.on);
   o.add("--out", s.out, "N x H x W float32 in [0, 1] (N x C x H x W for C > 1)");
   o.add("--png", s.png, "grid of the samples (400 at most)");
   o.add("--steps-png", s.steps_png, "the way from latent to sample, for the first 8");
@@ -124,8 +122,8 @@ void add_options(programs::options& o, settings& s) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return programs::run<settings>(
+  return programs::run_on_machine<settings>(
       argc, argv, "sample",
       "Draws images from a trained model, from latent to digit in T network calls or fewer.", add_options,
-      programs::with_backend(sample));
+      sample);
 }

@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "common/any_backend.hpp"
 #include "common/confidence.hpp"
 #include "common/program.hpp"
 
@@ -16,7 +15,7 @@ struct settings {
   std::string samples, classifier, out = "out/sorted";
   double threshold = 0.9;
   index_t grid = 400;
-  programs::backend_choice on;
+  programs::machine_choice on;
 };
 
 void write(const settings& s, const char* name, const programs::image_set& part) {
@@ -28,13 +27,13 @@ void write(const settings& s, const char* name, const programs::image_set& part)
   if (part.dims.n > 0) programs::save_grid(stem + ".png", part, s.grid);
 }
 
-void sort_samples(programs::any_backend& b, const settings& s) {
+void sort_samples(programs::machine& m, const settings& s) {
   using namespace programs;
   const classifier_model model = load_classifier(s.classifier);
   const image_set samples = load_samples(s.samples, model.network.image());
   make_folder(s.out);
 
-  const std::vector<judgement> judgements = judge(b.host(), *b.run(model), samples.view());
+  const std::vector<judgement> judgements = judge(m.host(), *run(m, model), samples.view());
   const sorted_samples sorted = sort_by_confidence(samples, judgements, s.threshold);
   std::string table = "index,class,confidence\n";
   for (std::size_t i = 0; i < judgements.size(); ++i) {
@@ -57,16 +56,16 @@ void add_options(programs::options& o, settings& s) {
   o.add("--threshold", s.threshold, "samples of this confidence or more are good").from_0_to_1();
   programs::add_classifier(o, s.classifier);
   o.add("--grid", s.grid, "most images in a picture").range(1, 10000);
-  programs::add_backend(o, s.on);
+  programs::add_machine(o, s.on);
   o.add("--out", s.out, "folder of the results");
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  return programs::run<settings>(argc, argv, "sort_samples",
+  return programs::run_on_machine<settings>(argc, argv, "sort_samples",
                                  "Parts samples by the confidence of the digit classifier: good.npy and "
                                  "bad.npy with their grids as PNG, "
                                  "and confidence.csv with index, class and confidence of each.",
-                                 add_options, programs::with_backend(sort_samples));
+                                 add_options, sort_samples);
 }

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "common/classifier.hpp"
+#include "common/data.hpp"
 #include "common/on_backend.hpp"
 #include "common/program.hpp"
 #include "common/progress.hpp"
@@ -28,7 +29,7 @@ struct settings : programs::run_settings {
   }
 };
 
-template <class B> void train_on(B& b, const settings& s) {
+template <class B> void train_on(B& b, const std::string& where, const settings& s) {
   using namespace programs;
   const split_pair data = load_run_data(s);
   const labelled_images &train = data.train, &test = data.test;
@@ -49,7 +50,7 @@ template <class B> void train_on(B& b, const settings& s) {
   const warmup_cosine rate{s.learning_rate, s.warmup, batches * s.epochs, 0};
   // What a checkpoint must have in common with this run beside what is checked for every trainer.
   const std::map<std::string, std::string> must_agree{{"kind", classifier_kind},
-                                                      {"data", s.data},
+                                                      {"data_fingerprint", fingerprint(data)},
                                                       {"train_images", std::to_string(train.dims.n)},
                                                       {"learning_rate", exact(s.learning_rate)},
                                                       {"epochs", std::to_string(s.epochs)},
@@ -57,7 +58,7 @@ template <class B> void train_on(B& b, const settings& s) {
                                                       {"shift", std::to_string(s.shift)}};
   if (s.resume) load_checkpoint(folder.state_file(folder.last_epoch()), t, must_agree);
   std::printf("%td training and %td test images of %s, %td parameters, %s, into %s\n", train.dims.n,
-              test.dims.n, to_string(image).c_str(), parameter_count(network), describe(b).c_str(),
+              test.dims.n, to_string(image).c_str(), parameter_count(network), where.c_str(),
               s.out.c_str());
   if (s.resume) std::printf("resumed after epoch %d\n", folder.last_epoch());
 
@@ -97,9 +98,9 @@ template <class B> void train_on(B& b, const settings& s) {
   }
 }
 
-void train(settings s) {
+void train(programs::machine& m, settings s) {
   programs::apply_smoke(s);
-  programs::on_backend(s.on, [&](auto& b, backend&) { train_on(b, s); });
+  programs::on_backend(m, [&](auto& b) { train_on(b, m.description(), s); });
 }
 
 void add_options(programs::options& o, settings& s) {
@@ -110,7 +111,7 @@ void add_options(programs::options& o, settings& s) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return programs::run<settings>(argc, argv, "train_classifier",
+  return programs::run_on_machine<settings>(argc, argv, "train_classifier",
                                  "Trains the small classifier of digits that the scores rest on. The "
                                  "embedded weights were made by the defaults on full MNIST.",
                                  add_options, train);

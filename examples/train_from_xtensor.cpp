@@ -17,7 +17,7 @@ struct options {
   std::string data = COLDZOOM_EMBEDDED_DATA;
   cz::index_t limit = 2000;
   cz::index_t batch = 64;
-  programs::backend_choice on;
+  programs::machine_choice on;
 };
 
 /// The first `limit` images as an array N x C x H x W in [-0.5, 0.5]. Your own array would come from a file,
@@ -60,21 +60,21 @@ template <class B> void run_on(B& b, const options& o) {
   std::printf("test loss after one epoch  %.4f\n", trainer.test_loss(test));
 }
 
-void run(const options& o) {
-  programs::on_backend(o.on, [&](auto& b, auto&) { run_on(b, o); });
+void run(programs::machine& m, const options& o) {
+  programs::on_backend(m, [&](auto& b) { run_on(b, o); });
 }
 
 void add_options(programs::options& app, options& o) {
   app.add("--data", o.data, "folder with the four files of MNIST");
   app.add("--limit", o.limit, "number of training images").above_0();
   app.add("--batch", o.batch, "images in a batch").above_0();
-  programs::add_backend(app, o.on);
+  programs::add_machine(app, o.on);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  return programs::run<options>(
+  return programs::run_on_machine<options>(
       argc, argv, "train_from_xtensor",
       "Trains a small reconstructor on images that lie in an xtensor array, for one epoch.", add_options,
       run);

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <coldzoom/coldzoom.hpp>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "common/backend.hpp"
+#include "common/machine.hpp"
 #include "common/options.hpp"
 
 namespace programs {
@@ -74,8 +75,8 @@ void save_classifier(const std::string& path, const classifier_model& model);
 classifier_model load_classifier(const std::string& path);
 
 /// A classifier at work: features and class probabilities of images in [0, 1] in host memory, on the backend
-/// that any_backend::run was asked of. A FeatureExtractor of the CPU's. The bits of an image do not depend on
-/// the batch. One `classifier_predictor` a thread.
+/// of the machine. A FeatureExtractor of the CPU's. The bits of an image do not depend on the batch. One
+/// `classifier_predictor` a thread.
 class classifier_predictor {
  public:
   virtual ~classifier_predictor() = default;
@@ -84,7 +85,7 @@ class classifier_predictor {
   coldzoom::index_t size() const { return digit_classifier::features; }
 
   /// out: n x size() x 1 x 1. Both dense.
-  virtual void operator()(backend&, coldzoom::image_batch<classifier_range, const float> images,
+  virtual void operator()(host_backend&, coldzoom::image_batch<classifier_range, const float> images,
                           coldzoom::tensor_view<float> out) = 0;
 
   /// What the last layer makes of n rows of features: n rows of logits, before the softmax.
@@ -93,5 +94,8 @@ class classifier_predictor {
   /// Rows of class probabilities: the softmax of the logits.
   coldzoom::feature_set probabilities(const coldzoom::feature_set& features);
 };
+
+/// The classifier at work on a machine, which must live as long.
+std::unique_ptr<classifier_predictor> run(machine& m, const classifier_model& model);
 
 }  // namespace programs

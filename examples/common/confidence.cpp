@@ -4,7 +4,7 @@
 
 namespace programs {
 
-std::vector<judgement> judge(backend& host, classifier_predictor& predict, unit_images images) {
+std::vector<judgement> judge(host_backend& host, classifier_predictor& predict, unit_images images) {
   using namespace coldzoom;
   const feature_set features = extract_features(host, predict, images);
   const feature_set rows = predict.probabilities(features);

@@ -16,7 +16,7 @@ struct judgement {
 };
 
 /// One for each image. Throws coldzoom::error where the images are not of the classifier's shape.
-std::vector<judgement> judge(backend& host, classifier_predictor& predict, unit_images images);
+std::vector<judgement> judge(host_backend& host, classifier_predictor& predict, unit_images images);
 
 /// Samples on both sides of a threshold, in the order in which they came.
 struct sorted_samples {

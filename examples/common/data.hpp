@@ -15,6 +15,11 @@ extern const char* const data_help;
 /// Throws coldzoom::error with what to do where the data are not there.
 coldzoom::split_pair load_data(const std::string& name);
 
+/// 16 hexadecimal digits of all that training and test images are: their shapes, pixels and labels. FNV-1a of
+/// 64 bits (Fowler, Noll, Vo) over the extents as 8 bytes each, the least first, the pixels and the labels.
+/// Data that differ have other digits but for chance, whatever they are called.
+std::string fingerprint(const coldzoom::split_pair& data);
+
 /// All of them where `limit` is 0.
 coldzoom::labelled_images first_images(coldzoom::labelled_images images, coldzoom::index_t limit);
 

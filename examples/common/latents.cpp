@@ -1,12 +1,30 @@
 #include "common/latents.hpp"
 
 #include <algorithm>
+#include <coldzoom/degradation/zoom.hpp>
+#include <coldzoom/initial_state/pixel_histogram.hpp>
+#include <coldzoom/interpolation/nearest.hpp>
 
-#include "common/any_backend.hpp"
 #include "common/file_metadata.hpp"
+#include "common/latent_policies.hpp"
 #include "common/safetensors.hpp"
 
 namespace programs {
+
+namespace {
+
+const std::string everywhere = degraded_latents::name;
+
+/// "a, b or c".
+std::string any_of(const std::vector<std::string>& words) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    text += (i == 0 ? "" : i + 1 < words.size() ? ", " : " or ") + words[i];
+  }
+  return text;
+}
+
+}  // namespace
 
 coldzoom::image_window latent_source::window() const {
   return coldzoom::zoom<coldzoom::nearest>{}.window(step, image.h, image.w);
@@ -16,16 +34,34 @@ coldzoom::shape latent_source::patch_dims() const {
   const coldzoom::index_t size = image.c * at.h * at.w;
   return {static_cast<coldzoom::index_t>(patches.size()) / size, image.c, at.h, at.w};
 }
-
-std::string default_latent(const std::string& kind) {
-  return kind == "zoom_nearest" ? "histogram" : kind == "zoom_bilinear" ? "patches" : "gaussian";
+coldzoom::shape latent_source::image_dims() const {
+  return image.with_n(static_cast<coldzoom::index_t>(images.size()) / image.image());
 }
 
-void check_latent(const std::string& kind, const std::string& policy) {
-  const bool noise = default_latent(kind) == "gaussian";
-  coldzoom::require(noise == (policy == "gaussian"), "--latent", [&] {
-    return "found " + policy + ", wanted " + (noise ? "gaussian" : "histogram or patches") + " for " + kind;
-  });
+coldzoom::index_t latent_source::grid_width() const {
+  return policy == histogram_latents::name || policy == patch_latents::name ? window().w : image.w;
+}
+
+std::vector<std::string> latent_names() {
+  std::vector<std::string> names;
+  for (const method_entry* method : methods()) {
+    for (const std::string& name : method->latents()) {
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
+  }
+  if (std::find(names.begin(), names.end(), everywhere) == names.end()) names.push_back(everywhere);
+  return names;
+}
+
+std::string latents_of(const method_entry& method) { return any_of(method.latents()); }
+
+void check_latent(const method_entry& method, const std::string& policy) {
+  const std::vector<std::string>& fit = method.latents();
+  coldzoom::require(policy == everywhere || std::find(fit.begin(), fit.end(), policy) != fit.end(),
+                    "--latent", [&] {
+                      return "found " + policy + ", wanted " + latents_of(method) + " for " + method.name() +
+                             ", or " + everywhere + ", which fits every kind";
+                    });
 }
 
 namespace {
@@ -47,18 +83,21 @@ std::vector<std::uint8_t> cut_windows(const coldzoom::labelled_images& images, c
 
 }  // namespace
 
-latent_source make_latents(any_backend& b, const std::string& policy, const std::string& kind, int step,
+latent_source make_latents(machine& m, const method_entry& method, const std::string& policy, int step,
                            const std::string& data, const coldzoom::labelled_images& images) {
-  check_latent(kind, policy);
-  latent_source source{policy, kind, policy == "gaussian" ? 0 : step, data, images.dims.with_n(1), {}, {}};
-  if (policy == "histogram") {
-    const model_method method{kind, step, step, 0};
-    b.for_each_degraded(images, method, step, {}, [&](coldzoom::index_t, host_images, host_images z) {
-      const histogram_counts counts = coldzoom::pixel_histogram<value_range>::count(z);
-      for (std::size_t k = 0; k < counts.size(); ++k) source.counts[k] += counts[k];
-    });
-  } else if (policy == "patches") {
+  check_latent(method, policy);
+  const bool of_data = policy != gaussian_latents::name;
+  latent_source source{policy, method.name(), of_data ? step : 0, data, images.dims.with_n(1), {}, {}, {}};
+  if (policy == histogram_latents::name) {
+    method.on(m, {step, step, 0})
+        ->for_each_degraded(images, step, {}, [&](coldzoom::index_t, host_images, host_images z) {
+          const histogram_counts counts = coldzoom::pixel_histogram<value_range>::count(z);
+          for (std::size_t k = 0; k < counts.size(); ++k) source.counts[k] += counts[k];
+        });
+  } else if (policy == patch_latents::name) {
     source.patches = cut_windows(images, source.window());
+  } else if (policy == degraded_latents::name) {
+    source.images = images.pixels;
   }
   return source;
 }
@@ -74,11 +113,17 @@ void save_latents(const std::string& path, const latent_source& source) {
                    {"value_range", value_range::name},
                    {"data", source.data}};
   file.add("image", {3}, std::vector<std::int64_t>{source.image.c, source.image.h, source.image.w});
-  if (source.policy == "histogram") {
+  if (source.policy == histogram_latents::name) {
     file.add("histogram", {256}, std::vector<std::int64_t>(source.counts.begin(), source.counts.end()));
-  } else if (source.policy == "patches") {
+  } else if (source.policy == patch_latents::name) {
     const coldzoom::shape d = source.patch_dims();
     file.add("patches", {d.n, d.c, d.h, d.w}, source.patches);
+  } else if (source.policy == degraded_latents::name) {
+    constexpr index_t most = 16 << 20;  // bytes
+    const coldzoom::shape d = source.image_dims();
+    const index_t n = std::clamp<index_t>(most / d.image(), 1, d.n);
+    file.add("images", {n, d.c, d.h, d.w},
+             std::vector<std::uint8_t>(source.images.begin(), source.images.begin() + n * d.image()));
   }
   coldzoom::save_safetensors(path, file);
 }
@@ -89,31 +134,35 @@ latent_source load_latents(const std::string& path) {
   const file_metadata metadata(file.source, file.metadata);
   metadata.expect("format_version", "1");
   metadata.expect("value_range", value_range::name);
-  latent_source source{metadata.text("latent"), metadata.text("kind"), 0, metadata.text("data"), {}, {}, {}};
-  require(std::find(std::begin(latent_policies), std::end(latent_policies), source.policy) !=
-              std::end(latent_policies),
-          path.c_str(), [&] {
-            return "found latent '" + source.policy +
-                   "' in the metadata, wanted histogram, patches or gaussian; is this a file of latents?";
-          });
-  find_kind(path, source.kind);
-  check_latent(source.kind, source.policy);
+  latent_source source{metadata.text("latent"), metadata.text("kind"), 0, metadata.text("data"), {}, {}, {}, {}};
+  const std::vector<std::string> known = latent_names();
+  require(std::find(known.begin(), known.end(), source.policy) != known.end(), path.c_str(), [&] {
+    return "found latent '" + source.policy + "' in the metadata, wanted " + any_of(known) +
+           "; is this a file of latents?";
+  });
+  const method_entry& method = find_method(path, source.kind);
+  check_latent(method, source.policy);
   const std::vector<std::int64_t>& image = file.values<std::int64_t>("image", {3});
   require(std::all_of(image.begin(), image.end(), [](std::int64_t d) { return d > 0 && d <= 1 << 20; }),
           path.c_str(), "array 'image': wanted three extents above 0");
   source.image = {1, image[0], image[1], image[2]};
-  if (source.policy == "gaussian") return source;
-  source.step = metadata.number("step", 0, static_cast<int>(std::min(image[1], image[2])) - 1, -1);
+  if (source.policy == gaussian_latents::name) return source;
+  source.step = metadata.number("step", 0, method.most_steps(source.image), -1);
   require(source.step >= 0, path.c_str(), "found no step in the metadata");
-  if (source.policy == "histogram") {
+  if (source.policy == histogram_latents::name) {
     const std::vector<std::int64_t>& counts = file.values<std::int64_t>("histogram", {256});
     require(std::all_of(counts.begin(), counts.end(), [](std::int64_t count) { return count >= 0; }),
             path.c_str(), "array 'histogram': found a negative count");
     std::copy(counts.begin(), counts.end(), source.counts.begin());
-  } else {
+  } else if (source.policy == patch_latents::name) {
     source.patches = file.values<std::uint8_t>("patches");
     const coldzoom::shape d = source.patch_dims();
     file.values<std::uint8_t>("patches", {d.n, d.c, d.h, d.w});  // checks the shape
+  } else {
+    source.images = file.values<std::uint8_t>("images");
+    const coldzoom::shape d = source.image_dims();
+    file.values<std::uint8_t>("images", {d.n, d.c, d.h, d.w});  // checks the shape
+    require(d.n > 0, path.c_str(), "array 'images': found none");
   }
   return source;
 }

@@ -1,36 +1,49 @@
 #include "common/method.hpp"
 
 #include <algorithm>
-#include <string_view>
+#include <utility>
+
+#include "common/methods.hpp"
+#include "common/table.hpp"
 
 namespace programs {
 
-std::string kind_names() {
-  std::string names;
-  for (const model_kind& kind : model_kinds) names += (names.empty() ? "" : ", ") + std::string(kind.name);
-  return names;
+namespace {
+
+table<method_entry>& all() {
+  static table<method_entry> entries = [] {
+    table<method_entry> own;
+    own.add(zoom_nearest_entry());
+    own.add(zoom_bilinear_entry());
+    own.add(ddpm_linear_entry());
+    own.add(ddpm_cosine_entry());
+    return own;
+  }();
+  return entries;
 }
 
-const model_kind& find_kind(const std::string& where, const std::string& name) {
-  for (const model_kind& kind : model_kinds) {
-    if (kind.name == name) return kind;
-  }
-  throw coldzoom::error(where, "found kind '" + name + "', wanted one of " + kind_names());
+}  // namespace
+
+method_entry::method_entry(method_info info, std::string target, std::vector<std::string> latents,
+                           std::vector<sampler_info> samplers)
+    : info_(std::move(info)),
+      target_(std::move(target)),
+      latents_(std::move(latents)),
+      samplers_(std::move(samplers)) {
+  if (info_.title.empty()) info_.title = info_.name;
+  if (info_.original.steps == 0) info_.original = {info_.steps, info_.steps, info_.beta_max};
+  if (info_.quick_sampler.empty()) info_.quick_sampler = samplers_.front().name;
 }
 
-bool model_method::adds_noise() const {
-  return std::string_view(find_kind("model", kind).target) == coldzoom::predict_noise::name;
+const std::vector<const method_entry*>& methods() { return all().checked("kind"); }
+
+std::string method_names() { return all().names(); }
+
+const method_entry& find_method(const std::string& where, const std::string& name) {
+  return all().find("kind", where, name);
 }
 
-coldzoom::ddpm_schedule noise_schedule(const model_method& m) {
-  return m.kind == "ddpm_linear"
-             ? coldzoom::ddpm_schedule::linear(m.steps, std::min(1e-4, m.beta_max), m.beta_max)
-             : coldzoom::ddpm_schedule::cosine(m.steps, m.beta_max);
-}
-
-float level_of(const model_method& m, int t) {
-  return m.adds_noise() ? noise_schedule(m).level(t) : coldzoom::linear_schedule(m.steps).level(t);
-}
+method_registration::method_registration(std::unique_ptr<method_entry> entry) { all().add(std::move(entry)); }
 
 std::vector<float> to_unit(const std::vector<float>& centred) {
   std::vector<float> unit(centred.size());

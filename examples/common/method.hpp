@@ -1,70 +1,169 @@
-/// The kinds of model: what each undoes, and how it goes about it.
+/// The methods that the programs know by name: what a model undoes, and how. A table: methods.hpp lists the
+/// entries of this project, coldzoom_programs/method.hpp adds a user's own.
 #pragma once
 
-#include <coldzoom/coldzoom.hpp>
+#include <coldzoom/core/random.hpp>
 #include <coldzoom/data/mnist.hpp>
+#include <coldzoom/training/batch_order.hpp>
+#include <functional>
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "common/backend.hpp"
+#include "common/host_images.hpp"
+#include "common/machine.hpp"
+#include "common/network.hpp"
 
 namespace programs {
 
-using value_range = coldzoom::centred;
-using host_images = coldzoom::image_batch<value_range, float>;
+struct latent_source;
+struct sampling_options;
+using sampling_observer = std::function<void(coldzoom::index_t, int, host_images, host_images)>;
 
-inline constexpr int largest_steps = 100000;  // T of a noise schedule
+inline constexpr int largest_steps = 100000;  // T of a schedule
 
-/// The kinds of model, with the numbers of the original project's: they hold for a file that does not say.
-struct model_kind {
-  const char* name;
-  const char* target;  // what the network predicts
-  int steps, last_step;
-  double beta_max;
+/// The numbers of a method.
+struct method_settings {
+  int steps = 0;        // T
+  int last_step = 0;    // t is drawn from 1 .. last_step
+  double beta_max = 0;  // largest variance of a step, of methods that add noise
 };
-inline constexpr model_kind model_kinds[] = {{"zoom_nearest", coldzoom::predict_x0::name, 24, 24, 0},
-                                             {"zoom_bilinear", coldzoom::predict_x0::name, 23, 23, 0},
-                                             {"ddpm_linear", coldzoom::predict_noise::name, 1000, 999, 0.02},
-                                             {"ddpm_cosine", coldzoom::predict_noise::name, 1000, 999, 0.02}};
+
+/// What stands in the table.
+struct method_info {
+  std::string name, help;  // of one line
+  int steps = 0;           // T, unless the user says otherwise
+  double beta_max = 0;     // likewise; 0 where the method has none
+  std::string title = {};  // in pictures; the name where empty
+  /// Numbers of a file that names none, such as the original project's; those above where empty.
+  method_settings original = {};
+  /// How a quick look is sampled: the sampler, the first where empty, and at most so many network calls.
+  std::string quick_sampler = {};
+  int quick_calls = largest_steps;
+};
+
+/// What the programs have to know of a sampler.
+struct sampler_info {
+  std::string name;
+  bool has_eta = false;
+};
+
+/// What a step of a noise schedule adds, and what is left by then.
+struct noise_amounts {
+  double beta = 0, signal = 0, noise = 0;
+};
+
+/// A trained model at work.
+class model_at_work {
+ public:
+  virtual ~model_at_work() = default;
+
+  /// x0_hat = what the model makes of z = D(x0, t); dense images, clipped to the range of pixels where the
+  /// network predicts something else than x0.
+  virtual void restore(host_images z, int t, host_images x0_hat) = 0;
+
+  /// options.count samples in [-0.5, 0.5], N x C x H x W. Sample i depends on the seed and i alone.
+  virtual std::vector<float> draw(const latent_source& latents, const sampling_options& options,
+                                  const sampling_observer& observe = {}) = 0;
+};
+
+/// What a run can be told, beside the method and the network.
+struct run_options {
+  coldzoom::index_t batch_size = 128;
+  std::uint64_t seed = 0;
+  double average_decay = 0;
+};
+
+/// A model in training: a coldzoom::trainer and its data.
+class training_run {
+ public:
+  virtual ~training_run() = default;
+
+  virtual coldzoom::index_t batches() const = 0;
+  virtual double train_epoch(int epoch, const std::function<double(coldzoom::index_t)>& rate,
+                             const std::function<void(coldzoom::batch_progress)>& progress) = 0;
+  virtual double test_loss() = 0;
+  /// The weights to keep.
+  virtual std::vector<float> best() = 0;
+  virtual void save(const std::string& path, int epoch, const std::map<std::string, std::string>& settings) = 0;
+  virtual void load(const std::string& path, const std::map<std::string, std::string>& settings) = 0;
+};
+
+/// A method with its numbers on a machine, which must live as long. Images lie in host memory.
+class method_at_work {
+ public:
+  virtual ~method_at_work() = default;
+
+  /// use(first, x0, D(x0, t)) for all images in batches; `keys` name the noise.
+  virtual void for_each_degraded(
+      const coldzoom::labelled_images& images, int t, coldzoom::key_sequence keys,
+      const std::function<void(coldzoom::index_t, host_images, host_images)>& use) = 0;
+
+  /// use(first, z) for `count` latents in batches. Latent i depends on the seed and i alone.
+  virtual void for_each_latent(const latent_source& source, coldzoom::index_t count, std::uint64_t seed,
+                               const std::function<void(coldzoom::index_t, host_images)>& use) = 0;
+
+  /// Of a method that adds noise, t = 1 .. T.
+  virtual noise_amounts amounts(int t) const = 0;
+
+  virtual std::unique_ptr<model_at_work> run(const model_network& network,
+                                             const std::vector<float>& parameters) = 0;
+  virtual std::unique_ptr<training_run> train(const model_network& network, const coldzoom::split_pair& data,
+                                              const run_options& options) = 0;
+  /// Mean loss of a model over all images, each at `draws` steps.
+  virtual double test_loss(const model_network& network, const std::vector<float>& parameters,
+                           const coldzoom::labelled_images& images, coldzoom::index_t draws) = 0;
+};
+
+/// An entry of the table. The constructor fills in what `info` leaves out.
+class method_entry {
+ public:
+  method_entry(method_info info, std::string target, std::vector<std::string> latents,
+               std::vector<sampler_info> samplers);
+  virtual ~method_entry() = default;
+
+  const method_info& info() const { return info_; }
+  const std::string& name() const { return info_.name; }
+  /// What the network predicts: "x0", "noise", ...
+  const std::string& target() const { return target_; }
+  /// What sampling starts from; the first unless one says otherwise.
+  const std::vector<std::string>& latents() const { return latents_; }
+  const std::vector<sampler_info>& samplers() const { return samplers_; }
+
+  /// Whether D mixes the image with noise, by a NoiseSchedule.
+  virtual bool adds_noise() const = 0;
+  /// The largest T for such images.
+  virtual int most_steps(coldzoom::shape image) const = 0;
+  virtual std::unique_ptr<method_at_work> on(machine& m, const method_settings& settings) const = 0;
+
+ private:
+  method_info info_;
+  std::string target_;
+  std::vector<std::string> latents_;
+  std::vector<sampler_info> samplers_;
+};
+
+/// All methods, this project's own first. Throws coldzoom::error where two have one name.
+const std::vector<const method_entry*>& methods();
 
 /// "zoom_nearest, zoom_bilinear, ...".
-std::string kind_names();
+std::string method_names();
 
 /// Throws coldzoom::error, blaming `where`, for a name that there is not.
-const model_kind& find_kind(const std::string& where, const std::string& name);
+const method_entry& find_method(const std::string& where, const std::string& name);
 
-/// What a network was trained to undo.
-struct model_method {
-  std::string kind;
-  int steps = 0;        // T
-  int last_step = 0;    // t was drawn from 1 .. last_step
-  double beta_max = 0;  // of a noise schedule, 0 for zoom
+/// A method and the numbers of one model.
+struct model_method : method_settings {
+  const method_entry* entry = nullptr;
 
-  bool adds_noise() const;
+  const std::string& name() const { return entry->name(); }
+  std::unique_ptr<method_at_work> on(machine& m) const { return entry->on(m, *this); }
 };
 
-/// The schedule of a method that adds noise.
-coldzoom::ddpm_schedule noise_schedule(const model_method& m);
-
-/// Calls f(interpolation) with the one that `kind` zooms by.
-template <class F> auto with_interpolation(const std::string& kind, F&& f) {
-  if (kind == "zoom_nearest") return f(coldzoom::nearest{});
-  coldzoom::require(kind == "zoom_bilinear", "kind",
-                    [&] { return "found '" + kind + "', wanted zoom_nearest or zoom_bilinear"; });
-  return f(coldzoom::bilinear{});
-}
-
-/// D of a method; its level at step t is level_of(method, t).
-template <class B> coldzoom::any_degradation<B, value_range> degradation_on(const model_method& m) {
-  using any = coldzoom::any_degradation<B, value_range>;
-  if (m.adds_noise()) return any(coldzoom::gaussian_noise{});
-  return with_interpolation(m.kind, [&](auto interpolation) {
-    return any(coldzoom::zoom<decltype(interpolation)>{interpolation, m.steps});
-  });
-}
-float level_of(const model_method& m, int t);
-
-/// [-0.5, 0.5] to [0, 1], clamped: a network may overshoot a little.
-std::vector<float> to_unit(const std::vector<float>& centred);
+/// Puts an entry into the table when a program starts.
+struct method_registration {
+  explicit method_registration(std::unique_ptr<method_entry> entry);
+};
 
 }  // namespace programs

@@ -1,38 +1,26 @@
-/// A trained model as a file, what its kind says about it, and the data to go with it.
+/// A trained model as a file, and the data to go with it.
 #pragma once
 
-#include <array>
-#include <coldzoom/coldzoom.hpp>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "common/method.hpp"
+#include "common/latents.hpp"
 
 namespace programs {
-
-using histogram_counts = std::array<std::uint64_t, 256>;
 
 struct trained_model {
   model_method method;
   std::string data;  // what it was trained on; empty where the file does not say
   std::optional<histogram_counts> histogram;
-  coldzoom::reconstructor network;
+  model_network network;
   std::vector<float> parameters;
 };
 
-/// "1,2,3".
-template <class Values> std::string join(const Values& values) {
-  std::string text;
-  for (const auto& value : values) {
-    if (!text.empty()) text += ',';
-    text += std::to_string(value);
-  }
-  return text;
-}
-
 void save_model(const std::string& path, const trained_model& model);
+
+/// "the noise", but "x0": what a network predicts, in a sentence.
+std::string spoken(const std::string& target);
 
 /// Reads our files, and the original project's, which carry no metadata: for those `kind` must be given.
 trained_model load_model(const std::string& path, const std::string& kind);

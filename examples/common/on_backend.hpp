@@ -1,36 +1,35 @@
-/// The backend that the user chose, by its type: for what is compiled for each, training above all. In a
-/// build with CUDA nvcc compiles the units that include this.
+/// The backend of a machine, by its type: for templates. In a build with CUDA nvcc compiles the units that
+/// include this, see coldzoom_for_device in programs.cmake.
 #pragma once
 
-#include <string>
+#include <coldzoom/core/error.hpp>
 
-#include "common/backend.hpp"
-#include "common/options.hpp"
+#include "common/machine.hpp"
 #if defined(COLDZOOM_PROGRAMS_CUDA)
 #  include <coldzoom/cuda.cuh>
 #endif
 
 namespace programs {
 
-/// "8 threads" or "CUDA device 0".
-template <class B> std::string describe(B& b) {
-  if constexpr (requires { b.threads(); }) {
-    return std::to_string(b.threads()) + " threads";
-  } else {
-    return "CUDA device " + std::to_string(b.device());
-  }
-}
+template <class... Bs> struct backend_list {};
 
-/// Calls work(b, host): `b` the backend of that choice, `host` the CPU's, for what stays in host memory.
-template <class Work> void on_backend(const backend_choice& on, Work&& work) {
-  backend host(on.threads);
+/// The backends that the programs are compiled for.
 #if defined(COLDZOOM_PROGRAMS_CUDA)
-  if (on.name == "cuda") {
-    coldzoom::cuda_backend<float> device;
-    return work(device, host);
-  }
+using backends = backend_list<host_backend, coldzoom::cuda_backend<float>>;
+#else
+using backends = backend_list<host_backend>;
 #endif
-  work(host, host);
+
+/// Returns f(b), `b` the machine's backend, which must be one of the list.
+template <class B, class... Others, class F> auto on_backend(backend_list<B, Others...>, machine& m, F&& f) {
+  if constexpr (sizeof...(Others) > 0) {
+    if (!m.as<B>()) return on_backend(backend_list<Others...>{}, m, f);
+  }
+  B* b = m.as<B>();
+  coldzoom::require(b != nullptr, "on_backend",
+                    [&] { return "these programs are not compiled for " + m.description(); });
+  return f(*b);
 }
+template <class F> auto on_backend(machine& m, F&& f) { return on_backend(backends{}, m, f); }
 
 }  // namespace programs

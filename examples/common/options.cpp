@@ -108,7 +108,7 @@ std::optional<int> parse_options(int argc, char** argv, const char* name, const 
   return std::nullopt;
 }
 
-void add_backend(options& o, backend_choice& on) {
+void add_machine(options& o, machine_choice& on) {
   o.add("--threads", on.threads, "0 for all CPUs; no effect on results").range(0, 1024);
 #if defined(COLDZOOM_PROGRAMS_CUDA)
   o.add("--backend", on.name, "cpu, or cuda: the first device that CUDA_VISIBLE_DEVICES names")

@@ -67,13 +67,13 @@ std::optional<int> parse_options(int argc, char** argv, const char* name, const 
                                  const std::function<void(options&)>& declare);
 
 /// Where a program runs.
-struct backend_choice {
+struct machine_choice {
   std::string name = "cpu";
   int threads = 0;  // of the CPU's, 0 for all CPUs
 };
 
 /// Options that several programs have. Of these: --threads, and --backend in a build that has more than one.
-void add_backend(options& o, backend_choice& on);
+void add_machine(options& o, machine_choice& on);
 void add_seed(options& o, std::uint64_t& seed, const std::string& help = "of everything random");
 void add_limit(options& o, coldzoom::index_t& limit, const std::string& of = "images of each split");
 

@@ -17,7 +17,7 @@ void add_run_options(options& o, run_settings& s) {
   o.add("--ema", s.ema, "decay of the running average of the weights, 0 for none; model.safetensors holds it")
       .from_0_to_below_1();
   add_seed(o, s.seed);
-  add_backend(o, s.on);
+  add_machine(o, s.on);
   add_limit(o, s.limit);
   o.add("--out", s.out, "folder of the run; the weights are its model.safetensors");
   o.add_flag("--resume", s.resume, "continue the run in --out from its newest checkpoint, to the same bits");

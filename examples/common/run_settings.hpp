@@ -11,7 +11,7 @@ namespace programs {
 
 struct run_settings {
   std::string data = "embedded", out = "out/run";
-  backend_choice on;
+  machine_choice on;
   int epochs = 100;
   coldzoom::index_t batch_size = 128, limit = 0, warmup = 0;
   double learning_rate = 2e-4, ema = 0;

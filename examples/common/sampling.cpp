@@ -1,15 +1,38 @@
 #include "common/sampling.hpp"
 
 #include <algorithm>
+#include <coldzoom/sampling/sampler.hpp>
+
+#include "common/latent_policies.hpp"
 
 namespace programs {
 
+namespace {
+
+/// "naive or tacos".
+template <class Fits> std::string names_of(const std::vector<sampler_info>& samplers, const Fits& fits) {
+  std::string text;
+  for (const sampler_info& sampler : samplers) {
+    if (fits(sampler)) text += (text.empty() ? "" : " or ") + sampler.name;
+  }
+  return text;
+}
+
+}  // namespace
+
 void add_sampling_options(options& o, sampling_options& s) {
-  o.add("--sampler", s.sampler,
-        "for zoom naive (algorithm 1, the default) or tacos (algorithm 2); for ddpm models ddpm (ancestral, "
-        "the "
-        "default) or ddim")
-      .one_of({"naive", "tacos", "ddpm", "ddim"});
+  std::vector<std::string> all;
+  std::string help;  // methods with the same samplers stand together
+  std::map<std::string, std::string> methods_of;
+  for (const method_entry* method : methods()) {
+    for (const sampler_info& sampler : method->samplers()) {
+      if (std::find(all.begin(), all.end(), sampler.name) == all.end()) all.push_back(sampler.name);
+    }
+    std::string& names = methods_of[names_of(method->samplers(), [](const sampler_info&) { return true; })];
+    names += (names.empty() ? "" : ", ") + method->name();
+  }
+  for (const auto& [samplers, names] : methods_of) help += (help.empty() ? "" : "; ") + samplers + " for " + names;
+  o.add("--sampler", s.sampler, help + "; the first is the default").one_of(all);
   o.add("--sampling-steps", s.calls, "network calls, 1 to T; 0 for T").at_least_0();
   o.add_flag("!--no-clip", s.clip,
              "ddpm and ddim: do not clip x0_hat to the range of the data in every step");
@@ -17,33 +40,43 @@ void add_sampling_options(options& o, sampling_options& s) {
   add_seed(o, s.seed, "sample i depends on the seed and i alone");
 }
 
-std::string fitting_sampler(const model_method& method, const sampling_options& options) {
-  const bool noise = method.adds_noise();
-  const std::string first = noise ? "ddpm" : "naive", second = noise ? "ddim" : "tacos";
-  const std::string& wanted = options.sampler.empty() ? first : options.sampler;
-  coldzoom::require(wanted == first || wanted == second, "--sampler", [&] {
-    return "found " + wanted + ", wanted " + first + " or " + second + ": a " + method.kind +
-           " model predicts " + (noise ? "the noise" : "x0");
+std::string fitting_sampler(const method_entry& method, const sampling_options& options) {
+  const std::vector<sampler_info>& fit = method.samplers();
+  const std::string& wanted = options.sampler.empty() ? fit.front().name : options.sampler;
+  const auto found =
+      std::find_if(fit.begin(), fit.end(), [&](const sampler_info& sampler) { return sampler.name == wanted; });
+  coldzoom::require(found != fit.end(), "--sampler", [&] {
+    return "found " + wanted + ", wanted " + names_of(fit, [](const sampler_info&) { return true; }) + ": a " +
+           method.name() + " model predicts " + spoken(method.target());
   });
-  coldzoom::require(options.eta == 0 || wanted == "ddim", "--eta", "only the ddim sampler has one");
+  coldzoom::require(options.eta == 0 || found->has_eta, "--eta", [&] {
+    const std::string names = names_of(fit, [](const sampler_info& sampler) { return sampler.has_eta; });
+    return names.empty() ? "no sampler of a " + method.name() + " model has one"
+                         : "only the " + names + " sampler has one";
+  });
   return wanted;
+}
+
+int network_calls(const model_method& method, const sampling_options& options) {
+  const int calls = options.calls == 0 ? method.steps : options.calls;
+  coldzoom::sampling_steps(method.steps, calls);  // checks
+  return calls;
 }
 
 sampling_options grid_sampling(const model_method& method, coldzoom::index_t count, std::uint64_t seed) {
   sampling_options options;
   options.seed = seed;
   options.count = count;
-  if (method.adds_noise()) {
-    options.sampler = "ddim";
-    options.calls = std::min(method.steps, 50);
-  }
+  options.sampler = method.entry->info().quick_sampler;
+  options.calls = std::min(method.steps, method.entry->info().quick_calls);
   return options;
 }
 
-latent_source find_latents(any_backend& b, const latent_options& s, const trained_model& model) {
+latent_source find_latents(machine& m, const latent_options& s, const trained_model& model) {
   using namespace coldzoom;
   const shape image = model.network.image();
   const model_method& method = model.method;
+  const auto of_noise = [](const std::string& policy) { return policy == gaussian_latents::name; };
   if (!s.file.empty()) {
     latent_source source = load_latents(s.file);
     require(s.policy.empty() || s.policy == source.policy, "--latent",
@@ -52,22 +85,22 @@ latent_source find_latents(any_backend& b, const latent_options& s, const traine
       return "found latents for images of " + to_string(source.image) + ", the model draws " +
              to_string(image);
     });
-    check_latent(method.kind, source.policy);
-    require(source.policy == "gaussian" || (source.kind == method.kind && source.step == method.steps),
+    check_latent(*method.entry, source.policy);
+    require(of_noise(source.policy) || (source.kind == method.name() && source.step == method.steps),
             s.file.c_str(), [&] {
               return "found latents of " + source.kind + " at step " + std::to_string(source.step) +
-                     ", the model starts from " + method.kind + " at step " + std::to_string(method.steps);
+                     ", the model starts from " + method.name() + " at step " + std::to_string(method.steps);
             });
     return source;
   }
-  const std::string policy = s.policy.empty() ? default_latent(method.kind) : s.policy;
-  check_latent(method.kind, policy);
-  if (policy == "gaussian") return {policy, method.kind, 0, "noise", image, {}, {}};
-  if (policy == "histogram" && model.histogram && s.data.empty()) {
-    return {policy, method.kind, method.steps, "the model", image, *model.histogram, {}};
+  const std::string policy = s.policy.empty() ? method.entry->latents().front() : s.policy;
+  check_latent(*method.entry, policy);
+  if (of_noise(policy)) return {policy, method.name(), 0, "noise", image, {}, {}, {}};
+  if (policy == histogram_latents::name && model.histogram && s.data.empty()) {
+    return {policy, method.name(), method.steps, "the model", image, *model.histogram, {}, {}};
   }
   const named_data data = load_data_for(model, s.data);
-  return make_latents(b, policy, method.kind, method.steps, data.name, data.images.train);
+  return make_latents(m, *method.entry, policy, method.steps, data.name, data.images.train);
 }
 
 }  // namespace programs

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/latents.hpp"
+#include "common/model.hpp"
 #include "common/options.hpp"
 
 namespace programs {
@@ -21,10 +22,13 @@ struct sampling_options {
 
 void add_sampling_options(options& o, sampling_options& s);
 
-/// The sampler to use. Throws coldzoom::error where the wanted one does not fit what the network predicts.
-std::string fitting_sampler(const model_method& method, const sampling_options& options);
+/// The sampler to use. Throws coldzoom::error where the wanted one does not fit the method.
+std::string fitting_sampler(const method_entry& method, const sampling_options& options);
 
-/// How a quick look is sampled: in all steps, or by DDIM in at most 50 where there are many.
+/// Network calls of such sampling. Throws coldzoom::error for more than T.
+int network_calls(const model_method& method, const sampling_options& options);
+
+/// How a quick look is sampled, as the method's entry says.
 sampling_options grid_sampling(const model_method& method, coldzoom::index_t count, std::uint64_t seed);
 
 /// Where the latents come from.
@@ -33,9 +37,6 @@ struct latent_options {
 };
 
 /// --latent-file, the counts in the model's file, or the data.
-latent_source find_latents(any_backend& b, const latent_options& s, const trained_model& model);
-
-/// observe(first sample of the batch, t, state, x0_hat), before each step of each batch.
-using sampling_observer = std::function<void(coldzoom::index_t, int, host_images, host_images)>;
+latent_source find_latents(machine& m, const latent_options& s, const trained_model& model);
 
 }  // namespace programs

@@ -21,10 +21,10 @@ const coldzoom::split_pair& checked(const coldzoom::split_pair& data, const clas
 
 }  // namespace
 
-scorer::scorer(any_backend& b, const classifier_model& model, const std::string& data_name,
+scorer::scorer(machine& m, const classifier_model& model, const std::string& data_name,
                const coldzoom::split_pair& data)
-    : b_(&b.host()),
-      predict_(b.run(model)),
+    : b_(&m.host()),
+      predict_(run(m, model)),
       image_(model.network.image()),
       reference_name_(data_name + ", test split of " + std::to_string(data.test.dims.n) + " images"),
       features_name_(std::string(classifier_kind) + ", " + std::to_string(digit_classifier::features) +

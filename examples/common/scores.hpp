@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "common/any_backend.hpp"
+#include "common/classifier.hpp"
 #include "common/image_set.hpp"
 
 namespace programs {
@@ -21,7 +21,7 @@ class scorer {
  public:
   /// `data_name` as the user gave it. Throws coldzoom::error where the classifier was trained on images of
   /// another shape.
-  scorer(any_backend& b, const classifier_model& model, const std::string& data_name,
+  scorer(machine& m, const classifier_model& model, const std::string& data_name,
          const coldzoom::split_pair& data);
 
   coldzoom::shape image() const { return image_; }
@@ -37,11 +37,11 @@ class scorer {
   coldzoom::feature_set features_of(image_source& images);
   std::vector<coldzoom::nearest_image> nearest_training_images(image_source& images);
 
-  backend* b_;
+  host_backend* b_;
   std::unique_ptr<classifier_predictor> predict_;
   coldzoom::shape image_;
   std::string reference_name_, features_name_;
-  coldzoom::dataset<backend, coldzoom::unit> train_;
+  coldzoom::dataset<host_backend, coldzoom::unit> train_;
   coldzoom::feature_set reference_;
   coldzoom::moments reference_moments_;
   std::vector<double> reference_histogram_;

@@ -2,18 +2,19 @@
 
 #include <chrono>
 #include <cmath>
-#include <coldzoom/training/checkpoint.hpp>
+#include <coldzoom/optim/learning_rate.hpp>
 #include <cstdio>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <utility>
 
-#include "common/any_backend.hpp"
+#include "common/data.hpp"
 #include "common/image_set.hpp"
-#include "common/on_backend.hpp"
+#include "common/latent_policies.hpp"
 #include "common/program.hpp"
 #include "common/progress.hpp"
 #include "common/run_folder.hpp"
-#include "common/safetensors.hpp"
+#include "common/sampling.hpp"
 
 namespace programs {
 
@@ -22,68 +23,105 @@ namespace {
 using namespace coldzoom;
 
 /// What a checkpoint must have in common with a run beside what the trainer checks.
-std::map<std::string, std::string> settings_to_keep(const model_method& method, const training_settings& s,
-                                                    index_t images) {
-  std::map<std::string, std::string> keep{{"kind", method.kind},
-                                          {"data", s.data},
-                                          {"train_images", std::to_string(images)},
+std::map<std::string, std::string> settings_to_keep(const trained_model& model, const training_settings& s,
+                                                    const split_pair& data) {
+  std::map<std::string, std::string> keep{{"kind", model.method.name()},
+                                          {"network", model.network.name() + " of " + model.network.options_text()},
+                                          {"data_fingerprint", fingerprint(data)},
+                                          {"train_images", std::to_string(data.train.dims.n)},
                                           {"learning_rate", exact(s.learning_rate)},
                                           {"decay", s.decay}};
   if (s.decay == "cosine") {
     keep["epochs"] = std::to_string(s.epochs);
     keep["warmup"] = std::to_string(s.warmup);
   }
-  if (method.adds_noise()) keep["beta_max"] = exact(method.beta_max);
+  if (model.method.beta_max > 0) keep["beta_max"] = exact(model.method.beta_max);
   return keep;
 }
 
-void save_samples_of(any_backend& b, const trained_model& model, const latent_source& latents,
+void save_samples_of(method_at_work& method, const trained_model& model, const latent_source& latents,
                      const training_settings& s, const std::string& path) {
-  const std::vector<float> samples =
-      b.run(model)->draw(latents, grid_sampling(model.method, s.samples, s.seed));
+  const std::vector<float> samples = method.run(model.network, model.parameters)
+                                         ->draw(latents, grid_sampling(model.method, s.samples, s.seed));
   save_grid(path, {model.network.image().with_n(s.samples), to_unit(samples)}, s.samples);
 }
 
-/// `degradation` and `schedule` are those of the method, `Target` is what it predicts.
-template <class Target, class B, class D, Schedule S>
-void train_to_undo(B& b, backend& host, const model_method& method, D degradation, S schedule,
-                   const training_settings& s) {
+}  // namespace
+
+void add_training_options(options& o, training_settings& s) {
+  add_run_options(o, s);
+  o.add("--decay", s.decay, "of the learning rate: constant, or cosine to 0 over all epochs")
+      .one_of({"constant", "cosine"});
+  add_network_options(o, s.network);
+  std::string defaults;
+  for (const method_entry* method : methods()) {
+    defaults += (defaults.empty() ? "" : ", ") + std::to_string(method->info().steps) + " (" + method->name() + ")";
+  }
+  o.add("--steps", s.steps, "T, 0 for the method's own: " + defaults).at_least_0();
+  o.add("--samples", s.samples, "images in the grid of each epoch, 0 for none").range(0, 10000);
+}
+
+void add_noise_options(options& o, noise_settings& s) {
+  o.add("--beta-max", s.beta_max,
+        "largest variance of a step, above 0 and below 1; 0 for 0.02 (linear), 0.999 (cosine; the original: "
+        "0.02)")
+      .from_0_to_below_1();
+  o.add("--last-step", s.last_step,
+        "t is drawn from 1 .. this one, 0 for T; the original left out the last: 999")
+      .at_least_0();
+}
+
+model_method method_of(const std::string& name, const training_settings& s, const noise_settings& noise) {
+  const method_entry& entry = find_method("--method", name);
+  model_method method{{}, &entry};
+  method.steps = s.steps == 0 ? entry.info().steps : s.steps;
+  method.last_step = noise.last_step == 0 ? method.steps : noise.last_step;
+  require(method.steps <= largest_steps, "--steps", [&] {
+    return "found " + std::to_string(method.steps) + ", wanted 1 to " + std::to_string(largest_steps);
+  });
+  require(method.last_step <= method.steps, "--last-step", [&] {
+    return "found " + std::to_string(method.last_step) + ", wanted at most the " + std::to_string(method.steps) +
+           " steps";
+  });
+  method.beta_max = noise.beta_max > 0 ? noise.beta_max : entry.info().beta_max;
+  require(entry.info().beta_max > 0 || noise.beta_max == 0, "--beta-max",
+          [&] { return "a " + name + " model has none"; });
+  return method;
+}
+
+void train_model(machine& m, const model_method& method, training_settings s) {
+  apply_smoke(s);
+  if (s.smoke) s.samples = std::min(s.samples, 16);
   const split_pair data = load_run_data(s);
   const index_t images = data.train.dims.n;
   const shape image = data.train.dims.with_n(1);
-  require(method.adds_noise() || method.steps < std::min(image.h, image.w), "--steps", [&] {
-    return "found " + std::to_string(method.steps) + ", wanted 1 to " +
-           std::to_string(std::min(image.h, image.w) - 1) + " for images of " + to_string(image);
+  const int most_steps = method.entry->most_steps(image);
+  require(method.steps <= most_steps, "--steps", [&] {
+    return "found " + std::to_string(method.steps) + ", wanted 1 to " + std::to_string(most_steps) +
+           " for images of " + to_string(image);
   });
+  trained_model model{method, s.data, {}, make_network(s.network, image), {}};
   run_folder folder(s.out, s.resume);
-  const dataset<B, value_range> train_set(b, data.train.dims, data.train.pixels.data()),
-      test_set(b, data.test.dims, data.test.pixels.data());
 
-  trainer_options options;
-  options.batch_size = s.batch_size;
-  options.seed = s.seed;
-  options.average_decay = s.ema;
-  options.last_step = method.last_step;
-  const reconstructor network(image, s.widths);
-  trainer<B, value_range, reconstructor, D, S, Target> t(b, network, std::move(degradation),
-                                                         std::move(schedule), image, options);
-  const index_t batches = t.batches(train_set);
+  const std::unique_ptr<method_at_work> work = method.on(m);
+  const std::unique_ptr<training_run> run =
+      work->train(model.network, data,
+                  {.batch_size = s.batch_size, .seed = s.seed, .average_decay = s.ema});
+  const index_t batches = run->batches();
   const auto rate = [&,
                      cosine = warmup_cosine{s.learning_rate, s.warmup, batches * s.epochs, 0}](index_t step) {
     return s.decay == "cosine" ? cosine(step) : constant_rate{s.learning_rate}(step);
   };
-  const std::map<std::string, std::string> keep = settings_to_keep(method, s, images);
-  if (s.resume) load_checkpoint(folder.state_file(folder.last_epoch()), t, keep);
+  const std::map<std::string, std::string> keep = settings_to_keep(model, s, data);
+  if (s.resume) run->load(folder.state_file(folder.last_epoch()), keep);
 
-  const std::unique_ptr<any_backend> any = any_backend_on(b, host);
-  const latent_source latents =
-      make_latents(*any, default_latent(method.kind), method.kind, method.steps, s.data, data.train);
+  const latent_source latents = make_latents(m, *method.entry, method.entry->latents().front(), method.steps,
+                                             s.data, data.train);
   save_latents(folder.file("latents.safetensors"), latents);
-  trained_model model{method, s.data, {}, network, {}};
-  if (latents.policy == "histogram") model.histogram = latents.counts;
+  if (latents.policy == histogram_latents::name) model.histogram = latents.counts;
   std::printf("%s: %td training and %td test images of %s, %td parameters, %s, into %s\n",
-              method.kind.c_str(), images, data.test.dims.n, to_string(image).c_str(),
-              parameter_count(network), describe(b).c_str(), s.out.c_str());
+              method.name().c_str(), images, data.test.dims.n, to_string(image).c_str(),
+              parameter_count(model.network), m.description().c_str(), s.out.c_str());
   if (s.resume) std::printf("resumed after epoch %d\n", folder.last_epoch());
 
   for (int epoch = folder.last_epoch() + 1; epoch <= s.epochs; ++epoch) {
@@ -96,17 +134,17 @@ void train_to_undo(B& b, backend& host, const model_method& method, D degradatio
     };
     {
       progress_bar bar(title, static_cast<double>(batches), "images", static_cast<double>(s.batch_size));
-      train_loss = t.train_epoch(train_set, epoch, rate, [&](batch_progress p) {
+      train_loss = run->train_epoch(epoch, rate, [&](batch_progress p) {
         stop_if_requested();
         std::snprintf(note, sizeof note, "loss %.5f", p.loss);
         bar.update(static_cast<double>(p.batch), note);
       });
       train_seconds = bar.seconds();
     }
-    const double test_loss = t.test_loss(test_set);
-    model.parameters = to_host(b, t.best());
+    const double test_loss = run->test_loss();
+    model.parameters = run->best();
     if (s.samples > 0) {
-      save_samples_of(*any, model, latents, s, folder.file("samples-" + std::to_string(epoch) + ".png"));
+      save_samples_of(*work, model, latents, s, folder.file("samples-" + std::to_string(epoch) + ".png"));
     }
     const double images_per_second = static_cast<double>(batches * s.batch_size) / train_seconds;
     folder.append_log({{"epoch", epoch},
@@ -116,7 +154,7 @@ void train_to_undo(B& b, backend& host, const model_method& method, D degradatio
                        {"seconds", seconds()}},
                       epoch - 1);
     folder.add_checkpoint(epoch, [&](const std::string& aside) {
-      save_checkpoint(aside + "/state.safetensors", t, epoch, keep);
+      run->save(aside + "/state.safetensors", epoch, keep);
       save_model(aside + "/model.safetensors", model);
     });
     save_model(folder.file("model.safetensors"), model);
@@ -127,58 +165,10 @@ void train_to_undo(B& b, backend& host, const model_method& method, D degradatio
   }
 }
 
-}  // namespace
-
-void add_training_options(options& o, training_settings& s) {
-  add_run_options(o, s);
-  o.add("--decay", s.decay, "of the learning rate: constant, or cosine to 0 over all epochs")
-      .one_of({"constant", "cosine"});
-  o.add("--widths", s.widths, "hidden channels of the network, two or more").separated_by(',').range(1, 4096);
-  o.add("--steps", s.steps, "T, 0 for the original's: 24 (nearest), 23 (bilinear), 1000 (ddpm)").at_least_0();
-  o.add("--samples", s.samples, "images in the grid of each epoch, 0 for none").range(0, 10000);
-}
-
-void train_model(const model_method& method, training_settings s) {
-  apply_smoke(s);
-  if (s.smoke) s.samples = std::min(s.samples, 16);
-  // One trainer for every zoom: the interpolation is chosen once a batch.
-  on_backend(s.on, [&]<class B>(B& b, backend& host) {
-    if (method.adds_noise()) {
-      train_to_undo<predict_noise>(b, host, method, gaussian_noise{}, noise_schedule(method), s);
-    } else {
-      train_to_undo<predict_x0>(b, host, method, degradation_on<B>(method), linear_schedule(method.steps), s);
-    }
-  });
-}
-
-double test_loss(const trained_model& model, const labelled_images& images, index_t draws,
-                 const backend_choice& on) {
-  const shape image = model.network.image();
-  trainer_options options;
-  options.last_step = model.method.last_step;
-  double loss = 0;
-  on_backend(on, [&]<class B>(B& b, backend&) {
-    const dataset<B, value_range> set(b, images.dims, images.pixels.data());
-    const auto measure = [&](auto&& t) {
-      b.upload(model.parameters.data(), t.parameters().data(), t.parameters().size());
-      loss = t.test_loss(set, draws);
-    };
-    if (model.method.adds_noise()) {
-      measure(trainer<B, value_range, reconstructor, gaussian_noise, ddpm_schedule, predict_noise>(
-          b, model.network, gaussian_noise{}, noise_schedule(model.method), image, options));
-    } else {
-      using degradation = any_degradation<B, value_range>;
-      measure(trainer<B, value_range, reconstructor, degradation, linear_schedule, predict_x0>(
-          b, model.network, degradation_on<B>(model.method), linear_schedule(model.method.steps), image,
-          options));
-    }
-  });
-  return loss;
-}
-
-void train_zoom(const char* kind, const training_settings& s) {
-  const int steps = s.steps == 0 ? find_kind("train", kind).steps : s.steps;
-  train_model({kind, steps, steps, 0}, s);
+int train_one_method(int argc, char** argv, const char* program, const char* description, const char* method) {
+  return run_on_machine<training_settings>(
+      argc, argv, program, description, add_training_options,
+      [&](machine& m, const training_settings& s) { train_model(m, method_of(method, s), s); });
 }
 
 }  // namespace programs

@@ -1,4 +1,4 @@
-/// The training program of every kind of model.
+/// The training program of every method.
 #pragma once
 
 #include <string>
@@ -12,20 +12,28 @@ namespace programs {
 struct training_settings : run_settings {
   std::string decay = "constant";
   int steps = 0, samples = 64;
-  std::vector<coldzoom::index_t> widths{16, 32, 32, 16};
+  network_choice network;
 };
 void add_training_options(options& o, training_settings& s);
 
-/// Trains the reconstructor to undo the degradation of `method`, into the folder that the settings name: a
+/// --beta-max and --last-step: what methods that add noise have besides. In add_training_options of `train`,
+/// and of short names for such methods.
+struct noise_settings {
+  double beta_max = 0;
+  int last_step = 0;
+};
+void add_noise_options(options& o, noise_settings& s);
+
+/// The method with the numbers that the user gave, those of the table where they are 0. Throws
+/// coldzoom::error for numbers that do not fit.
+model_method method_of(const std::string& name, const training_settings& s, const noise_settings& noise = {});
+
+/// Trains a network to undo the degradation of `method`, into the folder that the settings name: a
 /// checkpoint, a line of the log and a grid of samples each epoch. Throws coldzoom::error for settings that
 /// fit neither each other nor the data.
-void train_model(const model_method& method, training_settings s);
+void train_model(machine& m, const model_method& method, training_settings s);
 
-/// The same for a zoom of this kind, in `s.steps` steps or in the original's.
-void train_zoom(const char* kind, const training_settings& s);
-
-/// trainer::test_loss of a trained model, each image at `draws` steps.
-double test_loss(const trained_model& model, const coldzoom::labelled_images& images, coldzoom::index_t draws,
-                 const backend_choice& on);
+/// main of a program that is a short name for `train --method NAME`.
+int train_one_method(int argc, char** argv, const char* program, const char* description, const char* method);
 
 }  // namespace programs

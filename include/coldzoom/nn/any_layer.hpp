@@ -23,7 +23,6 @@ template <Backend B> class any_layer {
   template <Backend> using workspace = std::unique_ptr<memory>;
 
   shape output_shape(shape in) const { return held_->output_shape(in); }
-  index_t parameter_count() const { return held_->parameter_count(); }
   void describe(parameter_list& list, const std::string& prefix) const { held_->describe(list, prefix); }
   workspace<B> make_workspace(B& b, shape in, pass mode) const { return held_->make_workspace(b, in, mode); }
   void pack_weights(B& b, const real_t<B>* parameters, workspace<B>& ws) const {
@@ -45,7 +44,6 @@ template <Backend B> class any_layer {
   struct base {
     virtual ~base() = default;
     virtual shape output_shape(shape) const = 0;
-    virtual index_t parameter_count() const = 0;
     virtual void describe(parameter_list&, const std::string&) const = 0;
     virtual std::unique_ptr<memory> make_workspace(B&, shape, pass) const = 0;
     virtual void pack_weights(B&, const real_t<B>*, memory&) const = 0;
@@ -65,7 +63,6 @@ template <Backend B> class any_layer {
 
     explicit holder(L held) : layer(std::move(held)) {}
     shape output_shape(shape in) const override { return layer.output_shape(in); }
-    index_t parameter_count() const override { return layer.parameter_count(); }
     void describe(parameter_list& list, const std::string& prefix) const override {
       layer.describe(list, prefix);
     }

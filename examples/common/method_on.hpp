@@ -1,0 +1,332 @@
+/// A library method at work on backend B: what stands behind each entry of the table of methods.
+#pragma once
+
+#include <algorithm>
+#include <coldzoom/backend/transfer.hpp>
+#include <coldzoom/data/dataset.hpp>
+#include <coldzoom/degradation/in_range.hpp>
+#include <coldzoom/initial_state/gaussian_state.hpp>
+#include <coldzoom/initial_state/patch_bank.hpp>
+#include <coldzoom/initial_state/pixel_histogram.hpp>
+#include <coldzoom/nn/model.hpp>
+#include <coldzoom/training/checkpoint.hpp>
+#include <coldzoom/training/method.hpp>
+#include <coldzoom/training/trainer.hpp>
+#include <optional>
+#include <tuple>
+
+#include "coldzoom_programs/network.hpp"
+#include "common/latent_policies.hpp"
+#include "common/latents.hpp"
+#include "common/progress.hpp"
+#include "common/safetensors.hpp"
+#include "common/sampling.hpp"
+
+namespace programs {
+
+namespace detail {
+
+/// Draws latents: the first keys choose them, the second are those of the sampler, with which a random
+/// degradation has to be asked for its latent.
+template <class B>
+using latent_drawing =
+    std::function<void(coldzoom::key_sequence choice, coldzoom::key_sequence sampling, images_on<B> out)>;
+
+template <class B, class M>
+latent_drawing<B> degraded_latents(B& b, const M& method, const latent_source& source) {
+  using namespace coldzoom;
+  const auto images = std::make_shared<const dataset<B, value_range>>(b, source.image_dims(), source.images.data());
+  return [&b, images, degradation = method.degradation, level = method.schedule.level(source.step)](
+             key_sequence choice, key_sequence sampling, images_on<B> out) {
+    std::vector<std::int32_t> order;
+    for (index_t n = 0; n < out.dims.n; ++n) {
+      order.push_back(static_cast<std::int32_t>(random_below(choice[n], 0, images->size())));
+    }
+    const auto there = to_backend(b, order);
+    auto memory = b.template allocate<float>(out.dims.size());
+    const images_on<B> clean(tensor_view<float, typename B::space>(memory.data(), out.dims));
+    images->gather(b, {there.data(), out.dims.n}, clean);
+    const auto levels = to_backend(b, std::vector<float>(order.size(), level));
+    degrade(b, degradation, image_batch<value_range, const float, typename B::space>(clean),
+            {levels.data(), out.dims.n}, sampling, out);
+  };
+}
+
+template <class B, class M>
+latent_drawing<B> drawing_of(B& b, const M& method, const latent_source& source) {
+  using namespace coldzoom;
+  if (source.policy == gaussian_latents::name) {
+    return [&b](key_sequence choice, key_sequence, images_on<B> out) {
+      gaussian_state<value_range>{}.draw(b, choice, out);
+    };
+  }
+  if (source.policy == histogram_latents::name) {
+    const image_window at = source.window();
+    return [&b, latent = pixel_histogram<value_range>(source.counts, at.h, at.w)](
+               key_sequence choice, key_sequence, images_on<B> out) { latent.draw(b, choice, out); };
+  }
+  if constexpr (Zooms<decltype(method.degradation)>) {
+    if (source.policy == patch_latents::name) {
+      std::vector<float> patches(source.patches.size());
+      std::transform(source.patches.begin(), source.patches.end(), patches.begin(), from_byte<value_range>);
+      const auto interpolation = method.degradation.interpolation;
+      using bank = patch_bank<value_range, std::remove_const_t<decltype(interpolation)>, B>;
+      const auto latent = std::make_shared<const bank>(b, source.patch_dims(), patches, interpolation);
+      return [&b, latent](key_sequence choice, key_sequence, images_on<B> out) { latent->draw(b, choice, out); };
+    }
+  }
+  return degraded_latents(b, method, source);
+}
+
+template <class B, class M, class... Samplers> class model_on final : public model_at_work {
+  using space = typename B::space;
+
+ public:
+  model_on(B& b, const M& method, const model_network& network, const std::vector<float>& parameters)
+      : b_(&b),
+        method_(method),
+        image_(network.image()),
+        model_(b, typename M::prediction{}, layer_on<B>(network), image_, parameters, method.input) {}
+
+  void restore(host_images z, int t, host_images x0_hat) override {
+    using P = typename M::prediction;
+    const auto& schedule = method_.schedule;
+    const coldzoom::sampling_step step{
+        t, static_cast<float>(t) / static_cast<float>(schedule.steps()), schedule.level(t), {}};
+    on_host_images(*b_, z, x0_hat, [&](auto in, auto out) { model_(in, step, out); });
+    if constexpr (P::needs_amplitudes) {
+      const auto amplitude = coldzoom::detail::amplitudes_at(method_.degradation, schedule, t, image_);
+      for (coldzoom::index_t i = 0; i < z.dims.size(); ++i) {
+        const double x0 = P::x0(static_cast<double>(z.data[i]), static_cast<double>(x0_hat.data[i]),
+                                amplitude(i % image_.image()));
+        x0_hat.data[i] = std::clamp(static_cast<float>(x0), value_range::low, value_range::high);
+      }
+    }
+  }
+
+  std::vector<float> draw(const latent_source& latents, const sampling_options& options,
+                          const sampling_observer& observe) override {
+    using namespace coldzoom;
+    constexpr index_t batch = 256;
+    const latent_drawing<B> draw_latents = drawing_of(*b_, method_, latents);
+    const int calls = options.calls == 0 ? method_.schedule.steps() : options.calls;
+    std::vector<float> samples(static_cast<std::size_t>(options.count * image_.image())), state_copy, x0_copy;
+    auto memory = b_->template allocate<float>(std::min(batch, options.count) * image_.image());
+    progress_bar bar("sampling", static_cast<double>(options.count * calls), "images", 1.0 / calls);
+    for (index_t first = 0; first < options.count; first += batch) {
+      const index_t n = std::min(batch, options.count - first);
+      const images_on<B> z(tensor_view<float, space>(memory.data(), image_.with_n(n)));
+      const auto place = static_cast<std::uint64_t>(first);
+      const key_sequence choice{options.seed, stream::initial_state, place},
+          sampling{options.seed, stream::sampling, place};
+      draw_latents(choice, sampling, z);
+      index_t done = 0;
+      auto watch = [&](int t, images_on<B> state, images_on<B> x0_hat) {
+        stop_if_requested();
+        if (observe) {
+          observe(first, t, seen_by_host(*b_, state, state_copy), seen_by_host(*b_, x0_hat, x0_copy));
+        }
+        bar.update(static_cast<double>(first * calls + ++done * n));
+      };
+      const bool walked = (walk<Samplers>(options, calls, sampling, z, watch) || ...);
+      require(walked, "--sampler", [&] { return "this method has no sampler '" + options.sampler + "'"; });
+      b_->download(z.data, samples.data() + first * image_.image(), z.dims.size());
+    }
+    return samples;
+  }
+
+ private:
+  /// False where another sampler was asked for; without a name the first is meant.
+  template <class Sampler, class Watch>
+  bool walk(const sampling_options& options, int calls, coldzoom::key_sequence keys, images_on<B> z,
+            Watch& watch) {
+    if (!options.sampler.empty() && options.sampler != Sampler::name) return false;
+    Sampler sampler;
+    if constexpr (requires { sampler.clip; }) sampler.clip = options.clip;
+    if constexpr (requires { sampler.eta; }) sampler.eta = options.eta;
+    sampler(*b_, model_, method_.degradation, method_.schedule, calls, keys, z, watch);
+    return true;
+  }
+
+  B* b_;
+  M method_;
+  coldzoom::shape image_;
+  coldzoom::model<B, typename M::prediction, coldzoom::any_layer<B>, typename M::input_type> model_;
+};
+
+template <class B, class M> using trainer_of = coldzoom::trainer<B, M, coldzoom::any_layer<B>>;
+
+template <class B, class M> class training_on final : public training_run {
+  using images = coldzoom::dataset<B, value_range>;
+
+ public:
+  training_on(B& b, const M& method, const model_network& network, const coldzoom::split_pair& data,
+              const coldzoom::trainer_options& options)
+      : b_(&b),
+        train_(b, data.train.dims, data.train.pixels.data()),
+        test_(b, data.test.dims, data.test.pixels.data()),
+        trainer_(b, method, layer_on<B>(network), network.image(), options) {}
+
+  coldzoom::index_t batches() const override { return trainer_.batches(train_); }
+  double train_epoch(int epoch, const std::function<double(coldzoom::index_t)>& rate,
+                     const std::function<void(coldzoom::batch_progress)>& progress) override {
+    return trainer_.train_epoch(train_, epoch, rate, progress);
+  }
+  double test_loss() override { return trainer_.test_loss(test_); }
+  std::vector<float> best() override { return coldzoom::to_host(*b_, trainer_.best()); }
+  void save(const std::string& path, int epoch, const std::map<std::string, std::string>& settings) override {
+    coldzoom::save_checkpoint(path, trainer_, epoch, settings);
+  }
+  void load(const std::string& path, const std::map<std::string, std::string>& settings) override {
+    coldzoom::load_checkpoint(path, trainer_, settings);
+  }
+
+ private:
+  B* b_;
+  images train_, test_;
+  trainer_of<B, M> trainer_;
+};
+
+template <class B, class M, class... Samplers> class method_on final : public method_at_work {
+  using space = typename B::space;
+  static constexpr coldzoom::index_t batch = 1024;
+
+ public:
+  method_on(B& b, M method, int last_step) : b_(&b), method_(std::move(method)), last_step_(last_step) {}
+
+  void for_each_degraded(
+      const coldzoom::labelled_images& images, int t, coldzoom::key_sequence keys,
+      const std::function<void(coldzoom::index_t, host_images, host_images)>& use) override {
+    const auto levels = coldzoom::to_backend(*b_, std::vector<float>(batch, method_.schedule.level(t)));
+    std::vector<float> clean(static_cast<std::size_t>(images.dims.with_n(batch).size())),
+        degraded(clean.size());
+    for (coldzoom::index_t first = 0; first < images.dims.n; first += batch) {
+      const coldzoom::shape dims = images.dims.with_n(std::min(batch, images.dims.n - first));
+      const host_images x0(coldzoom::tensor_view<float>(clean.data(), dims)),
+          z(coldzoom::tensor_view<float>(degraded.data(), dims));
+      const auto from = images.pixels.begin() + first * dims.image();
+      std::transform(from, from + dims.size(), clean.begin(), coldzoom::from_byte<value_range>);
+      on_host_images(*b_, x0, z, [&](auto in, auto out) {
+        coldzoom::degrade(*b_, method_.degradation, coldzoom::image_batch<value_range, const float, space>(in),
+                          {levels.data(), dims.n}, keys.from(first), images_on<B>(out));
+      });
+      use(first, x0, z);
+    }
+  }
+
+  void for_each_latent(const latent_source& source, coldzoom::index_t count, std::uint64_t seed,
+                       const std::function<void(coldzoom::index_t, host_images)>& use) override {
+    const latent_drawing<B> draw = drawing_of(*b_, method_, source);
+    std::vector<float> copy;
+    auto memory = b_->template allocate<float>(source.image.with_n(batch).size());
+    for (coldzoom::index_t first = 0; first < count; first += batch) {
+      const images_on<B> z(coldzoom::tensor_view<float, space>(
+          memory.data(), source.image.with_n(std::min(batch, count - first))));
+      const auto place = static_cast<std::uint64_t>(first);
+      draw({seed, coldzoom::stream::initial_state, place}, {seed, coldzoom::stream::sampling, place}, z);
+      use(first, seen_by_host(*b_, z, copy));
+    }
+  }
+
+  noise_amounts amounts(int t) const override {
+    if constexpr (coldzoom::NoiseSchedule<decltype(method_.schedule)>) {
+      return {method_.schedule.beta(t), method_.schedule.signal(t), method_.schedule.noise(t)};
+    }
+    throw coldzoom::error("amounts", "this method adds no noise");
+  }
+
+  std::unique_ptr<model_at_work> run(const model_network& network,
+                                     const std::vector<float>& parameters) override {
+    return std::make_unique<model_on<B, M, Samplers...>>(*b_, method_, network, parameters);
+  }
+
+  std::unique_ptr<training_run> train(const model_network& network, const coldzoom::split_pair& data,
+                                      const run_options& o) override {
+    coldzoom::trainer_options options;
+    options.batch_size = o.batch_size;
+    options.seed = o.seed;
+    if (o.average_decay > 0) options.average_decays = {o.average_decay};
+    options.last_step = last_step_;
+    return std::make_unique<training_on<B, M>>(*b_, method_, network, data, options);
+  }
+
+  double test_loss(const model_network& network, const std::vector<float>& parameters,
+                   const coldzoom::labelled_images& images, coldzoom::index_t draws) override {
+    coldzoom::trainer_options options;
+    options.last_step = last_step_;
+    trainer_of<B, M> t(*b_, method_, layer_on<B>(network), network.image(), options);
+    b_->upload(parameters.data(), t.parameters().data(), t.parameters().size());
+    return t.test_loss(coldzoom::dataset<B, value_range>(*b_, images.dims, images.pixels.data()), draws);
+  }
+
+ private:
+  B* b_;
+  M method_;
+  int last_step_;
+};
+
+/// `method` with the degradation in the range of the programs' images.
+template <class M> auto in_programs_range(const M& method) {
+  auto degradation = coldzoom::in_range<value_range>(method.degradation);
+  return coldzoom::method<value_range, decltype(degradation), typename M::schedule_type, typename M::prediction,
+                          typename M::input_type, typename M::loss_type, typename M::weighting_type>{
+      std::move(degradation), method.schedule, method.predict, method.input, method.loss, method.weighting};
+}
+
+template <class Latents, class Samplers, class Make, class Backends> class entry_of;
+template <class... Latents, class... Samplers, class Make, class... Bs>
+class entry_of<std::tuple<Latents...>, std::tuple<Samplers...>, Make, backend_list<Bs...>> final
+    : public method_entry {
+  using made = decltype(std::declval<const Make&>()(method_settings{}));
+  using method = decltype(in_programs_range(std::declval<made>()));
+  using degradation = decltype(method::degradation);
+  using schedule = decltype(method::schedule);
+  static_assert(sizeof...(Samplers) > 0, "coldzoom: give the method at least one sampler that fits it");
+  static_assert((Latents::template fit<degradation, schedule> && ...),
+                "coldzoom: histogram_latents and patch_latents want a zoom, gaussian_latents a NoiseSchedule");
+
+ public:
+  entry_of(method_info info, Make make)
+      : method_entry(std::move(info), method::prediction::name, {Latents::name...},
+                     {sampler_info{Samplers::name, requires(Samplers s) { s.eta; }}...}),
+        make_(std::move(make)) {}
+
+  bool adds_noise() const override { return coldzoom::NoiseSchedule<schedule>; }
+  int most_steps(coldzoom::shape image) const override {
+    return Zooms<degradation> ? static_cast<int>(std::min(image.h, image.w)) - 1 : largest_steps;
+  }
+  std::unique_ptr<method_at_work> on(machine& m, const method_settings& settings) const override {
+    return on_backend(backend_list<Bs...>{}, m, [&]<class B>(B& b) -> std::unique_ptr<method_at_work> {
+      return std::make_unique<method_on<B, method, Samplers...>>(b, in_programs_range(make_(settings)),
+                                                                 settings.last_step);
+    });
+  }
+
+ private:
+  Make make_;
+};
+
+template <class Policy>
+concept LatentPolicy = requires {
+  typename Policy::latents;
+};
+template <class Policy>
+using if_latents = std::conditional_t<LatentPolicy<Policy>, std::tuple<Policy>, std::tuple<>>;
+template <class Policy>
+using unless_latents = std::conditional_t<LatentPolicy<Policy>, std::tuple<>, std::tuple<Policy>>;
+template <class Tuple, class Default>
+using or_default = std::conditional_t<std::tuple_size_v<Tuple> == 0, std::tuple<Default>, Tuple>;
+
+}  // namespace detail
+
+/// An entry for the table, for each of the backends. See add_method.
+template <class Backends = backends, class Make, class... Policies>
+std::unique_ptr<method_entry> make_entry(method_info info, Make make, Policies...) {
+  using latents = decltype(std::tuple_cat(std::declval<detail::if_latents<Policies>>()...));
+  using samplers = decltype(std::tuple_cat(std::declval<detail::unless_latents<Policies>>()...));
+  return std::make_unique<
+      detail::entry_of<detail::or_default<latents, degraded_latents>, samplers, Make, Backends>>(std::move(info),
+                                                                                              std::move(make));
+}
+
+}  // namespace programs

@@ -1,0 +1,15 @@
+/// The methods of this project's own table, each made where it is compiled.
+#pragma once
+
+#include <memory>
+
+#include "common/method.hpp"
+
+namespace programs {
+
+std::unique_ptr<method_entry> zoom_nearest_entry();
+std::unique_ptr<method_entry> zoom_bilinear_entry();
+std::unique_ptr<method_entry> ddpm_linear_entry();
+std::unique_ptr<method_entry> ddpm_cosine_entry();
+
+}  // namespace programs

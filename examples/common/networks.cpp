@@ -1,0 +1,62 @@
+#include "common/networks.hpp"
+
+#include <coldzoom/nn/reconstructor.hpp>
+
+#include "coldzoom_programs/network.hpp"
+
+namespace programs {
+
+namespace {
+
+using coldzoom::index_t;
+
+/// The reconstructor and the array that the original project's files carry.
+struct original_reconstructor : coldzoom::reconstructor {
+  using coldzoom::reconstructor::reconstructor;
+
+  void add_constants(coldzoom::safetensors_file& file) const {
+    const std::vector<float> frequencies = frequency_table();
+    file.add("gt.frequencies", {static_cast<index_t>(frequencies.size())}, frequencies);
+  }
+};
+
+/// The network that a file's arrays are of; their extents are the network's.
+network_settings read_reconstructor(const coldzoom::safetensors_file& file) {
+  const auto dims = [&](const std::string& name, std::size_t rank) {
+    const coldzoom::named_array* array = file.find(name);
+    coldzoom::require(array && array->shape.size() == rank, file.source.c_str(), [&] {
+      return "found no array '" + name + "' of rank " + std::to_string(rank) + "; this is no reconstructor";
+    });
+    return array->shape;
+  };
+  std::vector<index_t> widths;
+  for (int i = 0; file.find("gt.blocks." + std::to_string(i) + ".net.0.weight"); ++i) {
+    widths.push_back(dims("gt.blocks." + std::to_string(i) + ".net.0.weight", 4)[0]);
+  }
+  const auto first = dims("gt.blocks.0.net.0.weight", 4), affine = dims("gt.blocks.0.net.1.weight", 2);
+  const coldzoom::shape image{1, first[1], affine[0], affine[1]};
+  const auto fits = [](index_t w) { return w > 0 && w <= largest_network_number; };
+  coldzoom::require(widths.size() >= 2 && widths.size() <= 64 && image.size() <= (1 << 24) &&
+                        std::all_of(widths.begin(), widths.end(), fits),
+                    file.source.c_str(), [&] {
+                      return "found " + std::to_string(widths.size()) + " blocks for images of " +
+                             to_string(image) + ", wanted 2 to 64 of reasonable size";
+                    });
+  return {image, {{"widths", widths}, {"kernel", {first[2]}}}};
+}
+
+}  // namespace
+
+std::unique_ptr<network_entry> reconstructor_entry() {
+  return std::make_unique<network_entry>(
+      network_info{.name = "reconstructor",
+                   .help = "convolutions without a bottleneck, the time added to the first",
+                   .options = {{"widths", "hidden channels, two or more", {16, 32, 32, 16}},
+                               {"kernel", "odd size of the hidden kernels", {7}}},
+                   .read = read_reconstructor},
+      network_maker<backends>([](const network_settings& s) {
+        return original_reconstructor(s.image, s.list("widths"), s.number("kernel"));
+      }));
+}
+
+}  // namespace programs
