@@ -109,7 +109,7 @@ void add_options(programs::options& o, settings& s) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return programs::run_on_machine<settings>(argc, argv, "custom_degradation",
-                                 "Trains a small network to undo a degradation of one's own, a vignette.",
-                                 add_options, run);
+  return programs::run_on_machine<settings>(
+      argc, argv, "custom_degradation",
+      "Trains a small network to undo a degradation of one's own, a vignette.", add_options, run);
 }

@@ -182,8 +182,9 @@ void evaluate_run(programs::machine& m, settings s) {
       require(model.method.entry == first.method.entry && model.network.image() == image, file.c_str(), [&] {
         return "found a " + model.method.name() + " model, the run began with " + first.method.name();
       });
-      const image_set samples{image.with_n(s.sampling.count),
-                              to_unit(method->run(model.network, model.parameters)->draw(latents, s.sampling))};
+      const image_set samples{
+          image.with_n(s.sampling.count),
+          to_unit(method->run(model.network, model.parameters)->draw(latents, s.sampling))};
       const ordered_json scores = score.score(file, source_of(samples));
       log.add(epoch, scores);
       std::printf("epoch %d: Frechet distance %.3f, KID %.5f, precision %.3f, recall %.3f, class KL %.4f\n",
@@ -207,7 +208,8 @@ void add_options(programs::options& o, settings& s) {
         std::string(programs::data_help) +
             "; its test split is the reference, and latents come from it as with sample; by default what the "
             "model was trained on");
-  o.add("--latent", s.latent, "histogram, patches, gaussian or degraded; by default the original's for the model")
+  o.add("--latent", s.latent,
+        "histogram, patches, gaussian or degraded; by default the original's for the model")
       .one_of(programs::latent_names());
   o.add("--latent-file", s.latent_file, "latents of pixel_distribution, in place of --latent")
       .excludes("--latent");
@@ -222,8 +224,8 @@ void add_options(programs::options& o, settings& s) {
 
 int main(int argc, char** argv) {
   return programs::run_on_machine<settings>(argc, argv, "evaluate_run",
-                                 "Draws samples from each checkpoint of a run and scores them: "
-                                 "RUN/metrics.jsonl, one line an epoch, and a picture. Epochs "
-                                 "that are in the file already are not scored again.",
-                                 add_options, evaluate_run);
+                                            "Draws samples from each checkpoint of a run and scores them: "
+                                            "RUN/metrics.jsonl, one line an epoch, and a picture. Epochs "
+                                            "that are in the file already are not scored again.",
+                                            add_options, evaluate_run);
 }

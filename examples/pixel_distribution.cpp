@@ -7,9 +7,9 @@
 #include <coldzoom/core/file.hpp>
 #include <cstdio>
 
-#include "common/machine.hpp"
 #include "common/data.hpp"
 #include "common/latents.hpp"
+#include "common/machine.hpp"
 #include "common/plot.hpp"
 #include "common/program.hpp"
 #include "common/progress.hpp"
@@ -152,14 +152,15 @@ void compare(programs::machine& m, settings s) {
   const std::unique_ptr<method_at_work> method = kind.on(m, numbers);
   const latent_source source = make_latents(m, kind, policy, step, s.data, images);
   // Noise knows no bounds; four deviations leave out 1 value in 16,000.
-  const float low = kind.adds_noise() ? -4 : value_range::low, high = kind.adds_noise() ? 4 : value_range::high;
+  const float low = kind.adds_noise() ? -4 : value_range::low,
+              high = kind.adds_noise() ? 4 : value_range::high;
   const index_t apart = std::max<index_t>(1, image.w / source.grid_width());
   pixel_statistics of_data(low, high, apart);
   method->for_each_degraded(images, step, {s.seed, stream::user, 0},
-                      [&](index_t, host_images, host_images z) {
-                        stop_if_requested();
-                        of_data.add(z);
-                      });
+                            [&](index_t, host_images, host_images z) {
+                              stop_if_requested();
+                              of_data.add(z);
+                            });
   const index_t count = s.count == 0 ? images.dims.n : s.count;
   const pixel_statistics of_latents =
       draw_statistics(*method, source, count, s.seed, pixel_statistics(low, high, apart));
@@ -181,7 +182,8 @@ void add_options(programs::options& o, settings& s) {
   o.add("--kind", s.kind, "whose degradation: " + programs::method_names());
   o.add("--step", s.step, "t of D(x0, t), 0 for the last of the kind").at_least_0();
   o.add("--latent", s.latent,
-        "how latents are drawn: histogram or patches (zoom), gaussian (ddpm), degraded; by default as sample does");
+        "how latents are drawn: histogram or patches (zoom), gaussian (ddpm), degraded; by default as sample "
+        "does");
   o.add("--count", s.count, "how many latents to draw, 0 for as many as there are images").at_least_0();
   programs::add_limit(o, s.limit, "training images");
   programs::add_seed(o, s.seed, "of noise and latents");

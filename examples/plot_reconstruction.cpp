@@ -62,18 +62,16 @@ void plot_reconstructions(programs::method_at_work& method, programs::model_at_w
   std::vector<float> memory(static_cast<std::size_t>(images.dims.size()));
   const host_images x0_hat(tensor_view<float>(memory.data(), images.dims));
   for (const int t : at) {
-    method.for_each_degraded(images, t, {0, stream::user, 0},
-                        [&](index_t, host_images x0, host_images z) {
-                          if (t == at.front()) rows.add("original", x0.data, x0.dims.n);
-                          network.restore(z, t, x0_hat);
-                          const double distance = root_mean_square(x0, x0_hat);
-                          char label[64];
-                          rows.add("degraded, t = " + std::to_string(t), z.data, z.dims.n);
-                          std::snprintf(label, sizeof label, "restored, RMSE %.3f", distance);
-                          rows.add(label, x0_hat.data, x0_hat.dims.n);
-                          std::printf("t = %4d: degraded RMSE %.4f, restored RMSE %.4f\n", t,
-                                      root_mean_square(x0, z), distance);
-                        });
+    method.for_each_degraded(images, t, {0, stream::user, 0}, [&](index_t, host_images x0, host_images z) {
+      if (t == at.front()) rows.add("original", x0.data, x0.dims.n);
+      network.restore(z, t, x0_hat);
+      const double distance = root_mean_square(x0, x0_hat);
+      char label[64];
+      rows.add("degraded, t = " + std::to_string(t), z.data, z.dims.n);
+      std::snprintf(label, sizeof label, "restored, RMSE %.3f", distance);
+      rows.add(label, x0_hat.data, x0_hat.dims.n);
+      std::printf("t = %4d: degraded RMSE %.4f, restored RMSE %.4f\n", t, root_mean_square(x0, z), distance);
+    });
   }
   std::vector<std::string> digits;
   for (index_t n = 0; n < images.dims.n; ++n)
@@ -171,7 +169,7 @@ void add_options(programs::options& o, settings& s) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return programs::run_on_machine<settings>(argc, argv, "plot_reconstruction",
-                                 "Draws images that a model reconstructs, and the states of its sampling.",
-                                 add_options, plot);
+  return programs::run_on_machine<settings>(
+      argc, argv, "plot_reconstruction",
+      "Draws images that a model reconstructs, and the states of its sampling.", add_options, plot);
 }

@@ -113,18 +113,18 @@ void plot_progressions(programs::machine& m, const std::string& path, const labe
     for (int i = 0; i < columns; ++i) {
       const int t = static_cast<int>(std::lround(static_cast<double>(i) * method.steps / (columns - 1)));
       work->for_each_degraded(images, t, {0, stream::user, 0},
-                          [&](index_t first, host_images x0, host_images z) {
-                            // Noise schedules add a little at step 0 already; the first column is the image
-                            // itself.
-                            const host_images shown = t == 0 ? x0 : z;
-                            const std::vector<float> pixels(shown.data, shown.data + shown.dims.size());
-                            const std::vector<float> unit = programs::to_unit(pixels);
-                            for (index_t n = 0; n < shown.dims.n; ++n) {
-                              const index_t row = static_cast<index_t>(k) * dims.n + first + n;
-                              std::copy_n(unit.begin() + n * dims.image(), dims.image(),
-                                          table.pixels.begin() + (row * columns + i) * dims.image());
-                            }
-                          });
+                              [&](index_t first, host_images x0, host_images z) {
+                                // Noise schedules add a little at step 0 already; the first column is the image
+                                // itself.
+                                const host_images shown = t == 0 ? x0 : z;
+                                const std::vector<float> pixels(shown.data, shown.data + shown.dims.size());
+                                const std::vector<float> unit = programs::to_unit(pixels);
+                                for (index_t n = 0; n < shown.dims.n; ++n) {
+                                  const index_t row = static_cast<index_t>(k) * dims.n + first + n;
+                                  std::copy_n(unit.begin() + n * dims.image(), dims.image(),
+                                              table.pixels.begin() + (row * columns + i) * dims.image());
+                                }
+                              });
     }
   }
   programs::save_image_table(path, table);
@@ -169,7 +169,7 @@ void add_options(programs::options& o, settings& s) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return programs::run_on_machine<settings>(argc, argv, "plot_schedules",
-                                 "Draws noise schedules, and every degradation on the same images.",
-                                 add_options, plot);
+  return programs::run_on_machine<settings>(
+      argc, argv, "plot_schedules", "Draws noise schedules, and every degradation on the same images.",
+      add_options, plot);
 }

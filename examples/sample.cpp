@@ -68,11 +68,11 @@ void sample(programs::machine& m, const settings& s) {
   const int calls = network_calls(model.method, s.sampling);
   const std::string sampler = fitting_sampler(*model.method.entry, s.sampling);
   const latent_source latents = find_latents(m, {s.latent, s.latent_file, s.data}, model);
-  std::printf("%s from %s, %s latents%s, %s sampler, %d network calls\n", model.method.name().c_str(),
-              s.model.c_str(), latents.policy.c_str(),
-              latents.step == 0 ? ""
-                                : (" from " + (s.latent_file.empty() ? latents.data : s.latent_file)).c_str(),
-              sampler.c_str(), calls);
+  std::printf(
+      "%s from %s, %s latents%s, %s sampler, %d network calls\n", model.method.name().c_str(),
+      s.model.c_str(), latents.policy.c_str(),
+      latents.step == 0 ? "" : (" from " + (s.latent_file.empty() ? latents.data : s.latent_file)).c_str(),
+      sampler.c_str(), calls);
 
   const std::unique_ptr<method_at_work> method = model.method.on(m);
   const std::unique_ptr<model_at_work> network = method->run(model.network, model.parameters);

@@ -63,9 +63,10 @@ void add_options(programs::options& o, settings& s) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return programs::run_on_machine<settings>(argc, argv, "sort_samples",
-                                 "Parts samples by the confidence of the digit classifier: good.npy and "
-                                 "bad.npy with their grids as PNG, "
-                                 "and confidence.csv with index, class and confidence of each.",
-                                 add_options, sort_samples);
+  return programs::run_on_machine<settings>(
+      argc, argv, "sort_samples",
+      "Parts samples by the confidence of the digit classifier: good.npy and "
+      "bad.npy with their grids as PNG, "
+      "and confidence.csv with index, class and confidence of each.",
+      add_options, sort_samples);
 }

@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "common/data.hpp"
-#include "common/program.hpp"
 #include "common/model.hpp"
+#include "common/program.hpp"
 
 namespace {
 
@@ -23,8 +23,7 @@ void measure(programs::machine& m, const settings& s) {
   const trained_model model = load_model(s.model, s.kind);
   const auto& [data, sets] = load_data_for(model, s.data);
   const labelled_images images = first_images(sets.test, s.limit);
-  const double loss =
-      model.method.on(m)->test_loss(model.network, model.parameters, images, s.draws);
+  const double loss = model.method.on(m)->test_loss(model.network, model.parameters, images, s.draws);
   const nlohmann::ordered_json found{
       {"model", s.model}, {"data", data}, {"n", images.dims.n}, {"draws", s.draws}, {"test_loss", loss}};
   if (!s.json.empty()) write_file_atomically(s.json, found.dump(2) + "\n");
@@ -48,7 +47,7 @@ void add_options(programs::options& o, settings& s) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return programs::run_on_machine<settings>(argc, argv, "test_loss",
-                                 "Measures the test loss of a trained model at many steps for each image.",
-                                 add_options, measure);
+  return programs::run_on_machine<settings>(
+      argc, argv, "test_loss", "Measures the test loss of a trained model at many steps for each image.",
+      add_options, measure);
 }

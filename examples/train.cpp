@@ -39,8 +39,9 @@ void add_options(options& o, settings& s) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return run_on_machine<settings>(argc, argv, "train",
-                                  "Trains a network to undo the degradation of a method: x0, or the noise, from "
-                                  "D(x0, t), t = 1 .. T.",
-                                  add_options, train);
+  return run_on_machine<settings>(
+      argc, argv, "train",
+      "Trains a network to undo the degradation of a method: x0, or the noise, from "
+      "D(x0, t), t = 1 .. T.",
+      add_options, train);
 }

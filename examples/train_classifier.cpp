@@ -58,8 +58,7 @@ template <class B> void train_on(B& b, const std::string& where, const settings&
                                                       {"shift", std::to_string(s.shift)}};
   if (s.resume) load_checkpoint(folder.state_file(folder.last_epoch()), t, must_agree);
   std::printf("%td training and %td test images of %s, %td parameters, %s, into %s\n", train.dims.n,
-              test.dims.n, to_string(image).c_str(), parameter_count(network), where.c_str(),
-              s.out.c_str());
+              test.dims.n, to_string(image).c_str(), parameter_count(network), where.c_str(), s.out.c_str());
   if (s.resume) std::printf("resumed after epoch %d\n", folder.last_epoch());
 
   for (int epoch = folder.last_epoch() + 1; epoch <= s.epochs; ++epoch) {
@@ -111,8 +110,9 @@ void add_options(programs::options& o, settings& s) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return programs::run_on_machine<settings>(argc, argv, "train_classifier",
-                                 "Trains the small classifier of digits that the scores rest on. The "
-                                 "embedded weights were made by the defaults on full MNIST.",
-                                 add_options, train);
+  return programs::run_on_machine<settings>(
+      argc, argv, "train_classifier",
+      "Trains the small classifier of digits that the scores rest on. The "
+      "embedded weights were made by the defaults on full MNIST.",
+      add_options, train);
 }

@@ -40,14 +40,13 @@ std::unique_ptr<method_entry> ddpm_linear_entry() {
 }
 
 std::unique_ptr<method_entry> ddpm_cosine_entry() {
-  return ddpm_entry({.name = "ddpm_cosine",
-                     .help = "adds noise by the cosine schedule of Nichol and Dhariwal 2021",
-                     .steps = 1000,
-                     .beta_max = 0.999,
-                     .title = "cosine"},
-                    [](const method_settings& s) {
-                      return coldzoom::ddpm_schedule::cosine(s.steps, s.beta_max);
-                    });
+  return ddpm_entry(
+      {.name = "ddpm_cosine",
+       .help = "adds noise by the cosine schedule of Nichol and Dhariwal 2021",
+       .steps = 1000,
+       .beta_max = 0.999,
+       .title = "cosine"},
+      [](const method_settings& s) { return coldzoom::ddpm_schedule::cosine(s.steps, s.beta_max); });
 }
 
 }  // namespace programs

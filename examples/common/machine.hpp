@@ -20,10 +20,11 @@ namespace programs {
 class machine {
  public:
   template <class B>
-  machine(B& b, host_backend& host) : type_(&typeid(B)),
-                                      backend_(&b),
-                                      host_(&host),
-                                      description_(describe(b)) {}
+  machine(B& b, host_backend& host)
+      : type_(&typeid(B)),
+        backend_(&b),
+        host_(&host),
+        description_(describe(b)) {}
 
   /// For what is computed in host memory whatever the choice: the metrics.
   host_backend& host() const { return *host_; }

@@ -86,7 +86,8 @@ class training_run {
   virtual double test_loss() = 0;
   /// The weights to keep.
   virtual std::vector<float> best() = 0;
-  virtual void save(const std::string& path, int epoch, const std::map<std::string, std::string>& settings) = 0;
+  virtual void save(const std::string& path, int epoch,
+                    const std::map<std::string, std::string>& settings) = 0;
   virtual void load(const std::string& path, const std::map<std::string, std::string>& settings) = 0;
 };
 

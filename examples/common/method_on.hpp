@@ -35,7 +35,8 @@ using latent_drawing =
 template <class B, class M>
 latent_drawing<B> degraded_latents(B& b, const M& method, const latent_source& source) {
   using namespace coldzoom;
-  const auto images = std::make_shared<const dataset<B, value_range>>(b, source.image_dims(), source.images.data());
+  const auto images =
+      std::make_shared<const dataset<B, value_range>>(b, source.image_dims(), source.images.data());
   return [&b, images, degradation = method.degradation, level = method.schedule.level(source.step)](
              key_sequence choice, key_sequence sampling, images_on<B> out) {
     std::vector<std::int32_t> order;
@@ -52,8 +53,7 @@ latent_drawing<B> degraded_latents(B& b, const M& method, const latent_source& s
   };
 }
 
-template <class B, class M>
-latent_drawing<B> drawing_of(B& b, const M& method, const latent_source& source) {
+template <class B, class M> latent_drawing<B> drawing_of(B& b, const M& method, const latent_source& source) {
   using namespace coldzoom;
   if (source.policy == gaussian_latents::name) {
     return [&b](key_sequence choice, key_sequence, images_on<B> out) {
@@ -72,7 +72,8 @@ latent_drawing<B> drawing_of(B& b, const M& method, const latent_source& source)
       const auto interpolation = method.degradation.interpolation;
       using bank = patch_bank<value_range, std::remove_const_t<decltype(interpolation)>, B>;
       const auto latent = std::make_shared<const bank>(b, source.patch_dims(), patches, interpolation);
-      return [&b, latent](key_sequence choice, key_sequence, images_on<B> out) { latent->draw(b, choice, out); };
+      return
+          [&b, latent](key_sequence choice, key_sequence, images_on<B> out) { latent->draw(b, choice, out); };
     }
   }
   return degraded_latents(b, method, source);
@@ -207,8 +208,9 @@ template <class B, class M, class... Samplers> class method_on final : public me
       const auto from = images.pixels.begin() + first * dims.image();
       std::transform(from, from + dims.size(), clean.begin(), coldzoom::from_byte<value_range>);
       on_host_images(*b_, x0, z, [&](auto in, auto out) {
-        coldzoom::degrade(*b_, method_.degradation, coldzoom::image_batch<value_range, const float, space>(in),
-                          {levels.data(), dims.n}, keys.from(first), images_on<B>(out));
+        coldzoom::degrade(*b_, method_.degradation,
+                          coldzoom::image_batch<value_range, const float, space>(in), {levels.data(), dims.n},
+                          keys.from(first), images_on<B>(out));
       });
       use(first, x0, z);
     }
@@ -268,8 +270,9 @@ template <class B, class M, class... Samplers> class method_on final : public me
 /// `method` with the degradation in the range of the programs' images.
 template <class M> auto in_programs_range(const M& method) {
   auto degradation = coldzoom::in_range<value_range>(method.degradation);
-  return coldzoom::method<value_range, decltype(degradation), typename M::schedule_type, typename M::prediction,
-                          typename M::input_type, typename M::loss_type, typename M::weighting_type>{
+  return coldzoom::method<value_range, decltype(degradation), typename M::schedule_type,
+                          typename M::prediction, typename M::input_type, typename M::loss_type,
+                          typename M::weighting_type>{
       std::move(degradation), method.schedule, method.predict, method.input, method.loss, method.weighting};
 }
 
@@ -282,29 +285,36 @@ class entry_of<std::tuple<Latents...>, std::tuple<Samplers...>, Make, backend_li
   using degradation = decltype(method::degradation);
   using schedule = decltype(method::schedule);
   static_assert(sizeof...(Samplers) > 0, "coldzoom: give the method at least one sampler that fits it");
-  static_assert((Latents::template fit<degradation, schedule> && ...),
-                "coldzoom: histogram_latents and patch_latents want a zoom, gaussian_latents a NoiseSchedule");
+  static_assert(
+      (Latents::template fit<degradation, schedule> && ...),
+      "coldzoom: histogram_latents and patch_latents want a zoom, gaussian_latents a NoiseSchedule");
 
  public:
   entry_of(method_info info, Make make)
       : method_entry(std::move(info), method::prediction::name, {Latents::name...},
-                     {sampler_info{Samplers::name, requires(Samplers s) { s.eta; }}...}),
+                     {sampler_info{Samplers::name, requires(Samplers s) { s.eta;
+}
+}  // namespace detail
+...
+}  // namespace programs
+),
         make_(std::move(make)) {}
 
-  bool adds_noise() const override { return coldzoom::NoiseSchedule<schedule>; }
-  int most_steps(coldzoom::shape image) const override {
-    return Zooms<degradation> ? static_cast<int>(std::min(image.h, image.w)) - 1 : largest_steps;
-  }
-  std::unique_ptr<method_at_work> on(machine& m, const method_settings& settings) const override {
-    return on_backend(backend_list<Bs...>{}, m, [&]<class B>(B& b) -> std::unique_ptr<method_at_work> {
-      return std::make_unique<method_on<B, method, Samplers...>>(b, in_programs_range(make_(settings)),
-                                                                 settings.last_step);
-    });
-  }
+bool adds_noise() const override { return coldzoom::NoiseSchedule<schedule>; }
+int most_steps(coldzoom::shape image) const override {
+  return Zooms<degradation> ? static_cast<int>(std::min(image.h, image.w)) - 1 : largest_steps;
+}
+std::unique_ptr<method_at_work> on(machine& m, const method_settings& settings) const override {
+  return on_backend(backend_list<Bs...>{}, m, [&]<class B>(B& b) -> std::unique_ptr<method_at_work> {
+    return std::make_unique<method_on<B, method, Samplers...>>(b, in_programs_range(make_(settings)),
+                                                               settings.last_step);
+  });
+}
 
- private:
-  Make make_;
-};
+private:
+Make make_;
+}
+;
 
 template <class Policy>
 concept LatentPolicy = requires {
@@ -325,8 +335,8 @@ std::unique_ptr<method_entry> make_entry(method_info info, Make make, Policies..
   using latents = decltype(std::tuple_cat(std::declval<detail::if_latents<Policies>>()...));
   using samplers = decltype(std::tuple_cat(std::declval<detail::unless_latents<Policies>>()...));
   return std::make_unique<
-      detail::entry_of<detail::or_default<latents, degraded_latents>, samplers, Make, Backends>>(std::move(info),
-                                                                                              std::move(make));
+      detail::entry_of<detail::or_default<latents, degraded_latents>, samplers, Make, Backends>>(
+      std::move(info), std::move(make));
 }
 
 }  // namespace programs

@@ -87,7 +87,8 @@ model_network network_of(const coldzoom::safetensors_file& file) {
     return entry.make(entry.info().read(file));
   }
   const std::vector<index_t> dims = read_list(file.source, "image", image);
-  const bool fits = dims.size() == 3 && std::all_of(dims.begin(), dims.end(), [](index_t d) { return d > 0; });
+  const bool fits =
+      dims.size() == 3 && std::all_of(dims.begin(), dims.end(), [](index_t d) { return d > 0; });
   coldzoom::require(fits && dims[0] * dims[1] * dims[2] <= (1 << 24), file.source.c_str(),
                     [&] { return "found image '" + image + "', wanted channels,height,width"; });
   network_settings settings{{1, dims[0], dims[1], dims[2]}, {}};

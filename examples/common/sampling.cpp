@@ -31,7 +31,8 @@ void add_sampling_options(options& o, sampling_options& s) {
     std::string& names = methods_of[names_of(method->samplers(), [](const sampler_info&) { return true; })];
     names += (names.empty() ? "" : ", ") + method->name();
   }
-  for (const auto& [samplers, names] : methods_of) help += (help.empty() ? "" : "; ") + samplers + " for " + names;
+  for (const auto& [samplers, names] : methods_of)
+    help += (help.empty() ? "" : "; ") + samplers + " for " + names;
   o.add("--sampler", s.sampler, help + "; the first is the default").one_of(all);
   o.add("--sampling-steps", s.calls, "network calls, 1 to T; 0 for T").at_least_0();
   o.add_flag("!--no-clip", s.clip,
@@ -43,11 +44,11 @@ void add_sampling_options(options& o, sampling_options& s) {
 std::string fitting_sampler(const method_entry& method, const sampling_options& options) {
   const std::vector<sampler_info>& fit = method.samplers();
   const std::string& wanted = options.sampler.empty() ? fit.front().name : options.sampler;
-  const auto found =
-      std::find_if(fit.begin(), fit.end(), [&](const sampler_info& sampler) { return sampler.name == wanted; });
+  const auto found = std::find_if(fit.begin(), fit.end(),
+                                  [&](const sampler_info& sampler) { return sampler.name == wanted; });
   coldzoom::require(found != fit.end(), "--sampler", [&] {
-    return "found " + wanted + ", wanted " + names_of(fit, [](const sampler_info&) { return true; }) + ": a " +
-           method.name() + " model predicts " + spoken(method.target());
+    return "found " + wanted + ", wanted " + names_of(fit, [](const sampler_info&) { return true; }) +
+           ": a " + method.name() + " model predicts " + spoken(method.target());
   });
   coldzoom::require(options.eta == 0 || found->has_eta, "--eta", [&] {
     const std::string names = names_of(fit, [](const sampler_info& sampler) { return sampler.has_eta; });

@@ -20,7 +20,8 @@ template <class Entry> class table {
   /// All entries in the order in which they came. `what` names them in complaints.
   const std::vector<const Entry*>& checked(const std::string& what) const {
     for (const Entry* entry : pointers_) {
-      coldzoom::require(&find(what, "table", entry->info().name) == entry, ("the table of " + what + "s").c_str(),
+      coldzoom::require(&find(what, "table", entry->info().name) == entry,
+                        ("the table of " + what + "s").c_str(),
                         [&] { return "found two of the name '" + entry->info().name + "'; rename yours"; });
     }
     return pointers_;

@@ -25,12 +25,13 @@ using namespace coldzoom;
 /// What a checkpoint must have in common with a run beside what the trainer checks.
 std::map<std::string, std::string> settings_to_keep(const trained_model& model, const training_settings& s,
                                                     const split_pair& data) {
-  std::map<std::string, std::string> keep{{"kind", model.method.name()},
-                                          {"network", model.network.name() + " of " + model.network.options_text()},
-                                          {"data_fingerprint", fingerprint(data)},
-                                          {"train_images", std::to_string(data.train.dims.n)},
-                                          {"learning_rate", exact(s.learning_rate)},
-                                          {"decay", s.decay}};
+  std::map<std::string, std::string> keep{
+      {"kind", model.method.name()},
+      {"network", model.network.name() + " of " + model.network.options_text()},
+      {"data_fingerprint", fingerprint(data)},
+      {"train_images", std::to_string(data.train.dims.n)},
+      {"learning_rate", exact(s.learning_rate)},
+      {"decay", s.decay}};
   if (s.decay == "cosine") {
     keep["epochs"] = std::to_string(s.epochs);
     keep["warmup"] = std::to_string(s.warmup);
@@ -55,7 +56,8 @@ void add_training_options(options& o, training_settings& s) {
   add_network_options(o, s.network);
   std::string defaults;
   for (const method_entry* method : methods()) {
-    defaults += (defaults.empty() ? "" : ", ") + std::to_string(method->info().steps) + " (" + method->name() + ")";
+    defaults +=
+        (defaults.empty() ? "" : ", ") + std::to_string(method->info().steps) + " (" + method->name() + ")";
   }
   o.add("--steps", s.steps, "T, 0 for the method's own: " + defaults).at_least_0();
   o.add("--samples", s.samples, "images in the grid of each epoch, 0 for none").range(0, 10000);
@@ -80,8 +82,8 @@ model_method method_of(const std::string& name, const training_settings& s, cons
     return "found " + std::to_string(method.steps) + ", wanted 1 to " + std::to_string(largest_steps);
   });
   require(method.last_step <= method.steps, "--last-step", [&] {
-    return "found " + std::to_string(method.last_step) + ", wanted at most the " + std::to_string(method.steps) +
-           " steps";
+    return "found " + std::to_string(method.last_step) + ", wanted at most the " +
+           std::to_string(method.steps) + " steps";
   });
   method.beta_max = noise.beta_max > 0 ? noise.beta_max : entry.info().beta_max;
   require(entry.info().beta_max > 0 || noise.beta_max == 0, "--beta-max",
@@ -105,8 +107,7 @@ void train_model(machine& m, const model_method& method, training_settings s) {
 
   const std::unique_ptr<method_at_work> work = method.on(m);
   const std::unique_ptr<training_run> run =
-      work->train(model.network, data,
-                  {.batch_size = s.batch_size, .seed = s.seed, .average_decay = s.ema});
+      work->train(model.network, data, {.batch_size = s.batch_size, .seed = s.seed, .average_decay = s.ema});
   const index_t batches = run->batches();
   const auto rate = [&,
                      cosine = warmup_cosine{s.learning_rate, s.warmup, batches * s.epochs, 0}](index_t step) {
@@ -115,8 +116,8 @@ void train_model(machine& m, const model_method& method, training_settings s) {
   const std::map<std::string, std::string> keep = settings_to_keep(model, s, data);
   if (s.resume) run->load(folder.state_file(folder.last_epoch()), keep);
 
-  const latent_source latents = make_latents(m, *method.entry, method.entry->latents().front(), method.steps,
-                                             s.data, data.train);
+  const latent_source latents =
+      make_latents(m, *method.entry, method.entry->latents().front(), method.steps, s.data, data.train);
   save_latents(folder.file("latents.safetensors"), latents);
   if (latents.policy == histogram_latents::name) model.histogram = latents.counts;
   std::printf("%s: %td training and %td test images of %s, %td parameters, %s, into %s\n",
@@ -165,7 +166,8 @@ void train_model(machine& m, const model_method& method, training_settings s) {
   }
 }
 
-int train_one_method(int argc, char** argv, const char* program, const char* description, const char* method) {
+int train_one_method(int argc, char** argv, const char* program, const char* description,
+                     const char* method) {
   return run_on_machine<training_settings>(
       argc, argv, program, description, add_training_options,
       [&](machine& m, const training_settings& s) { train_model(m, method_of(method, s), s); });

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The `cpp` blocks of docs/ compile, those of one page together, after `#include <coldzoom/coldzoom.hpp>` and `using
-# namespace coldzoom`. Excerpts that are not meant to compile are `c++` blocks.
+# The `cpp` blocks of docs/ compile, those of one page together, after `#include <coldzoom/coldzoom.hpp>`, the headers
+# of files and `using namespace coldzoom`. Excerpts that are not meant to compile are `c++` blocks.
 set -euo pipefail
 
 source_dir=${COLDZOOM_SOURCE_DIR:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
@@ -14,7 +14,11 @@ import sys
 import textwrap
 
 docs = pathlib.Path(sys.argv[1])
-print("#include <coldzoom/coldzoom.hpp>\n#include <coldzoom/testing/degradation_laws.hpp>\nusing namespace coldzoom;")
+headers = ["coldzoom", "core/file", "data/mnist", "io/npy", "io/png", "io/safetensors", "testing/degradation_laws",
+           "training/checkpoint"]
+for header in headers:
+    print(f"#include <coldzoom/{header}.hpp>")
+print("using namespace coldzoom;")
 count = 0
 for page in sorted(docs.rglob("*.md")):
     blocks = re.findall(r"^[ \t]*```cpp\n.*?^[ \t]*```$", page.read_text(), re.MULTILINE | re.DOTALL)
