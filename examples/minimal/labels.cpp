@@ -1,12 +1,16 @@
-/// Digits of the class that you ask for: labels DIGITS_FOLDER DIGIT [PICTURE.png]
+/// Digits of the class that you ask for, by a small U-Net: labels DIGITS_FOLDER DIGIT [PICTURE.png]
 #include <coldzoom/coldzoom.hpp>
 #include <coldzoom/data/mnist.hpp>
 #include <coldzoom/io/png.hpp>
 #include <cstdio>
-#include <cstdlib>
+#include <string>
 
 using namespace coldzoom;
-using addition = conv_block<layer_norm_pixels, gelu, embedding_addition>;
+
+using reading_block = conv_block<group_norm, silu, embedding_addition>;  // reads time and label
+auto block(index_t in, index_t out) {
+  return reading_block{conv2d::same(in, out, 3), group_norm(8, out), embedding_addition(64, out)};
+}
 
 int main(int argc, char** argv) {
   cpu_backend<float> b;
@@ -14,26 +18,24 @@ int main(int argc, char** argv) {
   dataset<cpu_backend<float>, symmetric> images(b, digits.train.dims, digits.train.pixels.data());
   images.set_labels(b, digits.train.labels, 10);
   const shape image = images.dims().with_n(1);
-
-  // One embedding of time and label, 32 numbers an image, which both blocks add in their own way.
-  const layer_norm_pixels norm(28, 28);
-  const embedded network(
-      time_label_embedding(32, 10),
-      sequence(addition{conv2d::same(1, 16, 7), norm, embedding_addition(32, 16)},
-               addition{conv2d::same(16, 16, 7), norm, embedding_addition(32, 16)}, conv2d::same(16, 1, 3)));
+  const auto inner = sequence(average_pool(2), block(32, 64), block(64, 64), upsample_nearest(2));
+  const auto half =
+      sequence(average_pool(2), block(16, 32), skip_concat(inner), block(96, 32), upsample_nearest(2));
+  const embedded network(time_label_embedding(64, 10),
+                         sequence(block(1, 16), skip_concat(half), block(48, 16), conv2d::same(16, 1, 3)));
   const auto method = make_method(symmetric{}, flow_noise{}, linear_schedule(100), predict_flow{});
-  trainer t(b, method, network, image, {.label_dropout = 0.15});
-  for (int epoch = 1; epoch <= 12; ++epoch)
-    std::printf("epoch %d, loss %.4f\n", epoch, t.train_epoch(images, epoch, constant_rate{2e-3}));
+  trainer t(b, method, network, image, {.batch_size = 64, .label_dropout = 0.15, .average_decays = {0.995}});
+  const warmup_cosine rate{2e-3, 100, 8 * t.batches(images)};
+  for (int epoch = 1; epoch <= 8; ++epoch)
+    std::printf("epoch %d, loss %.4f\n", epoch, t.train_epoch(images, epoch, rate));
 
   image_buffer<cpu_backend<float>, symmetric> z(b, image.with_n(64));
   gaussian_state<symmetric>{}.draw(b, {1, stream::initial_state, 0}, z.view());
-  const std::vector<std::int32_t> wanted(64, argc > 2 ? std::atoi(argv[2]) : 7);
+  const std::vector<std::int32_t> wanted(64, argc > 2 ? std::stoi(argv[2]) : 7);
   model m(b, method.predict, t.network(), image, to_host(b, t.best()));
   m.set_labels({wanted.data(), 64});
-  guided g(b, m, 2.0f, 10);  // label 10 stands for no label
+  guided g(b, m, 2.0f, 10);  // label 10 stands for none
   dpm_solver_sampler{}(b, g, method.degradation, method.schedule, 12, {}, z.view());
-  const std::vector<float> pixels = z.to_host<unit>(b);
-  save_png(argc > 3 ? argv[3] : "labels.png",
-           image_grid(tensor_view<const float>(pixels.data(), z.dims()), 16, 2, 2));
+  const auto pixels = z.to_host<unit>(b);
+  save_png(argc > 3 ? argv[3] : "labels.png", image_grid({pixels.data(), z.dims()}, 16, 2, 2));
 }
