@@ -92,12 +92,12 @@ namespace {
 
 /// sums[n] = sum of image n.
 struct sum_rows {
-  const float* values;
+  const float* elements;
   index_t size;
   float* sums;
   void operator()(index_t n) const {
     double total = 0;
-    for (index_t i = 0; i < size; ++i) total += static_cast<double>(values[n * size + i]);
+    for (index_t i = 0; i < size; ++i) total += static_cast<double>(elements[n * size + i]);
     sums[n] = static_cast<float>(total);
   }
 };
@@ -110,7 +110,7 @@ struct sum_blocks {
     const double total = cz::device::sum(block, shared, [&](int thread) {
       double part = 0;
       for (index_t i = thread; i < all.size; i += block.threads())
-        part += static_cast<double>(all.values[n * all.size + i]);
+        part += static_cast<double>(all.elements[n * all.size + i]);
       return part;
     });
     block.for_each_thread([&](int thread) {
@@ -123,13 +123,13 @@ struct sum_blocks {
 
 BOOST_AUTO_TEST_CASE(sums_of_images) {
   const auto check = [](auto b, index_t images, index_t size) {
-    std::vector<float> values, sums(static_cast<std::size_t>(images));
-    for (index_t i = 0; i < images * size; ++i) values.push_back(static_cast<float>(i % 13));
-    const sum_rows rows{values.data(), size, sums.data()};
+    std::vector<float> elements, sums(static_cast<std::size_t>(images));
+    for (index_t i = 0; i < images * size; ++i) elements.push_back(static_cast<float>(i % 13));
+    const sum_rows rows{elements.data(), size, sums.data()};
     cz::for_each_image(b, images, size, size, rows, sum_blocks{rows});
     for (index_t n = 0; n < images; ++n) {
       float wanted = 0;  // whole numbers: exact in any order
-      for (index_t i = 0; i < size; ++i) wanted += values[static_cast<std::size_t>(n * size + i)];
+      for (index_t i = 0; i < size; ++i) wanted += elements[static_cast<std::size_t>(n * size + i)];
       BOOST_TEST(sums[static_cast<std::size_t>(n)] == wanted);
     }
   };
