@@ -30,6 +30,13 @@ concept FieldAdditive = detail::regenerates_noise<D> &&
   { d.amplitudes(level, image, i, i, i) } -> std::same_as<amplitudes>;
 };
 
+/// signal^2 + noise^2 = 1, as in a NoiseSchedule, whose noise(t) is the level: `static constexpr bool variance_preserving =
+/// true` says so.
+template <class D>
+concept VariancePreserving = UniformlyAdditive<D> && requires {
+  requires D::variance_preserving;
+};
+
 /// A degradation whose predictions convert: noise, velocity and flow become an image and back.
 template <class D>
 concept Additive = UniformlyAdditive<D> || FieldAdditive<D>;
@@ -72,7 +79,7 @@ template <class D> auto amplitudes_of(const D& d, float level, const shape& imag
 /// Amplitudes at step t. A noise schedule knows those of a variance-preserving degradation to double precision, which
 /// the level as a float does not: near noise = 1 it would lose the signal.
 template <class D, class S> auto amplitudes_at(const D& d, const S& schedule, int t, const shape& image) {
-  if constexpr (UniformlyAdditive<D> && NoiseSchedule<S> && requires { requires D::variance_preserving; }) {
+  if constexpr (VariancePreserving<D> && NoiseSchedule<S>) {
     return uniform_amplitudes{{schedule.signal(t), schedule.noise(t)}};
   } else {
     return amplitudes_of(d, schedule.level(t), image);

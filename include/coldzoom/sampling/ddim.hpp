@@ -38,17 +38,18 @@ struct ddim_sampler {
   };
   template <Backend B> state<B> make_state(B&, shape) const { return {}; }
 
-  /// As ddpm_sampler, with any schedule where eta is 0. Throws `error` for eta out of range, and for eta above 0 with a
-  /// schedule that is no NoiseSchedule.
+  /// As ddpm_sampler, with any additive degradation and schedule where eta is 0. Throws `error` for eta out of range, and
+  /// for eta above 0 with a degradation that is not VariancePreserving or a schedule that is no NoiseSchedule.
   template <Backend B, class M, class D, class S, class Z, class Observer = no_observer>
   void operator()(B& b, M& model, const D& degradation, const S& schedule, int calls, key_sequence keys,
                   const Z& z, Observer&& observer = {}) const {
     if constexpr (detail::check_additive<D>()) {
       require(eta >= 0 && eta <= 1, "ddim_sampler",
               [&] { return "eta is " + std::to_string(eta) + "; it must be 0 to 1"; });
-      require(eta == 0 || NoiseSchedule<S>, "ddim_sampler", [&] {
+      require(eta == 0 || (NoiseSchedule<S> && VariancePreserving<D>), "ddim_sampler", [&] {
         return "eta is " + std::to_string(eta) +
-               "; without a schedule of variance-preserving noise, such as ddpm_schedule, it must be 0";
+               "; without variance-preserving noise and a schedule of it, such as gaussian_noise and "
+               "ddpm_schedule, it must be 0";
       });
       detail::sample(*this, b, model, degradation, schedule, calls, keys, z, observer);
     }
@@ -56,7 +57,8 @@ struct ddim_sampler {
 
   template <Backend B, class Turn, class Estimate, class Batch>
   void advance(B& b, state<B>&, const Turn& turn, const Estimate& estimate, const Batch& z) const {
-    if constexpr (NoiseSchedule<std::remove_cvref_t<decltype(turn.schedule)>>) {
+    if constexpr (NoiseSchedule<std::remove_cvref_t<decltype(turn.schedule)>> &&
+                  VariancePreserving<std::remove_cvref_t<decltype(turn.degradation)>>) {
       if (eta > 0 && turn.next > 0) {
         const auto& s = turn.schedule;
         const double ratio = s.signal(turn.t) / s.signal(turn.next), beta = 1 - ratio * ratio;

@@ -22,12 +22,13 @@ struct ddpm_sampler {
   };
   template <Backend B> state<B> make_state(B&, shape) const { return {}; }
 
-  /// `z` holds noise and becomes the samples; `keys` name the fresh noise. The degradation is additive, the schedule a
-  /// NoiseSchedule. `calls` calls of the model. Samples depend on z and the key of their place alone.
+  /// `z` holds noise and becomes the samples; `keys` name the fresh noise. The degradation is VariancePreserving, the
+  /// schedule a NoiseSchedule. `calls` calls of the model. Samples depend on z and the key of their place alone.
   template <Backend B, class M, class D, class S, class Z, class Observer = no_observer>
   void operator()(B& b, M& model, const D& degradation, const S& schedule, int calls, key_sequence keys,
                   const Z& z, Observer&& observer = {}) const {
-    if constexpr (detail::check_additive<D>() && detail::check_noise_schedule<S>()) {
+    if constexpr (detail::check_additive<D>() && detail::check_variance_preserving<D>() &&
+                  detail::check_noise_schedule<S>()) {
       detail::sample(*this, b, model, degradation, schedule, calls, keys, z, observer);
     }
   }

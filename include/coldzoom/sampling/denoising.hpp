@@ -20,6 +20,16 @@ template <class D> consteval bool check_additive() {
       "docs/concepts/sampler.md");
   return additive;
 }
+template <class D> consteval bool check_variance_preserving() {
+  constexpr bool preserving = VariancePreserving<D>;
+  static_assert(preserving || !Additive<D>,
+                "coldzoom: this sampler goes by the signal and noise of the schedule: give it "
+                "gaussian_noise, or a degradation of "
+                "which signal^2 + noise^2 = 1 and that says `static constexpr bool variance_preserving = "
+                "true`; for others take "
+                "ddim_sampler or dpm_solver_sampler; see docs/concepts/sampler.md");
+  return preserving;
+}
 template <class S> consteval bool check_noise_schedule() {
   constexpr bool noise = NoiseSchedule<S>;
   static_assert(noise,
