@@ -388,6 +388,7 @@ struct no_noise : cz::flow_noise {
   void noise() = delete;
 };
 static_assert(cz::UniformlyAdditive<cz::gaussian_noise> && cz::UniformlyAdditive<cz::flow_noise>);
+static_assert(cz::VariancePreserving<cz::gaussian_noise> && !cz::VariancePreserving<cz::flow_noise>);
 static_assert(!cz::Additive<cz::zoom<cz::nearest>> && !cz::Additive<no_noise> && !cz::Additive<pixel_form>);
 
 // ---- A method finds its policies in any order.

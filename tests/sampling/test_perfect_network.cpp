@@ -231,6 +231,24 @@ BOOST_AUTO_TEST_CASE(flow_noise) {
   BOOST_TEST((z == x0));
 }
 
+BOOST_AUTO_TEST_CASE(noise_that_is_not_of_the_schedule) {
+  // A path of its own on the levels of a noise schedule: the amplitudes are those of the degradation.
+  const cz::ddpm_schedule schedule = cz::ddpm_schedule::cosine(T);
+  const amplitude_function at = [&](int t, index_t) {
+    const double level = static_cast<double>(schedule.level(t));
+    return amplitudes{1 - level, level};
+  };
+  check_all_but_ddpm<cz::predict_velocity>(cz::flow_noise{}, schedule, at);
+  backend b;
+  perfect_model<cz::predict_flow> network{at};
+  host_images z = x0;
+  BOOST_TEST(message_of([&] {
+               cz::ddim_sampler{.eta = 0.5}(b, network, cz::flow_noise{}, schedule, 8, keys, z.view());
+             }) ==
+             "ddim_sampler: eta is 0.500000; without variance-preserving noise and a schedule of it, such as "
+             "gaussian_noise and ddpm_schedule, it must be 0");
+}
+
 BOOST_AUTO_TEST_CASE(a_field_of_noise) {
   const cz::linear_schedule schedule(T);
   const soft_frontier d;
