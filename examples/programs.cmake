@@ -5,10 +5,6 @@
 # builds programs that know the entries of these files beside the library's own: methods (coldzoom_programs/method.hpp)
 # and networks (coldzoom_programs/network.hpp). They are BUILD/mine/train, BUILD/mine/sample, ..., as targets mine_train,
 # mine_sample, ...; the target `mine` is all of them. PROGRAMS takes some instead of all. See docs/how_to/own_method.md.
-set(COLDZOOM_PROGRAMS_DIR ${CMAKE_CURRENT_LIST_DIR})
-set(COLDZOOM_PROGRAMS_OF_METHODS
-  train sample test_loss evaluate evaluate_run report summarize_run sort_samples pixel_distribution plot_reconstruction
-  plot_schedules make_controls train_classifier)
 
 # In a CUDA build nvcc compiles the units that choose a backend, each through one line. coldzoom_for_device(<variable>)
 # puts those in the place of the units in the list, and adds them to device_units in any build.
@@ -52,9 +48,10 @@ function(coldzoom_programs_library)
       $<$<CONFIG:>:-O3>)
   endif()
 
-  set(common ${COLDZOOM_PROGRAMS_DIR}/common)
-  add_library(coldzoom_engine STATIC EXCLUDE_FROM_ALL ${common}/safetensors.cpp)
-  target_include_directories(coldzoom_engine PUBLIC ${COLDZOOM_PROGRAMS_DIR})
+  set(programs_dir ${CMAKE_CURRENT_FUNCTION_LIST_DIR})
+  set(common ${programs_dir}/common)
+  add_library(coldzoom_engine STATIC EXCLUDE_FROM_ALL ${common}/engine.cpp ${common}/safetensors.cpp)
+  target_include_directories(coldzoom_engine PUBLIC ${programs_dir})
   target_link_libraries(coldzoom_engine PUBLIC coldzoom_programs coldzoom::io)
   if(TARGET coldzoom::engine) # an installed package may lack it; units then compile its templates themselves
     target_link_libraries(coldzoom_engine PUBLIC coldzoom::engine)
@@ -64,7 +61,7 @@ function(coldzoom_programs_library)
   list(FILTER shared EXCLUDE REGEX "/safetensors\\.cpp$")
   coldzoom_for_device(shared)
   add_library(coldzoom_examples STATIC EXCLUDE_FROM_ALL ${shared})
-  target_compile_definitions(coldzoom_examples PUBLIC COLDZOOM_EMBEDDED_DATA="${COLDZOOM_PROGRAMS_DIR}/data")
+  target_compile_definitions(coldzoom_examples PUBLIC COLDZOOM_EMBEDDED_DATA="${programs_dir}/data")
   target_link_libraries(coldzoom_examples
     PUBLIC coldzoom_engine
     PRIVATE coldzoom::eigen CLI11::CLI11 Boost::iostreams Boost::system Boost::filesystem)
@@ -80,8 +77,11 @@ function(coldzoom_add_programs)
   if(NOT arg_TARGET OR NOT arg_METHODS OR arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "coldzoom_add_programs: wanted TARGET name METHODS file.cpp... [PROGRAMS name...]")
   endif()
+  set(known
+    train sample test_loss evaluate evaluate_run report summarize_run sort_samples pixel_distribution
+    plot_reconstruction plot_schedules make_controls train_classifier)
   if(NOT arg_PROGRAMS)
-    set(arg_PROGRAMS ${COLDZOOM_PROGRAMS_OF_METHODS})
+    set(arg_PROGRAMS ${known})
   endif()
   coldzoom_programs_library()
   set(methods)
@@ -95,12 +95,12 @@ function(coldzoom_add_programs)
   target_link_libraries(${arg_TARGET}_methods PUBLIC coldzoom_examples)
   add_custom_target(${arg_TARGET} ALL)
   foreach(program IN LISTS arg_PROGRAMS)
-    if(NOT program IN_LIST COLDZOOM_PROGRAMS_OF_METHODS)
-      list(JOIN COLDZOOM_PROGRAMS_OF_METHODS ", " known)
-      message(FATAL_ERROR "coldzoom_add_programs: found program '${program}', wanted one of ${known}")
+    if(NOT program IN_LIST known)
+      list(JOIN known ", " names)
+      message(FATAL_ERROR "coldzoom_add_programs: found program '${program}', wanted one of ${names}")
     endif()
     set(target ${arg_TARGET}_${program})
-    add_executable(${target} ${COLDZOOM_PROGRAMS_DIR}/${program}.cpp)
+    add_executable(${target} ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${program}.cpp)
     target_link_libraries(${target} PRIVATE ${arg_TARGET}_methods)
     set_target_properties(${target} PROPERTIES
       OUTPUT_NAME ${program} RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/${arg_TARGET})

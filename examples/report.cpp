@@ -9,13 +9,14 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
-#include "common/any_backend.hpp"
 #include "common/confidence.hpp"
 #include "common/html.hpp"
 #include "common/program.hpp"
 #include "common/run_log.hpp"
 #include "common/safetensors.hpp"
+#include "common/sampling.hpp"
 
 namespace {
 
@@ -156,20 +157,22 @@ void require_one_data_set(const std::vector<run_report>& runs) {
 // ---- samples
 
 /// As the training programs draw their grids: in all steps, or by DDIM in at most 50.
-programs::image_set draw(programs::any_backend& b, run_report& run, const settings& s) {
+programs::image_set draw(programs::machine& m, run_report& run, const settings& s) {
   const programs::trained_model& model = run.model;
   programs::sampling_options options = programs::grid_sampling(model.method, s.count, s.seed);
   const std::string kept = run.folder + "/latents.safetensors";
   const programs::latent_source latents =
-      programs::find_latents(b, {"", file_exists(kept) ? kept : "", ""}, model);
+      programs::find_latents(m, {"", file_exists(kept) ? kept : "", ""}, model);
   const shape image = model.network.image();
-  run.samples_from = "drawn with " + programs::fitting_sampler(model.method, options) + " in " +
-                     std::to_string(options.calls == 0 ? model.method.steps : options.calls) +
-                     " network calls from " + latents.policy + " latents";
-  return {image.with_n(s.count), programs::to_unit(b.run(model)->draw(latents, options))};
+  run.samples_from = "drawn with " + programs::fitting_sampler(*model.method.entry, options) + " in " +
+                     std::to_string(programs::network_calls(model.method, options)) + " network calls from " +
+                     latents.policy + " latents";
+  const auto method = model.method.on(m);
+  return {image.with_n(s.count),
+          programs::to_unit(method->run(model.network, model.parameters)->draw(latents, options))};
 }
 
-void sort_samples(programs::any_backend& b, const programs::classifier_model& classifier, run_report& run,
+void sort_samples(programs::machine& m, const programs::classifier_model& classifier, run_report& run,
                   const std::string& file, const settings& s) {
   const shape image = run.model.network.image();
   require(image == classifier.network.image(), run.folder.c_str(), [&] {
@@ -177,9 +180,9 @@ void sort_samples(programs::any_backend& b, const programs::classifier_model& cl
            to_string(classifier.network.image());
   });
   if (!file.empty()) run.samples_from = "from " + file;
-  const programs::image_set samples = file.empty() ? draw(b, run, s) : programs::load_samples(file, image);
+  const programs::image_set samples = file.empty() ? draw(m, run, s) : programs::load_samples(file, image);
   const std::vector<programs::judgement> judgements =
-      programs::judge(b.host(), *b.run(classifier), samples.view());
+      programs::judge(m.host(), *programs::run(m, classifier), samples.view());
   for (const programs::judgement& j : judgements) {
     run.class_share[static_cast<std::size_t>(j.digit)] += 1 / static_cast<double>(judgements.size());
   }
@@ -357,18 +360,26 @@ std::string settings_table(const std::vector<run_report>& runs) {
   };
   std::vector<html::row> rows;
   add(rows, "folder", [](const run_report& run) { return run.folder; });
-  add(rows, "kind", [](const run_report& run) { return run.model.method.kind; });
-  add(rows, "network predicts", [](const run_report& run) {
-    return std::string(programs::find_kind(run.folder, run.model.method.kind).target);
-  });
+  add(rows, "kind", [](const run_report& run) { return run.model.method.name(); });
+  add(rows, "network predicts", [](const run_report& run) { return run.model.method.entry->target(); });
   add(rows, "steps T", [](const run_report& run) { return std::to_string(run.model.method.steps); });
   add(rows, "last trained step",
       [](const run_report& run) { return std::to_string(run.model.method.last_step); });
   add(rows, "largest beta", [](const run_report& run) {
-    return run.model.method.adds_noise() ? format("%g", run.model.method.beta_max) : std::string();
+    return run.model.method.beta_max > 0 ? format("%g", run.model.method.beta_max) : std::string();
   });
-  add(rows, "hidden channels",
-      [](const run_report& run) { return programs::join(run.model.network.widths()); });
+  add(rows, "network", [](const run_report& run) { return run.model.network.name(); });
+  std::map<std::string, std::string> options;  // of all networks: help by name
+  for (const run_report& run : runs) {
+    for (const auto& option : run.model.network.entry().info().options) options[option.name] = option.help;
+  }
+  for (const auto& [name, help] : options) {
+    add(rows, help.c_str(), [&, name = name](const run_report& run) {
+      const auto& lists = run.model.network.settings().lists;
+      const auto at = lists.find(name);
+      return at == lists.end() ? std::string() : programs::join(at->second);
+    });
+  }
   add(rows, "parameters",
       [](const run_report& run) { return std::to_string(parameter_count(run.model.network)); });
   add(rows, "data", [](const run_report& run) { return run.model.data; });
@@ -382,8 +393,8 @@ std::string settings_table(const std::vector<run_report>& runs) {
                              : decay;
   });
   add(rows, "decay of averaged weights", [](const run_report& run) {
-    const std::string decay = short_number(training_setting(run, "average_decay"));
-    return decay == "0" ? "no average" : decay;
+    const std::string decay = short_number(training_setting(run, "average.decay"));
+    return decay.empty() && !run.training.empty() ? std::string("no average") : decay;
   });
   add(rows, "seed", state("seed"));
   return html::table(run_headings(runs), rows);
@@ -430,7 +441,7 @@ std::string numbers_table(const std::vector<run_report>& runs, const ordered_jso
   };
   using maybe = std::optional<double>;
   const bool one_target = std::all_of(runs.begin(), runs.end(), [&](const run_report& run) {
-    return run.model.method.adds_noise() == runs.front().model.method.adds_noise();
+    return run.model.method.entry->target() == runs.front().model.method.entry->target();
   });
   const int loss_better = one_target ? -1 : 0;  // errors of different things
   add("epochs", "%.0f", 0, [](const run_report& run) { return maybe(run.losses.epochs.back()); });
@@ -547,17 +558,18 @@ std::string figure(const std::string& caption, const std::string& picture) {
 std::string losses_section(const std::vector<run_report>& runs, picture_book& pictures) {
   std::vector<std::string> names;
   std::vector<const programs::loss_log*> logs;
-  bool noise = false, image = false;
+  std::set<std::string> targets;
   for (const run_report& run : runs) {
     names.push_back(short_name(run.name, legend_name));
     logs.push_back(&run.losses);
-    (run.model.method.adds_noise() ? noise : image) = true;
+    targets.insert(programs::spoken(run.model.method.entry->target()));
   }
   std::string note = "Solid: test images. Dashed: training images, averaged over the epoch.";
-  if (noise && image) {
-    note +=
-        " Of ddpm models it is the error of the noise, of zoom models that of the image: the one says nothing"
-        " about the other.";
+  if (targets.size() > 1) {
+    std::string list;
+    for (const std::string& target : targets) list += (list.empty() ? "" : ", ") + target;
+    note += " A loss is the error of what the network predicts. These predict different things (" +
+            html::escape(list) + "): the loss of one says nothing about another.";
   }
   programs::chart chart = programs::loss_chart("Loss by epoch", names, logs);
   chart.key = legend;
@@ -675,7 +687,7 @@ void require_one_each(const char* option, std::size_t found, std::size_t runs) {
   });
 }
 
-void report(programs::any_backend& b, const settings& s) {
+void report(programs::machine& m, const settings& s) {
   require(s.runs.size() <= most_runs, "--runs", [&] {
     return "found " + std::to_string(s.runs.size()) + " runs, wanted at most " + std::to_string(most_runs);
   });
@@ -694,7 +706,7 @@ void report(programs::any_backend& b, const settings& s) {
 
   const programs::classifier_model classifier = programs::load_classifier(s.classifier);
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    sort_samples(b, classifier, runs[i], s.samples.empty() ? "" : s.samples[i], s);
+    sort_samples(m, classifier, runs[i], s.samples.empty() ? "" : s.samples[i], s);
   }
   picture_book pictures(s.out);
   write_file_atomically(s.out, page(runs, floors, s, pictures));
@@ -725,9 +737,9 @@ void add_options(programs::options& o, settings& s) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return programs::run<settings>(
+  return programs::run_on_machine<settings>(
       argc, argv, "report",
       "Makes one web page that compares training runs: numbers, losses, scores by epoch, "
       "classes, good and bad samples, settings. It needs no network and prints on A4.",
-      add_options, programs::with_backend(report));
+      add_options, report);
 }

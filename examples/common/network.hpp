@@ -66,6 +66,7 @@ class model_network {
         settings_(std::move(settings)),
         network_(std::move(network)) {}
 
+  const network_entry& entry() const { return *entry_; }
   const std::string& name() const;
   coldzoom::shape image() const { return settings_.image; }
   const network_settings& settings() const { return settings_; }

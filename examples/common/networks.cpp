@@ -51,8 +51,8 @@ std::unique_ptr<network_entry> reconstructor_entry() {
   return std::make_unique<network_entry>(
       network_info{.name = "reconstructor",
                    .help = "convolutions without a bottleneck, the time added to the first",
-                   .options = {{"widths", "hidden channels, two or more", {16, 32, 32, 16}},
-                               {"kernel", "odd size of the hidden kernels", {7}}},
+                   .options = {{"widths", "hidden channels", {16, 32, 32, 16}},
+                               {"kernel", "size of the hidden kernels", {7}}},
                    .read = read_reconstructor},
       network_maker<backends>([](const network_settings& s) {
         return original_reconstructor(s.image, s.list("widths"), s.number("kernel"));

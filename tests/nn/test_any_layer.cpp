@@ -36,7 +36,8 @@ template <class Network> std::vector<std::vector<float>> passes(const Network& n
     const host_images in = random_images(dims, seed), above = random_images(dims, seed + 10);
     cz::pack_images(b, in.view(), x.view(9));
     cz::pack_images(b, above.view(), dy.view(9));
-    const cz::side_inputs<backend> side{{time.data(), 9}, {}};
+    cz::side_inputs<backend> side;
+    side.time = {time.data(), 9};
     network.forward(b, parameters.data(), x.view(9), side, y.view(9), ws);
     host_images out(dims);
     cz::unpack_images(b, y.view(9), out.view());
@@ -85,7 +86,10 @@ BOOST_AUTO_TEST_CASE(a_predictor_takes_one) {
   const host_images x = random_images(image.with_n(40), 2);
   host_images wanted(x.dims), found(x.dims);
   backend b(2);
-  cz::predictor(b, net, image, parameters)(x.view(), 0.5f, wanted.view());
-  cz::predictor(b, any(net), image, parameters)(x.view(), 0.5f, found.view());
+  const std::vector<float> time(40, 0.5f);
+  cz::side_inputs<backend> side;
+  side.time = {time.data(), 40};
+  cz::predictor(b, net, image, parameters)(x.view(), side, wanted.view());
+  cz::predictor(b, any(net), image, parameters)(x.view(), side, found.view());
   BOOST_TEST((found == wanted));
 }

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 
-#include "common/any_backend.hpp"
+#include "common/classifier.hpp"
 #include "common/digits.hpp"
 #include "common/errors.hpp"
 #include "common/safetensors.hpp"
@@ -10,7 +10,7 @@
 
 namespace cz = coldzoom;
 using cz::index_t;
-using programs::digit_classifier;
+using programs::digit_classifier, programs::host_backend;
 
 namespace {
 
@@ -33,8 +33,9 @@ cz::image_batch<cz::unit, const float> view(const std::vector<float>& pixels) {
 }
 std::vector<float> features_of(const programs::classifier_model& model,
                                cz::image_batch<cz::unit, const float> images, int threads = 2) {
-  backend b(threads);
-  const auto predict = programs::any_backend_on(b, b)->run(model);
+  host_backend b(threads);
+  programs::machine m(b, b);
+  const auto predict = programs::run(m, model);
   std::vector<float> out(static_cast<std::size_t>(images.dims.n * predict->size()));
   (*predict)(b, images, cz::tensor_view<float>(out.data(), {images.dims.n, predict->size(), 1, 1}));
   return out;
@@ -47,8 +48,9 @@ BOOST_AUTO_TEST_CASE(embedded_weights_know_the_digits) {
   // The file says what it was measured at, on the 10,000 test digits.
   BOOST_TEST(model.test_accuracy >= 0.993);
   BOOST_TEST(model.train_images == 60000);
-  backend b;
-  const auto predict = programs::any_backend_on(b, b)->run(model);
+  host_backend b;
+  programs::machine m(b, b);
+  const auto predict = programs::run(m, model);
   const std::vector<float> pixels = test_pixels();
   const std::vector<std::uint8_t>& labels = embedded_digits().test.labels;
   const auto n = static_cast<index_t>(labels.size());
@@ -67,10 +69,10 @@ BOOST_AUTO_TEST_CASE(features_and_logits_are_the_network_itself) {
   const programs::classifier_model model = embedded();
   const std::vector<float> pixels = test_pixels();
   const auto images = view(pixels).images(0, 70);
-  backend b(1);
-  cz::predictor<backend, digit_classifier> whole(b, model.network, image, model.parameters);
+  host_backend b(1);
+  cz::predictor<host_backend, digit_classifier> whole(b, model.network, image, model.parameters);
   std::vector<float> wanted(700);
-  whole(images, cz::side_inputs<backend>{}, cz::tensor_view<float>(wanted.data(), {70, 10, 1, 1}));
+  whole(images, cz::side_inputs<host_backend>{}, cz::tensor_view<float>(wanted.data(), {70, 10, 1, 1}));
   const auto predict = programs::any_backend_on(b, b)->run(model);
   const std::vector<float> features = features_of(model, images);
   BOOST_TEST(predict->logits(features.data(), 70) == wanted);

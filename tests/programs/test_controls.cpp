@@ -22,9 +22,9 @@ constexpr index_t count = 2500;
 
 /// Scores of real images and of the four controls, of `count` images each.
 struct fixture {
-  backend b;
-  programs::scorer score{*programs::any_backend_on(b, b),
-                         programs::load_classifier(programs::embedded_classifier), "embedded",
+  programs::host_backend b;
+  programs::machine m{b, b};
+  programs::scorer score{m, programs::load_classifier(programs::embedded_classifier), "embedded",
                          embedded_digits()};
   std::map<std::string, nlohmann::ordered_json> of;
 
@@ -95,9 +95,9 @@ BOOST_AUTO_TEST_CASE(repetition_shows_in_duplicates_and_coverage) {
 
 BOOST_AUTO_TEST_CASE(held_out_images_are_no_copies_and_the_test_split_is_its_own_reference) {
   const programs::image_set test = programs::to_image_set(embedded_digits().test);
-  backend one(1);
-  programs::scorer score(*programs::any_backend_on(one, one),
-                         programs::load_classifier(programs::embedded_classifier), "embedded",
+  programs::host_backend one(1);
+  programs::machine on_one(one, one);
+  programs::scorer score(on_one, programs::load_classifier(programs::embedded_classifier), "embedded",
                          embedded_digits());
   const nlohmann::ordered_json scores = score.score("test", programs::source_of(test));
   // A hundredth of them lies below the distance that a hundredth of them sets.
@@ -107,9 +107,9 @@ BOOST_AUTO_TEST_CASE(held_out_images_are_no_copies_and_the_test_split_is_its_own
   BOOST_TEST(scores.at("precision") == 1);
   BOOST_TEST(scores.at("coverage") == 1);
   // The same on another number of threads.
-  backend three(3);
-  programs::scorer again(*programs::any_backend_on(three, three),
-                         programs::load_classifier(programs::embedded_classifier), "embedded",
+  programs::host_backend three(3);
+  programs::machine on_three(three, three);
+  programs::scorer again(on_three, programs::load_classifier(programs::embedded_classifier), "embedded",
                          embedded_digits());
   BOOST_TEST(again.score("test", programs::source_of(test)) == scores);
 }

@@ -89,6 +89,17 @@ for kind in zoom_nearest ddpm_linear; do
 done
 ok sample --model zoom_bilinear/model.safetensors --latent-file zoom_bilinear/latents.safetensors --count 5 --out file.npy
 
+# Degraded training images fit every method; the file of --limit images is another bank than --data.
+for kind in zoom_bilinear ddpm_linear; do
+  ok sample --model $kind/model.safetensors --data "$data" --latent degraded --count 5 --out degraded.npy
+  draw $kind usual.npy
+  if cmp -s degraded.npy usual.npy; then fail "--latent degraded does nothing to $kind"; fi
+done
+ok pixel_distribution --data "$data" --limit 200 --kind zoom_bilinear --step 23 --latent degraded --latent-file images.safetensors
+ok sample --model zoom_bilinear/model.safetensors --latent-file images.safetensors --count 5 --out file.npy
+sed 's/"step":"23"/"step":"22"/' images.safetensors >spoilt_latents.safetensors
+expect "at step 22, the model starts from" sample --model zoom_bilinear/model.safetensors --latent-file spoilt_latents.safetensors
+
 echo "-- weights without metadata are the original project's"
 strip() { # IN OUT: drops the metadata
   python3 - "$1" "$2" <<'PY'

@@ -44,6 +44,33 @@ same whole/checkpoint-3/state.safetensors killed/checkpoint-3/state.safetensors
 [ "$(wc -l <killed/log.jsonl)" = 3 ] || fail "the log of the resumed run has not one line an epoch"
 [ ! -e killed/checkpoint-9.partial ] || fail "a half-written checkpoint was left behind"
 
+echo "-- a run goes on with the same data under another path, and not with other data under the same"
+cp -r "$data" moved
+elsewhere=(--data moved "${small[@]:2}" "${run[@]}")
+train --out moving
+rm -rf moving/checkpoint-3
+ok train_zoom_nearest "${elsewhere[@]}" --out moving --resume
+same whole/checkpoint-3/state.safetensors moving/checkpoint-3/state.safetensors
+rm -rf moving/checkpoint-3
+for file in images-idx3 labels-idx1; do cp "$data/t10k-$file-ubyte.gz" "moved/train-$file-ubyte.gz"; done
+expect "made with data_fingerprint = " train_zoom_nearest "${elsewhere[@]}" --out moving --resume
+grep -qE "fingerprint = [0-9a-f]{16}, this run has [0-9a-f]{16}$" err.txt || fail "not both fingerprints: $(cat err.txt)"
+
+echo "-- train: the long name of every training program"
+ok train --method zoom_nearest "${small[@]}" "${run[@]}" --out long
+same whole/model.safetensors long/model.safetensors
+"$bin/train" --list >list.txt
+for name in zoom_nearest zoom_bilinear ddpm_linear ddpm_cosine reconstructor; do
+  grep -qE "^  $name +[A-Za-z]" list.txt || fail "train --list has no line for $name"
+done
+expect "found kind 'zoom_cubic', wanted one of zoom_nearest, zoom_bilinear" train --method zoom_cubic --out bad
+expect "--method" train --out bad
+expect "--network" train --method zoom_nearest --network transformer --out bad
+expect "a zoom_nearest model has none" train --method zoom_nearest --beta-max 0.5 --out bad
+expect "must be odd" train "${small[@]}" --method zoom_nearest --epochs 1 --out bad --kernel 4
+ok train --method ddpm_linear "${small[@]}" --epochs 1 --steps 10 --kernel 3 --out kernel
+ok sample --model kernel/model.safetensors --count 2 --out kernel.npy
+
 echo "-- samples: any thread count and batch"
 draw() { ok sample --model whole/model.safetensors --data "$data" "$@"; }
 draw --count 300 --seed 7 --out many.npy --threads 2 --png grid.png --steps-png steps.png
