@@ -50,7 +50,7 @@ function(coldzoom_programs_library)
 
   set(programs_dir ${CMAKE_CURRENT_FUNCTION_LIST_DIR})
   set(common ${programs_dir}/common)
-  add_library(coldzoom_engine STATIC EXCLUDE_FROM_ALL ${common}/engine.cpp ${common}/safetensors.cpp)
+  add_library(coldzoom_engine STATIC EXCLUDE_FROM_ALL ${common}/safetensors.cpp)
   target_include_directories(coldzoom_engine PUBLIC ${programs_dir})
   target_link_libraries(coldzoom_engine PUBLIC coldzoom_programs coldzoom::io)
   if(TARGET coldzoom::engine) # an installed package may lack it; units then compile its templates themselves
