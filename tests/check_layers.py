@@ -152,6 +152,11 @@ for header in texts:
         for target in sorted(reached(header, set()) & needs_package):
             report(header, f"reaches <coldzoom/{target}>, which needs more than the standard library")
 
+# The umbrella leads to all that needs the standard library alone; testing/ is for tests.
+for header in sorted(set(texts) - reached("coldzoom.hpp", {"coldzoom.hpp"})):
+    if header.endswith(".hpp") and packages(header) is None and not header.startswith("testing/"):
+        report("coldzoom.hpp", f"does not lead to <coldzoom/{header}>, which needs the standard library alone")
+
 if not texts:
     breaches.append(f"no headers below {root}")
 for breach in breaches:

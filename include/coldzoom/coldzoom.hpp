@@ -3,11 +3,13 @@
 
 #include <coldzoom/backend/backend.hpp>
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
+#include <coldzoom/backend/device/host_block.hpp>
 #include <coldzoom/backend/graph_capture.hpp>
 #include <coldzoom/backend/reference.hpp>
 #include <coldzoom/backend/transfer.hpp>
 #include <coldzoom/core/config.hpp>
 #include <coldzoom/core/error.hpp>
+#include <coldzoom/core/file.hpp>
 #include <coldzoom/core/random.hpp>
 #include <coldzoom/core/range.hpp>
 #include <coldzoom/core/view.hpp>
@@ -18,6 +20,7 @@
 #include <coldzoom/degradation/any_degradation.hpp>
 #include <coldzoom/degradation/degradation.hpp>
 #include <coldzoom/degradation/gaussian_noise.hpp>
+#include <coldzoom/degradation/in_range.hpp>
 #include <coldzoom/degradation/zoom.hpp>
 #include <coldzoom/initial_state/gaussian_state.hpp>
 #include <coldzoom/initial_state/initial_state.hpp>
@@ -33,6 +36,7 @@
 #include <coldzoom/metrics/moments.hpp>
 #include <coldzoom/metrics/restoration.hpp>
 #include <coldzoom/nn/activations.hpp>
+#include <coldzoom/nn/any_layer.hpp>
 #include <coldzoom/nn/any_model.hpp>
 #include <coldzoom/nn/combine.hpp>
 #include <coldzoom/nn/conv2d.hpp>

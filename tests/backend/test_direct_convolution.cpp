@@ -10,6 +10,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "common/worse.hpp"
+
 namespace cz = coldzoom;
 using cz::index_t;
 
@@ -33,7 +35,7 @@ const auto nothing = [](index_t, auto*) {};
 struct worst {
   double error = 0, scale = 0;
   void add(double value, double wanted) {
-    error = std::max(error, std::abs(value - wanted));
+    error = worse(error, std::abs(value - wanted));
     scale = std::max(scale, std::abs(wanted));
   }
   double relative() const { return scale > 0 ? error / scale : error; }

@@ -5,6 +5,8 @@
 #include <random>
 #include <vector>
 
+#include "common/worse.hpp"
+
 using namespace coldzoom;
 
 namespace {
@@ -132,7 +134,7 @@ template <class T> struct problem {
 template <class Get> double error_of(const std::vector<double>& want, Get&& get) {
   double difference = 0, size = 1e-30;
   for (std::size_t i = 0; i < want.size(); ++i) {
-    difference = std::max(difference, std::abs(want[i] - double(get(index_t(i)))));
+    difference = worse(difference, std::abs(want[i] - double(get(index_t(i)))));
     size = std::max(size, std::abs(want[i]));
   }
   return difference / size;

@@ -8,6 +8,8 @@
 #include <random>
 #include <vector>
 
+#include "common/worse.hpp"
+
 namespace cz = coldzoom;
 using cz::index_t;
 using affine_shape = cz::generic::normalisation_geometry::affine_shape;
@@ -45,8 +47,8 @@ template <class Function, class T> double largest_error() {
   wide error = 0;
   const auto check = [&](T z) {
     const auto found = function(cz::broadcast<lanes>(z));
-    error = std::max(error, std::abs(static_cast<wide>(found.value[lanes - 1]) - Function::value(z)));
-    error = std::max(error, std::abs(static_cast<wide>(found.slope[0]) - Function::slope(z)));
+    error = worse(error, std::abs(static_cast<wide>(found.value[lanes - 1]) - Function::value(z)));
+    error = worse(error, std::abs(static_cast<wide>(found.slope[0]) - Function::slope(z)));
   };
   for (int i = -200000; i <= 200000; ++i) check(static_cast<T>(i) * static_cast<T>(2e-4));
   for (double size = 1e-30; size <= 1e4; size *= 1.05) {
@@ -86,8 +88,7 @@ template <class T> std::vector<T> random_values(index_t size, T from, T to) {
 struct worst {
   wide error = 0, scale = 0;
   void add(wide value, wide wanted) {
-    error = std::max(error,
-                     std::isfinite(value) ? std::abs(value - wanted) : std::numeric_limits<wide>::infinity());
+    error = worse(error, std::abs(value - wanted));
     scale = std::max(scale, std::abs(wanted));
   }
   double relative() const { return static_cast<double>(scale > 0 ? error / scale : error); }

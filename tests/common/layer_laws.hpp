@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/double_engine.hpp"
+#include "common/worse.hpp"
 
 using coldzoom::index_t;
 using values = std::vector<double>;
@@ -227,8 +228,8 @@ inline void check_independence(probe& p) {
 /// What the vector backend makes in float against the plain backend in double. Float rounds sums of up to
 /// some hundred terms: 64 units of 2^-24 relative to the norm leave room for that and for nothing else.
 inline void check_agreement(const passes& fast, const passes& plain) {
-  const double worst = std::max({relative_error(fast.y, plain.y), relative_error(fast.dx, plain.dx),
-                                 relative_error(fast.gradients, plain.gradients)});
+  const double worst = worse(worse(relative_error(fast.y, plain.y), relative_error(fast.dx, plain.dx)),
+                             relative_error(fast.gradients, plain.gradients));
   BOOST_TEST(worst < 64 * 0x1p-24, "the backends differ by " << worst);
   BOOST_TEST_MESSAGE("worst difference between backends " << worst);
 }

@@ -183,6 +183,26 @@ BOOST_AUTO_TEST_CASE(no_distance_is_negative) {
   BOOST_TEST(negative > 0);
 }
 
+// Four features are sums of two others: rounding makes eigenvalues below 0, whose roots would be NaN. Twice the
+// rows have four times the covariance A, and the distance of the two is tr A.
+BOOST_AUTO_TEST_CASE(eigenvalues_below_0_count_as_0) {
+  cz::reference_backend<float> b;
+  int below = 0;
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    feature_set x = normal_features(100, 6, seed), twice = x;
+    for (index_t i = 0; i < x.n; ++i) {
+      for (index_t l = 2; l < 6; ++l) x.row(i)[l] = x.row(i)[0] + static_cast<float>(l) * x.row(i)[1];
+      for (index_t l = 0; l < 6; ++l) twice.row(i)[l] = 2 * x.row(i)[l];
+    }
+    const moments p = cz::moments_of(b, x);
+    const Eigen::MatrixXd a = cz::detail::covariance_matrix(p);
+    below += Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(a).eigenvalues()[0] < 0;
+    const double found = cz::frechet_distance(p, cz::moments_of(b, twice)).covariance_part;
+    BOOST_TEST(std::abs(found - a.trace()) < 1e-6 * a.trace());
+  }
+  BOOST_TEST(below > 0);
+}
+
 BOOST_AUTO_TEST_CASE(singular_covariances) {
   cz::reference_backend<float> b;
   // One feature is constant, one is twice another. Eigenvalues that should be 0 are off by 1e-16 of the

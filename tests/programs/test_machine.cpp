@@ -12,6 +12,7 @@
 
 #include "common/classifier_on.hpp"
 #include "common/errors.hpp"
+#include "common/worse.hpp"
 #include "common/method_on.hpp"
 
 namespace cz = coldzoom;
@@ -95,7 +96,7 @@ void check_near(const std::vector<float>& found, const std::vector<float>& wante
   BOOST_REQUIRE(!wanted.empty());
   float worst = 0, spread = 0;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    worst = std::max(worst, std::abs(found[i] - wanted[i]));
+    worst = worse(worst, std::abs(found[i] - wanted[i]));
     spread = std::max(spread, std::abs(wanted[i] - wanted[0]));
   }
   BOOST_TEST(worst <= tolerance);

@@ -10,6 +10,7 @@
 
 #include "common/errors.hpp"
 #include "common/random_images.hpp"
+#include "common/worse.hpp"
 
 namespace cz = coldzoom;
 using backend = cz::cpu_backend<float>;
@@ -77,7 +78,7 @@ moments moments_of(const host_images& images) {
 double largest_difference(const host_images& a, const host_images& b) {
   double worst = 0;
   for (std::size_t i = 0; i < a.pixels.size(); ++i)
-    worst = std::max(worst, static_cast<double>(std::abs(a.pixels[i] - b.pixels[i])));
+    worst = worse(worst, static_cast<double>(std::abs(a.pixels[i] - b.pixels[i])));
   return worst;
 }
 
@@ -158,13 +159,13 @@ BOOST_AUTO_TEST_CASE(ancestral_steps_are_those_of_the_formula) {
         const auto k = static_cast<std::size_t>(i);
         const host_images &before = states[static_cast<std::size_t>(T - s)],
                           &after = states[static_cast<std::size_t>(T - s + 1)];
-        worst = std::max(worst, std::abs(step(static_cast<double>(before.pixels[k]), i) -
-                                         static_cast<double>(after.pixels[k])));
+        worst = worse(worst, std::abs(step(static_cast<double>(before.pixels[k]), i) -
+                                      static_cast<double>(after.pixels[k])));
         path[k] = step(path[k], i);
       }
     }
     for (std::size_t k = 0; k < path.size(); ++k)
-      whole = std::max(whole, std::abs(path[k] - static_cast<double>(z.pixels[k])));
+      whole = worse(whole, std::abs(path[k] - static_cast<double>(z.pixels[k])));
     BOOST_TEST(worst < 1e-6);
     // The errors of the states before die away, since the network pulls towards the data.
     BOOST_TEST(whole < 1e-6);
@@ -235,7 +236,7 @@ BOOST_AUTO_TEST_CASE(clipping) {
     sampler(b, wide, cz::gaussian_noise{}, schedule, 20, keys, z.view(),
             [&](int, const auto&, const auto& x0_hat) {
               for (index_t i = 0; i < x0_hat.dims.size(); ++i)
-                largest = std::max(largest, static_cast<double>(std::abs(x0_hat.data[i])));
+                largest = worse(largest, static_cast<double>(std::abs(x0_hat.data[i])));
             });
     return largest;
   };

@@ -73,7 +73,7 @@ inline frechet_result frechet_distance(const moments& a, const moments& b) {
     result.mean_part += (a.mean()[i] - b.mean()[i]) * (a.mean()[i] - b.mean()[i]);
   }
   const Eigen::MatrixXd of_a = detail::covariance_matrix(a), of_b = detail::covariance_matrix(b);
-  result.covariance_part = std::max(0.0, of_a.trace() + of_b.trace() - 2 * detail::trace_of_root(of_a, of_b));
+  result.covariance_part = std::max(of_a.trace() + of_b.trace() - 2 * detail::trace_of_root(of_a, of_b), 0.0);
   result.distance = result.mean_part + result.covariance_part;
   result.few = std::min(a.count(), b.count()) < frechet_few;
   return result;
