@@ -12,8 +12,8 @@
 
 #include "common/classifier_on.hpp"
 #include "common/errors.hpp"
-#include "common/worse.hpp"
 #include "common/method_on.hpp"
+#include "common/worse.hpp"
 
 namespace cz = coldzoom;
 using cz::index_t;
