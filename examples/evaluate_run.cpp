@@ -31,7 +31,11 @@ struct settings {
 /// scored; lines made otherwise could not be drawn as one curve.
 class score_log {
  public:
-  score_log(std::string path, ordered_json how) : path_(std::move(path)), how_(std::move(how)) {
+  /// `how` must agree with every line of the file; `named` goes into new lines, and may be spelt otherwise.
+  score_log(std::string path, ordered_json how, ordered_json named)
+      : path_(std::move(path)),
+        how_(std::move(how)),
+        named_(std::move(named)) {
     if (!file_exists(path_)) return;
     int number = 0;
     for (const std::string& line : programs::log_lines(path_)) {
@@ -57,6 +61,7 @@ class score_log {
   /// Writes the whole file anew, so that a kill leaves whole lines.
   void add(int epoch, const ordered_json& scores) {
     ordered_json line{{"epoch", epoch}};
+    line.update(named_);
     line.update(how_);
     line.update(scores);
     entries_[epoch] = std::move(line);
@@ -67,7 +72,7 @@ class score_log {
 
  private:
   std::string path_;
-  ordered_json how_;
+  ordered_json how_, named_;
   std::map<int, ordered_json> entries_;
 };
 
@@ -156,15 +161,17 @@ void evaluate_run(programs::machine& m, settings s) {
   });
   const latent_source latents = find_latents(m, {s.latent, s.latent_file, s.data}, first);
   // Where the curves are to be of one piece, all that they depend on must be the same.
-  score_log log(s.run + "/metrics.jsonl", {{"data", data_name},
-                                           {"n", s.sampling.count},
-                                           {"kind", first.method.name()},
-                                           {"latent", s.latent_file.empty() ? latents.policy : s.latent_file},
-                                           {"sampler", s.sampling.sampler},
-                                           {"network_calls", calls},
-                                           {"clip", s.sampling.clip},
-                                           {"eta", s.sampling.eta},
-                                           {"seed", s.sampling.seed}});
+  score_log log(s.run + "/metrics.jsonl",
+                {{"data_fingerprint", fingerprint(data)},
+                 {"n", s.sampling.count},
+                 {"kind", first.method.name()},
+                 {"latent", s.latent_file.empty() ? latents.policy : s.latent_file},
+                 {"sampler", s.sampling.sampler},
+                 {"network_calls", calls},
+                 {"clip", s.sampling.clip},
+                 {"eta", s.sampling.eta},
+                 {"seed", s.sampling.seed}},
+                {{"data", data_name}});
   const auto missing = std::count_if(epochs.begin(), epochs.end(), [&](int e) { return !log.has(e); });
   std::printf(
       "%td checkpoints, %td of them to be scored with %td samples: %s latents, %s sampler, %d network "

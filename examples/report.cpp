@@ -119,24 +119,28 @@ std::string training_setting(const run_report& run, const char* key) {
   return at == run.training.end() ? std::string() : at->second;
 }
 
-/// The same name, or two names of one folder.
-bool same_data(const std::string& a, const std::string& b) {
+/// The same pixels and labels where both runs say so by their fingerprints; else the same name, or two names
+/// of one folder.
+bool same_data(const run_report& a, const run_report& b) {
+  const std::string of_a = training_setting(a, "data_fingerprint"),
+                    of_b = training_setting(b, "data_fingerprint");
+  if (!of_a.empty() && !of_b.empty()) return of_a == of_b;
   std::error_code absent;
-  return a == b || std::filesystem::equivalent(a, b, absent);
+  return a.model.data == b.model.data || std::filesystem::equivalent(a.model.data, b.model.data, absent);
 }
 
 /// Throws where runs or scores of different data would stand side by side.
 void require_one_data_set(const std::vector<run_report>& runs) {
   const run_report& first = runs.front();
   for (const run_report& run : runs) {
-    require(same_data(run.model.data, first.model.data), run.folder.c_str(), [&] {
-      return "found data '" + run.model.data + "', wanted '" + first.model.data + "' as in " + first.folder +
-             "; runs of different data cannot be compared";
-    });
     const std::string images = training_setting(run, "train_images"),
                       wanted = training_setting(first, "train_images");
     require(images.empty() || wanted.empty() || images == wanted, run.folder.c_str(), [&] {
       return "found " + images + " training images, wanted " + wanted + " as in " + first.folder +
+             "; runs of different data cannot be compared";
+    });
+    require(same_data(run, first), run.folder.c_str(), [&] {
+      return "found data '" + run.model.data + "', wanted '" + first.model.data + "' as in " + first.folder +
              "; runs of different data cannot be compared";
     });
   }

@@ -71,9 +71,17 @@ class model_at_work {
 /// What a run can be told, beside the method and the network.
 struct run_options {
   coldzoom::index_t batch_size = 128;
+  coldzoom::index_t accumulate = 1;  // such batches an update
   std::uint64_t seed = 0;
   double average_decay = 0;
+  double clip_norm = 0;
+  std::string loss, weighting;  // the method's own where empty
+  std::string optimizer = "adam";
+  double weight_decay = -1;  // of adamw and sgd, their own below 0
+  double momentum = 0.9;     // of sgd
 };
+inline const std::vector<std::string> loss_names{"mse", "l1", "huber"}, weighting_names{"uniform", "min-snr"},
+    optimizer_names{"adam", "adamw", "sgd"};
 
 /// A model in training: a coldzoom::trainer and its data.
 class training_run {

@@ -21,6 +21,7 @@
 #include "common/progress.hpp"
 #include "common/safetensors.hpp"
 #include "common/sampling.hpp"
+#include "common/training_policies.hpp"
 
 namespace programs {
 
@@ -155,18 +156,28 @@ template <class B, class M, class... Samplers> class model_on final : public mod
   coldzoom::model<B, typename M::prediction, coldzoom::any_layer<B>, typename M::input_type> model_;
 };
 
-template <class B, class M> using trainer_of = coldzoom::trainer<B, M, coldzoom::any_layer<B>>;
+/// The options of a trainer that `o` stands for.
+inline coldzoom::trainer_options trainer_options_of(const run_options& o, int last_step) {
+  coldzoom::trainer_options options;
+  options.batch_size = o.batch_size;
+  options.accumulate = o.accumulate;
+  options.seed = o.seed;
+  options.last_step = last_step;
+  options.clip_norm = o.clip_norm;
+  if (o.average_decay > 0) options.average_decays = {o.average_decay};
+  return options;
+}
 
 template <class B, class M> class training_on final : public training_run {
   using images = coldzoom::dataset<B, value_range>;
 
  public:
   training_on(B& b, const M& method, const model_network& network, const coldzoom::split_pair& data,
-              const coldzoom::trainer_options& options)
+              const coldzoom::trainer_options& options, const chosen_optimizer& optimizer)
       : b_(&b),
         train_(b, data.train.dims, data.train.pixels.data()),
         test_(b, data.test.dims, data.test.pixels.data()),
-        trainer_(b, method, layer_on<B>(network), network.image(), options) {}
+        trainer_(b, method, layer_on<B>(network), network.image(), options, optimizer) {}
 
   coldzoom::index_t batches() const override { return trainer_.batches(train_); }
   double train_epoch(int epoch, const std::function<double(coldzoom::index_t)>& rate,
@@ -185,7 +196,7 @@ template <class B, class M> class training_on final : public training_run {
  private:
   B* b_;
   images train_, test_;
-  trainer_of<B, M> trainer_;
+  coldzoom::trainer<B, M, coldzoom::any_layer<B>, chosen_optimizer> trainer_;
 };
 
 template <class B, class M, class... Samplers> class method_on final : public method_at_work {
@@ -244,19 +255,16 @@ template <class B, class M, class... Samplers> class method_on final : public me
 
   std::unique_ptr<training_run> train(const model_network& network, const coldzoom::split_pair& data,
                                       const run_options& o) override {
-    coldzoom::trainer_options options;
-    options.batch_size = o.batch_size;
-    options.seed = o.seed;
-    if (o.average_decay > 0) options.average_decays = {o.average_decay};
-    options.last_step = last_step_;
-    return std::make_unique<training_on<B, M>>(*b_, method_, network, data, options);
+    const auto method = in_training(method_, o);
+    return std::make_unique<training_on<B, std::remove_const_t<decltype(method)>>>(
+        *b_, method, network, data, trainer_options_of(o, last_step_), chosen_optimizer(o));
   }
 
   double test_loss(const model_network& network, const std::vector<float>& parameters,
                    const coldzoom::labelled_images& images, coldzoom::index_t draws) override {
-    coldzoom::trainer_options options;
-    options.last_step = last_step_;
-    trainer_of<B, M> t(*b_, method_, layer_on<B>(network), network.image(), options);
+    // Of the type that training compiles.
+    coldzoom::trainer t(*b_, in_training(method_, {}), layer_on<B>(network), network.image(),
+                        trainer_options_of({}, last_step_), chosen_optimizer({}));
     b_->upload(parameters.data(), t.parameters().data(), t.parameters().size());
     return t.test_loss(coldzoom::dataset<B, value_range>(*b_, images.dims, images.pixels.data()), draws);
   }

@@ -11,7 +11,7 @@ void add_run_options(options& o, run_settings& s) {
   o.add("--data", s.data, data_help);
   o.add("--epochs", s.epochs, "epochs in all").range(1, 1000000);
   o.add("--batch-size", s.batch_size, "images an update").range(1, 100000);
-  o.add("--learning-rate", s.learning_rate, "of Adam, at its highest").finite_above_0();
+  o.add("--learning-rate", s.learning_rate, "of the optimiser, at its highest").finite_above_0();
   o.add("--warmup", s.warmup, "updates in which the learning rate grows from 0, where it decays as a cosine")
       .at_least_0();
   o.add("--ema", s.ema, "decay of the running average of the weights, 0 for none; model.safetensors holds it")

@@ -30,6 +30,7 @@ std::map<std::string, std::string> settings_to_keep(const trained_model& model, 
       {"network", model.network.name() + " of " + model.network.options_text()},
       {"data_fingerprint", fingerprint(data)},
       {"train_images", std::to_string(data.train.dims.n)},
+      {"optimizer_kind", s.policies.optimizer},
       {"learning_rate", exact(s.learning_rate)},
       {"decay", s.decay}};
   if (s.decay == "cosine") {
@@ -60,6 +61,19 @@ void add_training_options(options& o, training_settings& s) {
         (defaults.empty() ? "" : ", ") + std::to_string(method->info().steps) + " (" + method->name() + ")";
   }
   o.add("--steps", s.steps, "T, 0 for the method's own: " + defaults).at_least_0();
+  run_options& p = s.policies;
+  o.add("--loss", p.loss, "mse, l1 or huber; the method's own if absent, mse of the table's")
+      .one_of(loss_names);
+  o.add("--weighting", p.weighting,
+        "of the steps: uniform, or min-snr for methods that add noise; the method's own if absent")
+      .one_of(weighting_names);
+  o.add("--optimizer", p.optimizer, "adam, adamw or sgd").one_of(optimizer_names);
+  o.add("--weight-decay", p.weight_decay, "of adamw and sgd; 0.01 and 0 if absent")
+      .hide_default()
+      .at_least_0();
+  o.add("--momentum", p.momentum, "of sgd").from_0_to_below_1();
+  o.add("--clip-norm", p.clip_norm, "the largest norm of the gradients of an update, 0 for any").at_least_0();
+  o.add("--accumulate", p.accumulate, "batches an update, whose gradients add up").range(1, 100000);
   o.add("--samples", s.samples, "images in the grid of each epoch, 0 for none").range(0, 10000);
 }
 
@@ -106,9 +120,12 @@ void train_model(machine& m, const model_method& method, training_settings s) {
   run_folder folder(s.out, s.resume);
 
   const std::unique_ptr<method_at_work> work = method.on(m);
-  const std::unique_ptr<training_run> run =
-      work->train(model.network, data, {.batch_size = s.batch_size, .seed = s.seed, .average_decay = s.ema});
-  const index_t batches = run->batches();
+  run_options options = s.policies;
+  options.batch_size = s.batch_size;
+  options.seed = s.seed;
+  options.average_decay = s.ema;
+  const std::unique_ptr<training_run> run = work->train(model.network, data, options);
+  const index_t batches = run->batches(), update = s.batch_size * options.accumulate;
   const auto rate = [&,
                      cosine = warmup_cosine{s.learning_rate, s.warmup, batches * s.epochs, 0}](index_t step) {
     return s.decay == "cosine" ? cosine(step) : constant_rate{s.learning_rate}(step);
@@ -134,7 +151,7 @@ void train_model(machine& m, const model_method& method, training_settings s) {
       return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     };
     {
-      progress_bar bar(title, static_cast<double>(batches), "images", static_cast<double>(s.batch_size));
+      progress_bar bar(title, static_cast<double>(batches), "images", static_cast<double>(update));
       train_loss = run->train_epoch(epoch, rate, [&](batch_progress p) {
         stop_if_requested();
         std::snprintf(note, sizeof note, "loss %.5f", p.loss);
@@ -147,7 +164,7 @@ void train_model(machine& m, const model_method& method, training_settings s) {
     if (s.samples > 0) {
       save_samples_of(*work, model, latents, s, folder.file("samples-" + std::to_string(epoch) + ".png"));
     }
-    const double images_per_second = static_cast<double>(batches * s.batch_size) / train_seconds;
+    const double images_per_second = static_cast<double>(batches * update) / train_seconds;
     folder.append_log({{"epoch", epoch},
                        {"train_loss", train_loss},
                        {"test_loss", test_loss},

@@ -12,6 +12,7 @@ namespace programs {
 struct training_settings : run_settings {
   std::string decay = "constant";
   int steps = 0, samples = 64;
+  run_options policies;  // of these loss, weighting, optimiser and their numbers
   network_choice network;
 };
 void add_training_options(options& o, training_settings& s);

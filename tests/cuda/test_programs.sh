@@ -23,6 +23,7 @@ declare -A arguments=(
   [sample]="$samples --out device.npy"
   [sort_samples]="--samples host.npy --out sorted"
   [test_loss]="--model run/model.safetensors --limit 200 --json device_loss.json"
+  [train]="--method zoom_bilinear --smoke --out trained"
   [train_classifier]="--smoke --out classifier"
   [train_ddpm]="--smoke --steps 20 --out ddpm"
   [train_from_xtensor]="--limit 256"

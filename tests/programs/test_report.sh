@@ -11,6 +11,9 @@ ok train_zoom_nearest "${here[@]}" --learning-rate 3e-3 --out zoom
 ok train_ddpm "${here[@]}" --steps 30 --seed 7 --out "$odd"
 ok train_zoom_nearest "${here[@]}" --limit 256 --epochs 1 --out fewer
 cp -r "$data" elsewhere
+cp -r "$data" copied
+for file in images-idx3 labels-idx1; do cp "$data/t10k-$file-ubyte.gz" "elsewhere/train-$file-ubyte.gz"; done
+ok train_zoom_nearest "${smoke[@]}" --data copied --epochs 1 --out copy
 ok train_zoom_nearest "${smoke[@]}" --data elsewhere --epochs 1 --out other
 
 # Scores by epoch of the first run, and those of real digits.
@@ -128,6 +131,7 @@ echo "-- bad input"
 bad() { expect "$1" report --out bad.html "${@:2}"; }
 bad "found 256 training images, wanted 512 as in zoom; runs of different data cannot be compared" --runs zoom fewer
 bad "found data 'elsewhere', wanted" --runs zoom other
+ok report --runs zoom copy --samples samples.npy samples.npy --out copies.html # the same data under another name
 bad "absent: found no such folder" --runs absent
 cp -r zoom broken && rm broken/model.safetensors
 bad "broken/model.safetensors" --runs zoom broken
