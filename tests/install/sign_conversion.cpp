@@ -13,6 +13,7 @@
 #include <coldzoom/testing/initial_state_laws.hpp>
 #include <coldzoom/testing/interpolation_laws.hpp>
 #include <coldzoom/testing/schedule_laws.hpp>
+#include <xtensor/xtensor.hpp>
 
 using namespace coldzoom;
 using cpu = cpu_backend<float>;
@@ -65,7 +66,9 @@ void metrics(cpu& b, image_batch<unit, const float> x, feature_view features) {
   classifier_score(class_probabilities(features));
 }
 
-void interop(image_batch<unit, float> x, Eigen::MatrixXf& matrix) {
+void interop(image_batch<unit, float> x, Eigen::MatrixXf& matrix, xt::xtensor<float, 4>& array) {
+  as_tensor_view(array);
+  as_xtensor(tensor_view<float>(x));
   as_eigen(tensor_view<float>(x));
   as_image_view(matrix);
   as_tensor_view(matrix, x.dims);
