@@ -52,7 +52,7 @@ template <class B> void run_squared_error() {
   cz::activation_buffer<B> prediction(b, dims), gradient(b, dims);
   std::vector<float> per_image(2);
   counted([&] {
-    cz::mean_squared_error{}(b, cz::const_activation<B>(prediction.view(2)), {target.data(), dims}, 1,
+    cz::mean_squared_error{}(b, cz::const_activation<B>(prediction.view(2)), {target.data(), dims}, {}, 1,
                              gradient.view(2), {per_image.data(), 2});
   });
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <coldzoom/backend/backend.hpp>
+#include <coldzoom/core/call.hpp>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/core/random.hpp>
 #include <cstdint>
@@ -87,7 +88,7 @@ template <class Mask, class Levels, class Out> struct mask_planes {
   COLDZOOM_HD void operator()(index_t i) const {
     const index_t x = i % to.dims.w, y = i / to.dims.w % to.dims.h, c = i / to.dims.pixels() % to.dims.c,
                   n = i / to.dims.image();
-    to(n, c, y, x) = mask(level[n], to.dims, c, y, x);
+    to(n, c, y, x) = call_in_kernel(mask, level[n], to.dims, c, y, x);
   }
 };
 
