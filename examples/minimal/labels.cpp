@@ -6,7 +6,6 @@
 #include <string>
 
 using namespace coldzoom;
-
 using reading_block = conv_block<group_norm, silu, embedding_addition>;  // reads time and label
 auto block(index_t in, index_t out) {
   return reading_block{conv2d::same(in, out, 3), group_norm(8, out), embedding_addition(64, out)};

@@ -29,5 +29,6 @@ PY
 
 "$bin/minimal_resume" "$data" state.safetensors >log.txt || fail "resume"
 "$bin/minimal_resume" "$data" state.safetensors >>log.txt || fail "resume from a checkpoint"
-grep -q "1 epochs are done" log.txt && grep -q "epoch 2, loss" log.txt || fail "resume does not go on: $(cat log.txt)"
+grep -q "1 epochs are done" log.txt || fail "resume does not go on: $(cat log.txt)"
+grep -q "epoch 2, loss" log.txt || fail "resume trains no second epoch: $(cat log.txt)"
 echo "all as it should be"
