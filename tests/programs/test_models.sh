@@ -41,6 +41,28 @@ ok train_ddpm "${small[@]}" "${ddpm[@]}" "${cosine[@]}" --epochs 2 --threads 1 -
 same ddpm_cosine/model.safetensors again/model.safetensors
 same ddpm_cosine/samples-2.png again/samples-2.png
 
+echo "-- loss, weighting, optimiser, clipping and accumulation"
+# policy OUT OPTIONS...: one epoch of another model than ddpm_linear of the same epoch.
+policy() {
+  ok train --method ddpm_linear "${small[@]}" "${ddpm[@]}" --epochs 1 --out "$1" "${@:2}"
+  if cmp -s ddpm_linear/checkpoint-1/model.safetensors "$1/model.safetensors"; then fail "${*:2} does nothing"; fi
+}
+policy l1 --loss l1
+policy huber --loss huber
+policy min_snr --weighting min-snr
+policy adamw --optimizer adamw --weight-decay 0.1
+policy sgd --optimizer sgd --momentum 0.5
+policy clipped --clip-norm 0.01
+# 64 images an update, in one part or two.
+ok train --method ddpm_linear "${small[@]/64/32}" --accumulate 2 "${ddpm[@]}" --epochs 1 --out parts
+same ddpm_linear/checkpoint-1/model.safetensors parts/model.safetensors
+policies() { expect "$1" train --method "$2" "${small[@]}" --epochs 2 "${@:3}"; }
+policies "this method adds no noise" zoom_nearest --weighting min-snr --out bad
+policies "adam has none" ddpm_linear --weight-decay 0.1 --out bad
+policies "another loss" ddpm_linear "${ddpm[@]}" --out l1 --resume
+policies "optimizer_kind = adamw, this run has adam" ddpm_linear "${ddpm[@]}" --out adamw --resume
+policies "optimizer.momentum" ddpm_linear "${ddpm[@]}" --optimizer sgd --momentum 0.4 --out sgd --resume
+
 echo "-- test_loss: of one draw the loss of training, of more another number"
 for kind in zoom_nearest ddpm_cosine; do
   ok test_loss --model $kind/model.safetensors --data "$data" --limit 256 --draws 1 --json one.json
@@ -89,12 +111,13 @@ for kind in zoom_nearest ddpm_linear; do
 done
 ok sample --model zoom_bilinear/model.safetensors --latent-file zoom_bilinear/latents.safetensors --count 5 --out file.npy
 
-# Degraded training images fit every method; the file of --limit images is another bank than --data.
-for kind in zoom_bilinear ddpm_linear; do
-  ok sample --model $kind/model.safetensors --data "$data" --latent degraded --count 5 --out degraded.npy
-  draw $kind usual.npy
-  if cmp -s degraded.npy usual.npy; then fail "--latent degraded does nothing to $kind"; fi
-done
+# Degraded training images fit every method. Of a zoom they are what its patches are, by another way.
+ok sample --model zoom_bilinear/model.safetensors --data "$data" --latent degraded --count 5 --out degraded.npy
+draw zoom_bilinear patches.npy
+same degraded.npy patches.npy
+ok sample --model ddpm_linear/model.safetensors --data "$data" --latent degraded --count 5 --out degraded.npy
+draw ddpm_linear usual.npy
+if cmp -s degraded.npy usual.npy; then fail "--latent degraded does nothing to ddpm_linear"; fi
 ok pixel_distribution --data "$data" --limit 200 --kind zoom_bilinear --step 23 --latent degraded --latent-file images.safetensors
 ok sample --model zoom_bilinear/model.safetensors --latent-file images.safetensors --count 5 --out file.npy
 sed 's/"step":"23"/"step":"22"/' images.safetensors >spoilt_latents.safetensors
