@@ -76,7 +76,9 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
         row_time_(b.template allocate<float>(draws_ > 1 ? rows() : 0)),
         row_level_(b.template allocate<float>(draws_ > 1 ? rows() : 0)),
         row_label_(b.template allocate<std::int32_t>(draws_ > 1 ? rows() : 0)),
-        loss_(b.template allocate<float>(options_.batch_size * options_.accumulate)) {
+        loss_(b.template allocate<float>(options_.batch_size)),
+        batch_loss_(b.template allocate<float>(
+            options_.accumulate > 1 ? options_.batch_size * options_.accumulate : 0)) {
     require(network_.output() == image_, "trainer", [&] {
       return "the network turns " + to_string(input_shape(method_.input, image_)) + " into " +
              to_string(network_.output()) + ", wanted an image of " + to_string(image_);
@@ -122,10 +124,12 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
         const auto x = compose(options_.seed, place, part, pass::train);
         network_.find_gradients(k == 0, k + 1 == options_.accumulate, x, side(part),
                                 [&](index_t row, const_activation<B> y, activation<B> dy) {
-                                  find_losses(row, y, dy, part, scale, k * part);
+                                  find_losses(row, y, dy, part, scale);
                                 });
+        // Not by the pass itself: where it is replayed, it writes to the same place for every part.
+        if (options_.accumulate > 1) b_->copy(loss_.data(), batch_loss_.data() + k * part, part);
       }
-      sums.request({loss_.data()}, batch);
+      sums.request({options_.accumulate > 1 ? batch_loss_.data() : loss_.data()}, batch);
       updater_.update(*b_, network_.gradients(), network_.parameters(), rate(updater_.steps()));
       sums.report(report);
     }
@@ -152,7 +156,7 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
         degrade_images(detail::spread_step{place}, {0, stream::test_degradation, place}, n);
         const auto x = compose(0, place, n, pass::predict);
         network_.predict(x, side(n), [&](index_t row, const_activation<B> y) {
-          find_losses(row, y, activation<B>{}, n, scale, 0);
+          find_losses(row, y, activation<B>{}, n, scale);
         });
         total += b_->sum(loss_.data(), n);
       }
@@ -338,9 +342,8 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
     return inputs;
   }
 
-  /// Losses of the images whose draws begin at `row`, to place `first` + image; of `n` images in the part.
-  void find_losses(index_t row, const_activation<B> y, activation<B> dy, index_t n, double scale,
-                   index_t first) {
+  /// Losses of the images whose draws begin at `row`, out of the `n` images of a part.
+  void find_losses(index_t row, const_activation<B> y, activation<B> dy, index_t n, double scale) {
     const index_t image = row / draws_, count = y.dims.n / draws_;
     const tensor_view<const float, space> target = view(P::needs_amplitudes ? noise_ : x0_, n);
     loss_weights<B> weights;
@@ -349,7 +352,7 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
       weights.pixel =
           tensor_view<const float, space>(pixel_weights_.data(), image_.with_n(n)).images(image, count);
     method_.loss(*b_, y, target.images(image, count), weights, scale, dy,
-                 vector_view<float, space>{loss_.data() + first + image, count});
+                 vector_view<float, space>{loss_.data() + image, count});
   }
 
   B* b_;
@@ -367,7 +370,7 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
   typename B::template buffer<std::int32_t> row_label_;
   tensor_view<const float, space> condition_;
   bool labelled_ = false;
-  buffer_t<B> loss_;
+  buffer_t<B> loss_, batch_loss_;  // of the images of a part; of all parts, where there are several
 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA
