@@ -6,6 +6,7 @@
 #include <coldzoom/backend/graph_capture.hpp>
 #include <coldzoom/nn/predictor.hpp>
 #include <concepts>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -66,7 +67,11 @@ template <Backend B, class Network> class network_in_training {
   template <class Loss>
   void find_gradients(bool first_part, bool last_part, tensor_view<const float, space> x,
                       const side_inputs<B>& side, const Loss& loss) {
-    step_[2 * first_part + last_part](*b_, parameters_.data(), [&] {
+    // Sums that an exception left behind in the workspace are none of this batch.
+    if (first_part && open_) network_.reduce_gradients(*b_, gradients_.data(), workspace_);
+    open_ = true;
+    const memory_key key{x.data, x.dims.n, side.time.data, side.label.data};
+    step_[(first_part ? 2 : 0) + (last_part ? 1 : 0)](*b_, key, [&] {
       if (first_part) {
         pack(parameters_);
         b_->for_each_index(gradients_.size(), generic::fill<float>{0.0f, gradients_.data()});
@@ -82,9 +87,13 @@ template <Backend B, class Network> class network_in_training {
       if (last_part) network_.reduce_gradients(*b_, gradients_.data(), workspace_);
     });
     active_ = parameters_.data();  // where it is replayed too
+    open_ = !last_part;
   }
 
  private:
+  /// What differs between calls that use other memory.
+  using memory_key = std::tuple<const float*, index_t, const float*, const std::int32_t*>;
+
   B* b_;
   Network network_;
   shape in_, out_;
@@ -93,7 +102,8 @@ template <Backend B, class Network> class network_in_training {
   typename Network::template workspace<B> workspace_;
   activation_buffer<B> x_, y_, dy_;
   const float* active_ = nullptr;  // the parameters that the workspace is packed for
-  std::array<graph_capture<B, const float*>, 4> step_;
+  bool open_ = false;              // whether a batch has begun and its sums are not yet in gradients_
+  std::array<graph_capture<B, memory_key>, 4> step_;
 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA
