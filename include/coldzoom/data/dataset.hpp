@@ -91,16 +91,20 @@ template <class B, ValueRange R, class Stored = std::uint8_t> class dataset {
       return "there are " + std::to_string(labels.size()) + " labels for " + std::to_string(dims_.n) +
              " images";
     });
-    const std::vector<std::int32_t> numbers(labels.begin(), labels.end());
-    const auto extremes = std::minmax_element(numbers.begin(), numbers.end());
-    const std::int32_t least = *extremes.first, most = *extremes.second;
-    classes_ = classes > 0 ? classes : index_t{most} + 1;
-    require(least >= 0 && most < classes_, "dataset", [&] {
+    const auto extremes = std::minmax_element(labels.begin(), labels.end());
+    const auto least = static_cast<long long>(*extremes.first), most = static_cast<long long>(*extremes.second);
+    const long long limit = classes > 0 ? classes : std::min(most, (1LL << 31) - 2) + 1;
+    require(least >= 0 && most < limit, "dataset", [&] {
       return "found label " + std::to_string(least < 0 ? least : most) + ", wanted 0 to " +
-             std::to_string(classes_ - 1);
+             std::to_string(limit - 1);
     });
-    labels_ = b.template allocate<std::int32_t>(dims_.n);
-    b.upload(numbers.data(), labels_.data(), dims_.n);
+    std::vector<std::int32_t> numbers;
+    numbers.reserve(labels.size());
+    for (const Label& label : labels) numbers.push_back(static_cast<std::int32_t>(label));
+    auto memory = b.template allocate<std::int32_t>(dims_.n);
+    b.upload(numbers.data(), memory.data(), dims_.n);
+    labels_ = std::move(memory);
+    classes_ = static_cast<index_t>(limit);  // last, so that a set that is refused changes nothing
   }
   /// Number of classes, 0 where there are no labels.
   index_t classes() const { return classes_; }
@@ -111,9 +115,10 @@ template <class B, ValueRange R, class Stored = std::uint8_t> class dataset {
       return "the conditions are " + to_string(dims) + ", the images " + to_string(dims_) +
              "; they must agree in all but the channels";
     });
+    auto memory = b.template allocate<float>(dims.size());
+    b.upload(pixels, memory.data(), dims.size());
+    conditions_ = std::move(memory);
     condition_channels_ = dims.c;
-    conditions_ = b.template allocate<float>(dims.size());
-    b.upload(pixels, conditions_.data(), dims.size());
   }
   /// Channels of the conditions, 0 where there are none.
   index_t condition_channels() const { return condition_channels_; }
