@@ -54,7 +54,7 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
         method_(std::move(method)),
         image_(image.with_n(1)),
         options_(checked(std::move(options), method_.schedule)),
-        draws_(draws_of(method_.loss)),
+        draws_(checked_draws(draws_of(method_.loss))),
         network_(b, std::move(network), input_shape(method_.input, image_), options_.batch_size * draws_,
                  draws_, options_.seed),
         updater_(b, described(), std::move(optimizer), {options_.clip_norm, options_.average_decays},
@@ -202,6 +202,12 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
       return "the label dropout is " + std::to_string(options.label_dropout) + "; it must be 0 to 1";
     });
     return options;
+  }
+  static index_t checked_draws(index_t draws) {
+    require(draws >= 1, "trainer", [&] {
+      return "the loss wants " + std::to_string(draws) + " draws of an image; it must want at least 1";
+    });
+    return draws;
   }
   parameter_list described() const {
     parameter_list list;
