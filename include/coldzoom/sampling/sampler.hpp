@@ -163,6 +163,14 @@ template <class Sampler, class B, class M, class D, class S, ValueRange R> class
     }
   }
 
+  // Temporaries would be gone before the first step.
+  sampling_loop(const Sampler&, B&, M&, const D&&, const S&, int, key_sequence,
+                image_batch<R, float, space>) = delete;
+  sampling_loop(const Sampler&, B&, M&, const D&, const S&&, int, key_sequence,
+                image_batch<R, float, space>) = delete;
+  sampling_loop(const Sampler&, B&, M&, const D&&, const S&&, int, key_sequence,
+                image_batch<R, float, space>) = delete;
+
   int calls() const { return static_cast<int>(steps_.size()); }
   /// Calls of the model so far.
   int done() const { return done_; }
