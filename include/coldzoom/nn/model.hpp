@@ -85,7 +85,7 @@ template <Backend B, Prediction P, Layer<B> Network, class I = plain_input> clas
           {time, n},
           {level, n},
           condition_,
-          step.t < last_step_ ? images(previous_.data(), image_.with_n(n)) : images{},
+          step.t < last_step_ && n == last_images_ ? images(previous_.data(), image_.with_n(n)) : images{},
           {step.keys.seed, stream::input_noise, step.keys.first},
           static_cast<std::uint64_t>(step.t)};
       const tensor_view<float, space> to(composed_.data(), in);
@@ -110,6 +110,7 @@ template <Backend B, Prediction P, Layer<B> Network, class I = plain_input> clas
       if (y.dims.size() > previous_.size()) previous_ = b_->template allocate<float>(y.dims.size());
       b_->copy(y.data, previous_.data(), y.dims.size());
       last_step_ = step.t;
+      last_images_ = y.dims.n;
     }
   }
 
@@ -122,7 +123,9 @@ template <Backend B, Prediction P, Layer<B> Network, class I = plain_input> clas
   predictor<B, Network> predict_;
   labels labels_;
   images condition_;
-  int last_step_ = 0;  // of the walk under way; a step that is not below it begins another
+  // Of the walk under way. A step that is not below its last, or another number of images, begins a new one.
+  int last_step_ = 0;
+  index_t last_images_ = 0;
   typename B::template buffer<float> numbers_, composed_, previous_;
   buffer_t<B> time_;
 };
