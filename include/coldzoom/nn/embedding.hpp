@@ -36,13 +36,6 @@ template <class View, class Real> struct sum_label_rows {
   }
 };
 
-/// to += from. Index: element.
-template <class Real> struct add_elements {
-  const Real* from;
-  Real* to;
-  COLDZOOM_HD void operator()(index_t i) const { to[i] += from[i]; }
-};
-
 /// y = x (1 + scale) + shift, scale and shift one number a channel and image: channels c and C + c of `film`.
 /// Index: element of y.
 template <class In, class Out> struct film_forward {
@@ -207,7 +200,7 @@ struct embedding_addition {
                 real_t<B>* gradients, workspace<B>& ws) const {
     const activation<B> own = ws.gradient.view(de.dims.n);
     project.backward(b, parameters, side.embedding, side, de, own, gradients, ws.project);
-    b.for_each_index(own.size(), detail::add_elements<real_t<B>>{own.data, side.embedding_gradient.data}, 2);
+    b.for_each_index(own.size(), generic::add<real_t<B>>{own.data, side.embedding_gradient.data}, 2);
   }
   template <Backend B> void reduce_gradients(B& b, real_t<B>* gradients, workspace<B>& ws) const {
     project.reduce_gradients(b, gradients, ws.project);

@@ -55,7 +55,7 @@ static_assert(Weighting<uniform_weight> && Weighting<min_snr_weight>);
 
 namespace detail {
 
-/// Whether every weight is 1, so that none need be made.
+/// Whether elements have weights of their own.
 template <class W>
 concept weighs_pixels = requires(const W w, float level, shape image, index_t i) {
   w.pixel_weight(level, image, i, i, i);
