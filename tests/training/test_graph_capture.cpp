@@ -54,11 +54,10 @@ template <cz::ValueRange R, class B> cz::dataset<B, R> random_images(B& b) {
 /// `parts` parts of `size` images an update.
 template <class B> outcome run(B& b, index_t size = batch_size, index_t parts = 1) {
   const auto images = random_images<cz::centred>(b);
-  cz::trainer t(b,
-                cz::make_method(cz::centred{}, cz::zoom<cz::nearest>{.last_step = 5}, cz::linear_schedule(5)),
-                cz::reconstructor(image, {3, 4}, 3), image,
-                cz::trainer_options{
-                    .batch_size = size, .accumulate = parts, .seed = 3, .average_decays = {0.9}});
+  cz::trainer t(
+      b, cz::make_method(cz::centred{}, cz::zoom<cz::nearest>{.last_step = 5}, cz::linear_schedule(5)),
+      cz::reconstructor(image, {3, 4}, 3), image,
+      cz::trainer_options{.batch_size = size, .accumulate = parts, .seed = 3, .average_decays = {0.9}});
   outcome result;
   for (index_t epoch = 1; epoch <= 2; ++epoch) {
     result.mean = t.train_epoch(images, epoch, cz::constant_rate{1e-2}, [&](const cz::batch_progress& p) {
@@ -123,7 +122,8 @@ BOOST_AUTO_TEST_CASE(parts_that_are_replayed_report_the_same_losses) {
   capturing_backend captured;
   const outcome wanted = run(b, 3, 5), found = run(captured, 3, 5);
   BOOST_TEST((found == wanted));
-  BOOST_TEST(captured.count().captures >= 4);  // the first, the middle and the last part; the sampler's passes
+  BOOST_TEST(captured.count().captures >=
+             4);  // the first, the middle and the last part; the sampler's passes
 }
 
 BOOST_AUTO_TEST_CASE(training_a_classifier_has_the_same_bits) {

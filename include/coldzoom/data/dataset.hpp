@@ -92,7 +92,8 @@ template <class B, ValueRange R, class Stored = std::uint8_t> class dataset {
              " images";
     });
     const auto extremes = std::minmax_element(labels.begin(), labels.end());
-    const auto least = static_cast<long long>(*extremes.first), most = static_cast<long long>(*extremes.second);
+    const auto least = static_cast<long long>(*extremes.first),
+               most = static_cast<long long>(*extremes.second);
     const long long limit = classes > 0 ? classes : std::min(most, (1LL << 31) - 2) + 1;
     require(least >= 0 && most < limit, "dataset", [&] {
       return "found label " + std::to_string(least < 0 ? least : most) + ", wanted 0 to " +

@@ -71,7 +71,7 @@ template <Backend B, class Network> class network_in_training {
     if (first_part && open_) network_.reduce_gradients(*b_, gradients_.data(), workspace_);
     open_ = true;
     const memory_key key{x.data, x.dims.n, side.time.data, side.label.data};
-    step_[(first_part ? 2 : 0) + (last_part ? 1 : 0)](*b_, key, [&] {
+    step_[(first_part ? 2u : 0u) + (last_part ? 1u : 0u)](*b_, key, [&] {
       if (first_part) {
         pack(parameters_);
         b_->for_each_index(gradients_.size(), generic::fill<float>{0.0f, gradients_.data()});

@@ -148,7 +148,7 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
   template <index_t Rows, index_t Vectors, index_t Width>
   static void gemm_tile(index_t k, const Real* a, index_t step_i, index_t step_l, const Real* b, index_t ldb,
                         Real* c, index_t ldc, bool accumulate) {
-    vec<Real, Width> total[Rows][Vectors];
+    vec<Real, Width> total[static_cast<std::size_t>(Rows)][static_cast<std::size_t>(Vectors)];
     for (index_t r = 0; r < Rows; ++r) {
       for (index_t v = 0; v < Vectors; ++v) {
         total[r][v] = accumulate ? load<Width>(c + r * ldc + v * Width) : vec<Real, Width>{};

@@ -226,7 +226,7 @@ template <class T> class correlation {
     const index_t step = Step != 0 ? Step : f.cols.stride * channels_;
     const index_t group_weights = reduced_ * f.rows.taps * f.cols.taps * L;
     const index_t unit = Sums ? L : 1;  // input channels that one multiply-add takes
-    vector sum[Groups][Tile];
+    vector sum[static_cast<std::size_t>(Groups)][static_cast<std::size_t>(Tile)];
     unroll<Groups>([&](auto g) COLDZOOM_INLINE_LAMBDA {
       const vector start = Sums ? vector{} : load<L>(bias + g * L);
       unroll<Tile>([&](auto p) COLDZOOM_INLINE_LAMBDA { sum[g][p] = start; });
@@ -238,7 +238,7 @@ template <class T> class correlation {
           const T* x = in + a * width_ * channels_ + c;
           const T* w = weights + a * f.cols.taps * L;
           for (index_t b = 0; b < f.cols.taps; ++b, x += channels_, w += L) {
-            vector weight[Groups];
+            vector weight[static_cast<std::size_t>(Groups)];
             unroll<Groups>([&](auto g)
                                COLDZOOM_INLINE_LAMBDA { weight[g] = load<L>(w + g * group_weights); });
             unroll<Tile>([&](auto p) COLDZOOM_INLINE_LAMBDA {
@@ -281,7 +281,7 @@ template <index_t L, index_t Vectors, index_t Tile, bool Slide, class T>
 void accumulate_outer(index_t count, const T* vectors, index_t vector_step, index_t vector_stride,
                       const T* scalars, index_t scalar_step, T* totals, index_t total_stride) {
   using vector = vec<T, L>;
-  vector total[Vectors][Tile];
+  vector total[static_cast<std::size_t>(Vectors)][static_cast<std::size_t>(Tile)];
   unroll<Vectors>([&](auto v) COLDZOOM_INLINE_LAMBDA {
     unroll<Tile>([&](auto j)
                      COLDZOOM_INLINE_LAMBDA { total[v][j] = load<L>(totals + v * total_stride + j * L); });
@@ -295,7 +295,7 @@ void accumulate_outer(index_t count, const T* vectors, index_t vector_step, inde
         });
       });
     } else {
-      vector value[Vectors];
+      vector value[static_cast<std::size_t>(Vectors)];
       unroll<Vectors>([&](auto v)
                           COLDZOOM_INLINE_LAMBDA { value[v] = load<L>(vectors + v * vector_stride); });
       unroll<Tile>([&](auto j) COLDZOOM_INLINE_LAMBDA {

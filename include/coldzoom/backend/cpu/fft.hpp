@@ -62,7 +62,7 @@ template <class T, index_t L, index_t N, class In, class Out> COLDZOOM_INLINE vo
     out(std::integral_constant<index_t, 3>{}, t - v);
   } else {
     constexpr index_t P = N == 8 ? 2 : 4, Q = N / P;
-    value t[N];
+    value t[static_cast<std::size_t>(N)];
     unroll<P>([&](auto j) COLDZOOM_INLINE_LAMBDA {
       fft<T, L, Q>(
           [&](auto i) COLDZOOM_INLINE_LAMBDA { return in(std::integral_constant<index_t, j + P * i>{}); },
@@ -103,7 +103,7 @@ template <class T, index_t N> class tile_fft {
   /// Transforms the tile that holds pixels in window w and zero elsewhere. `from` is the pixel at the
   /// window's top left; columns are L apart, rows `pitch`.
   static void forward(const tile_window& w, const T* from, index_t pitch, T* spectrum, index_t stride) {
-    alignas(64) T rows[N * row_stride];
+    alignas(64) T rows[static_cast<std::size_t>(N * row_stride)];
     prefetch_column(spectrum, N, stride);
     std::fill(rows, rows + w.top * row_stride, T(0));
     for (index_t r = w.top; r < w.bottom; ++r) {
@@ -115,7 +115,7 @@ template <class T, index_t N> class tile_fft {
       column<false>(rows + 2 * L * c, row_stride, spectrum + (c - 1) * N * stride, stride);
     }
     // Columns 0 and N/2 are real before this step, so one complex transform does both: G = A + i B.
-    alignas(64) T packed[N * 2 * L];
+    alignas(64) T packed[static_cast<std::size_t>(N * 2 * L)];
     column<false>(rows, row_stride, packed, 2 * L);
     T* a = spectrum + sum_frequency * stride;
     T* b = a + (N / 2 + 1) * stride;
@@ -131,8 +131,8 @@ template <class T, index_t N> class tile_fft {
   template <bool Add>
   static void inverse(const T* spectrum, index_t stride, const tile_window& w, const vec<T, lanes>& offset,
                       T* to, index_t pitch) {
-    alignas(64) T rows[N * row_stride];
-    alignas(64) T packed[N * 2 * L];
+    alignas(64) T rows[static_cast<std::size_t>(N * row_stride)];
+    alignas(64) T packed[static_cast<std::size_t>(N * 2 * L)];
     const T* a = spectrum + sum_frequency * stride;
     const T* b = a + (N / 2 + 1) * stride;
     for (index_t k = 0; k <= N / 2; ++k) {
@@ -179,7 +179,7 @@ template <class T, index_t N> class tile_fft {
     const auto pixel = [&](index_t c) COLDZOOM_INLINE_LAMBDA {
       return c >= left && c < right ? load<L>(x + (c - left) * L) : zero<T, L>();
     };
-    value z[M];
+    value z[static_cast<std::size_t>(M)];
     detail::fft<T, L, M>(
         [&](auto j) COLDZOOM_INLINE_LAMBDA {
           return value{pixel(2 * j), pixel(2 * j + 1)};
@@ -204,7 +204,7 @@ template <class T, index_t N> class tile_fft {
                                                                       index_t right, const vec<T, L>& offset,
                                                                       T* x) {
     constexpr index_t M = N / 2;
-    value z[M];  // exchanged: re holds the imaginary part
+    value z[static_cast<std::size_t>(M)];  // exchanged: re holds the imaginary part
     const value ends = get(in), middle = get(in + L * M);
     z[0] = {ends.re - ends.im, ends.re + ends.im};
     z[M / 2] = {-middle.im - middle.im, middle.re + middle.re};

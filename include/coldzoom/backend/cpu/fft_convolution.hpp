@@ -174,7 +174,7 @@ template <class T> class fft_convolution {
       pool.run(g.in_channels * out_groups_, [&](index_t task, int) {
         const index_t in = task / out_groups_, first = task % out_groups_ * L;
         const index_t count = std::min(L, g.out_channels - first);
-        T taps[largest_kernel * largest_kernel * L];
+        T taps[static_cast<std::size_t>(largest_kernel * largest_kernel * L)];
         for (index_t f = 0; f < fft.frequencies; ++f) {
           T* const sum = dw_[0].at(f, in, first / L);
           const T* const other = dw_[1].at(f, in, first / L);
@@ -330,7 +330,7 @@ template <class T> class fft_convolution {
         const index_t row = task / to.blocks, first = task % to.blocks * L;
         const index_t count = std::min(L, inner - first);
         const T* from = weights + row * outer_stride + first * inner_stride;
-        T taps[largest_kernel * largest_kernel * L] = {};
+        T taps[static_cast<std::size_t>(largest_kernel * largest_kernel * L)] = {};
         for (index_t tap = 0; tap < geometry_.taps(); ++tap) {
           for (index_t l = 0; l < count; ++l) taps[tap * L + l] = from[l * inner_stride + tap] * scale();
         }
@@ -480,7 +480,8 @@ template <class T> class fft_convolution {
   template <bool Conjugate, bool Accumulate>
   static void multiply(const T* a, index_t a_row, index_t a_step, index_t group, index_t count, const T* b,
                        index_t b_step, T* c, index_t c_row) {
-    V p[rows] = {}, q[rows] = {}, r[rows] = {};
+    V p[static_cast<std::size_t>(rows)] = {}, q[static_cast<std::size_t>(rows)] = {},
+      r[static_cast<std::size_t>(rows)] = {};
     for (index_t left = count; left > 0; left -= group, a += L) {
       for (index_t k = std::min(group, left); k > 0; --k, a += a_step, b += b_step) {
         const V re = load<L>(b), im = Conjugate ? -load<L>(b + L) : load<L>(b + L);

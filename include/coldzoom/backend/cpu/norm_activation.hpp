@@ -93,7 +93,8 @@ struct norm_activation {
     // once.
     for (index_t p = 0; p < pixels; p += L) {
       const index_t count = std::min(L, pixels - p);
-      [[maybe_unused]] vector pixel_gamma[L]{}, pixel_beta[L]{};
+      [[maybe_unused]] vector pixel_gamma[static_cast<std::size_t>(L)]{},
+          pixel_beta[static_cast<std::size_t>(L)]{};
       for (index_t b = 0; b < lane_groups(); ++b) {
         const integers real = real_lanes(b);
         const channel_affine affine(*this, b);
@@ -167,7 +168,7 @@ struct norm_activation {
   struct channel_affine {
     channel_affine(const norm_activation& n, index_t block) : gamma_(n.gamma), beta_(n.beta) {
       if constexpr (Affine == affine_shape::channels) {
-        T padded[2][L]{};
+        T padded[2][static_cast<std::size_t>(L)]{};
         const index_t count = std::min(L, n.channels - block * L);
         std::copy_n(n.gamma + block * L, count, padded[0]);
         std::copy_n(n.beta + block * L, count, padded[1]);

@@ -81,7 +81,7 @@ template <class Kernel> void check_launch(int threads, index_t shared) {
 
 /// Elements of T that lie and move together.
 template <class T, int Count> struct alignas(Count * sizeof(T) < 16 ? Count * sizeof(T) : 16) pack {
-  T value[Count];
+  T value[static_cast<std::size_t>(Count)];
 };
 
 /// a / b for 0 <= a, b < 2^32: a device takes far longer to divide 64 bits.

@@ -17,9 +17,10 @@ template <class T> COLDZOOM_HD constexpr complex<T> rotate(const complex<T>& z, 
 }
 
 /// z[k] becomes the sum over j of z[j] exp(-2 pi i j k / N), N = 2, 4 .. 32: by halves, in registers.
-template <class T, int N> COLDZOOM_HD constexpr void fft(complex<T> (&z)[N]) {
+template <class T, std::size_t Size> COLDZOOM_HD constexpr void fft(complex<T> (&z)[Size]) {
+  constexpr int N = static_cast<int>(Size);
   if constexpr (N > 1) {
-    complex<T> even[N / 2], odd[N / 2];
+    complex<T> even[static_cast<std::size_t>(N / 2)], odd[static_cast<std::size_t>(N / 2)];
     COLDZOOM_UNROLL
     for (int i = 0; i < N / 2; ++i) {
       even[i] = z[2 * i];
@@ -139,7 +140,7 @@ template <class Real, int N> struct tile_block {
     block.for_each_thread([&](int thread) {
       const int channel = thread % width, col = thread / width;
       if (channel >= t.channels) return;
-      value z[N];
+      value z[static_cast<std::size_t>(N)];
       const value* column = t.row(channel, 0) + col;
       COLDZOOM_UNROLL
       for (int row = 0; row < N; ++row) z[row] = column[row * row_pitch];
@@ -154,7 +155,7 @@ template <class Real, int N> struct tile_block {
     block.for_each_thread([&](int thread) {
       const int channel = thread % width, col = thread / width;
       if (channel >= t.channels) return;
-      value z[N];
+      value z[static_cast<std::size_t>(N)];
       load_column(spectrum + spectrum_of(t, channel), stride, col, z);
       fft(z);
       value* column = t.row(channel, 0) + col;
@@ -190,7 +191,7 @@ template <class Real, int N> struct tile_block {
   COLDZOOM_HD static void transform_rows(value* upper) {
     value* lower = upper + half * row_pitch;
     const Real *a = reinterpret_cast<const Real*>(upper), *b = reinterpret_cast<const Real*>(lower);
-    value z[N];
+    value z[static_cast<std::size_t>(N)];
     COLDZOOM_UNROLL
     for (int j = 0; j < N; ++j) z[j] = {a[j], b[j]};
     fft(z);
@@ -199,7 +200,8 @@ template <class Real, int N> struct tile_block {
     COLDZOOM_UNROLL
     for (int k = 1; k < half; ++k) separate(z[k], z[N - k], upper[k], lower[k]);
   }
-  COLDZOOM_HD static void store_column(const value (&z)[N], int col, value* to, index_t stride) {
+  COLDZOOM_HD static void store_column(const value (&z)[static_cast<std::size_t>(N)], int col, value* to,
+                                       index_t stride) {
     if (col > 0) {
       COLDZOOM_UNROLL
       for (int k = 0; k < N; ++k) to[((col - 1) * N + k) * stride] = z[k];
@@ -218,7 +220,8 @@ template <class Real, int N> struct tile_block {
   }
   // An inverse transform is the forward one with real and imaginary parts exchanged on both sides: what is
   // loaded here is exchanged.
-  COLDZOOM_HD static void load_column(const value* from, index_t stride, int col, value (&z)[N]) {
+  COLDZOOM_HD static void load_column(const value* from, index_t stride, int col,
+                                      value (&z)[static_cast<std::size_t>(N)]) {
     if (col > 0) {
       COLDZOOM_UNROLL
       for (int k = 0; k < N; ++k) {
@@ -236,7 +239,7 @@ template <class Real, int N> struct tile_block {
   /// The way back of transform_rows, divided by the points of a tile, and + bias.
   COLDZOOM_HD static void invert_rows(value* upper, Real bias) {
     value* lower = upper + half * row_pitch;
-    value z[N];
+    value z[static_cast<std::size_t>(N)];
     z[0] = {lower[0].re, upper[0].re};
     z[half] = {lower[0].im, upper[0].im};
     COLDZOOM_UNROLL
