@@ -16,7 +16,8 @@ namespace {
 
 int passes_run = 0;
 
-/// The generic convolution, which counts its passes and keeps its gradients to itself until they are asked for.
+/// The generic convolution, which counts its passes and keeps its gradients to itself until they are asked
+/// for.
 template <class Base> class own_convolution : public cz::generic::convolution<Base> {
   using real = cz::real_t<Base>;
   using generic = cz::generic::convolution<Base>;

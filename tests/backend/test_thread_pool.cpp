@@ -148,7 +148,8 @@ BOOST_AUTO_TEST_CASE(numbers_of_threads) {
 }
 
 // The second thread is held up by its first task; of the other 31 the first thread takes all but the last
-// few, which lie in the caches of the second. The first waits in its own first task until the second has come.
+// few, which lie in the caches of the second. The first waits in its own first task until the second has
+// come.
 BOOST_AUTO_TEST_CASE(a_late_thread_is_helped) {
   cz::thread_pool pool(2);
   std::vector<int> by(64, -1);

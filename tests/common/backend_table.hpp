@@ -18,8 +18,8 @@ namespace backend_table {
 ///   blocks   block kernels of backend/block
 ///   generic  kernels that every backend runs
 ///   no       the backend does not do this, and nothing depends on it
-/// Backends must have the product, and no backend has a norm or an error of its own: test_table.cpp counts what
-/// runs there.
+/// Backends must have the product, and no backend has a norm or an error of its own: test_table.cpp counts
+/// what runs there.
 template <class B> std::vector<std::pair<std::string, std::string>> rows() {
   namespace cz = coldzoom;
   using gelu = cz::generic::gelu_function;

@@ -1,5 +1,5 @@
-/// The operations of the CPU backend in double, compiled once for all tests. Those in float are coldzoom::engine's,
-/// safetensors files the programs': common/safetensors.hpp.
+/// The operations of the CPU backend in double, compiled once for all tests. Those in float are
+/// coldzoom::engine's, safetensors files the programs': common/safetensors.hpp.
 #pragma once
 
 #include <coldzoom/backend/cpu/engine.hpp>

@@ -27,9 +27,9 @@ struct outcome {
 
 template <class Real> std::vector<Real> typed(const values& v) { return {v.begin(), v.end()}; }
 
-/// The loss of the predictions `y`, which are `dims`, for `images` targets. Checks that the padding lanes of the
-/// gradient are zero and that the loss does not depend on whether its gradient is wanted. What the padding lanes
-/// of y hold is `padding`.
+/// The loss of the predictions `y`, which are `dims`, for `images` targets. Checks that the padding lanes of
+/// the gradient are zero and that the loss does not depend on whether its gradient is wanted. What the
+/// padding lanes of y hold is `padding`.
 template <class B, class L, class Target>
 outcome evaluate(const L& loss, coldzoom::shape dims, index_t images, const values& y, Target target,
                  coldzoom::loss_weights<B> weights, double scale, double padding = 0, B b = B()) {

@@ -3,8 +3,9 @@
 
 #include <coldzoom/degradation/additive.hpp>
 
-/// Noise that grows from the middle of the picture outwards behind a soft front: x_t = (1 - s) x0 + s e with s = 0 ahead
-/// of the front, 1 behind it and a straight line of width `softness` between. At level 1 all is noise.
+/// Noise that grows from the middle of the picture outwards behind a soft front: x_t = (1 - s) x0 + s e with
+/// s = 0 ahead of the front, 1 behind it and a straight line of width `softness` between. At level 1 all is
+/// noise.
 struct soft_frontier {
   double softness = 0.5;  // in half diagonals
 

@@ -16,8 +16,8 @@ using reference = cz::reference_backend<float>;
 
 namespace {
 
-/// What the concept demands and nothing else, in an odd form: targets of its own kind, no default constructor,
-/// an integer scale, and a result that nobody asked for.
+/// What the concept demands and nothing else, in an odd form: targets of its own kind, no default
+/// constructor, an integer scale, and a result that nobody asked for.
 struct archetype_loss {
   struct number {
     float wanted;

@@ -17,8 +17,8 @@ using reference = cz::reference_backend<float>;
 
 namespace {
 
-/// What the concept demands and nothing else, in an odd form: no default constructor, an empty state that is not
-/// copyable, a step that takes 1 off each parameter.
+/// What the concept demands and nothing else, in an odd form: no default constructor, an empty state that is
+/// not copyable, a step that takes 1 off each parameter.
 struct archetype_optimizer {
   static constexpr const char name[] = "minus_one";
   template <class B> struct state {

@@ -183,8 +183,8 @@ BOOST_AUTO_TEST_CASE(no_distance_is_negative) {
   BOOST_TEST(negative > 0);
 }
 
-// Four features are sums of two others: rounding makes eigenvalues below 0, whose roots would be NaN. Twice the
-// rows have four times the covariance A, and the distance of the two is tr A.
+// Four features are sums of two others: rounding makes eigenvalues below 0, whose roots would be NaN. Twice
+// the rows have four times the covariance A, and the distance of the two is tr A.
 BOOST_AUTO_TEST_CASE(eigenvalues_below_0_count_as_0) {
   cz::reference_backend<float> b;
   int below = 0;

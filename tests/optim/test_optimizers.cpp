@@ -86,9 +86,9 @@ template <class B, class O> std::vector<double> after_all_steps(const O& optimiz
   return {p.begin(), p.end()};
 }
 
-// A step of Adam moves a parameter by at most about 3 rates, and so does one of SGD with a gradient of 3; with
-// momentum 0.9 by 10 times as much. The moments are sums that forget, so the rounding of some ten terms stays in
-// them: 20 units with the other operations. The parameter, below 1, is rounded twice each time.
+// A step of Adam moves a parameter by at most about 3 rates, and so does one of SGD with a gradient of 3;
+// with momentum 0.9 by 10 times as much. The moments are sums that forget, so the rounding of some ten terms
+// stays in them: 20 units with the other operations. The parameter, below 1, is rounded twice each time.
 template <class B, class O, class Make> void check(const O& optimizer, Make formula, double growth = 1) {
   const double unit = static_cast<double>(std::numeric_limits<cz::real_t<B>>::epsilon()) / 2;
   const double allowed = steps * (3 * rate * growth * 20 + 2) * unit;

@@ -13,8 +13,8 @@ double normal(std::uint64_t seed, std::uint64_t i) {
   return static_cast<double>(cz::random_normal({seed}, i));
 }
 
-/// What the conversions of `P` make of 1000 triples (x0, e, amplitudes). Each takes at most eight roundings of numbers
-/// of the size of |z| + |y|, and what it divides by is 1/8 at least in size.
+/// What the conversions of `P` make of 1000 triples (x0, e, amplitudes). Each takes at most eight roundings
+/// of numbers of the size of |z| + |y|, and what it divides by is 1/8 at least in size.
 template <class P> void check_conversions() {
   BOOST_TEST_CONTEXT(P::name) {
     for (std::uint64_t i = 0; i < 1000; ++i) {

@@ -34,8 +34,8 @@ struct normal_data_network {
   }
 };
 
-/// Where the path that the samplers follow leads from z at T to: it keeps the number of standard deviations from the
-/// mean (Song et al. 2021, "Score-based generative modeling", probability flow of a normal density).
+/// Where the path that the samplers follow leads from z at T to: it keeps the number of standard deviations
+/// from the mean (Song et al. 2021, "Score-based generative modeling", probability flow of a normal density).
 double exact(double z, int t) {
   const auto deviation = [](int at) {
     return std::sqrt(std::pow(schedule.signal(at), 2) * variance + std::pow(schedule.noise(at), 2));
@@ -100,8 +100,9 @@ BOOST_AUTO_TEST_CASE(steps_are_those_of_the_formula) {
 }
 
 BOOST_AUTO_TEST_CASE(order) {
-  // The states at T / 2, where the signal has come back in part, against the exact path. Errors of the second order
-  // fall fourfold where the calls double, of the first twofold. Rounding to float is 1e-6 of the largest.
+  // The states at T / 2, where the signal has come back in part, against the exact path. Errors of the second
+  // order fall fourfold where the calls double, of the first twofold. Rounding to float is 1e-6 of the
+  // largest.
   const host_images start = latent({1, 1, 4, 4});
   const auto error = [&](const auto& sampler, int calls) {
     const host_images half = states_of(sampler, start, calls)[static_cast<std::size_t>(calls / 2)];

@@ -35,13 +35,13 @@ const host_images x0 = random_images({2, 1, 7, 9}, 1);  // within [-1/2, 1/2)
 /// The amplitudes of an element at step t.
 using amplitude_function = std::function<amplitudes(int t, index_t element)>;
 
-/// Knows the picture, and so the noise e = (z - signal x0) / noise that is in what it is shown; answers with the target
-/// of `P`, rounded to float.
+/// Knows the picture, and so the noise e = (z - signal x0) / noise that is in what it is shown; answers with
+/// the target of `P`, rounded to float.
 template <class P> struct perfect_model {
   using prediction = P;
   const amplitude_function& at;
-  /// For each call: the most that the rounding of the answer moves x0_hat, which is linear in it. What is rounded later
-  /// has 29 bits more.
+  /// For each call: the most that the rounding of the answer moves x0_hat, which is linear in it. What is
+  /// rounded later has 29 bits more.
   std::vector<double> off{};
   double largest_noise = 0;  // in the last call
 
@@ -96,8 +96,8 @@ void sample(const Sampler& sampler, const D& d, const S& schedule, const amplitu
 
 constexpr double rounding = 0x1p-25;  // of a pixel up to 1/2 in size, generously
 
-/// Samplers whose last step is x0_hat: it is off by the rounding of the last answer. Where the noise of an element
-/// ends before, x0_hat of that step is what stays.
+/// Samplers whose last step is x0_hat: it is off by the rounding of the last answer. Where the noise of an
+/// element ends before, x0_hat of that step is what stays.
 template <class P, class Sampler, class D, class S>
 void check_last_answer(const Sampler& sampler, const D& d, const S& schedule, const amplitude_function& at) {
   sample<P>(sampler, d, schedule, at, [&](const auto& network, const host_images& z, int) {
@@ -107,9 +107,10 @@ void check_last_answer(const Sampler& sampler, const D& d, const S& schedule, co
   });
 }
 
-/// Deterministic samplers of added noise never leave the path D(x0, t), t = T .. 0, with the noise of z. A step keeps a part of
-/// the error before it, adds at most the rounding of the answer, and is rounded, as D is; all values are below 8. Where
-/// the schedule knows amplitudes that the level as a float does not, `level_rounding` is the largest difference.
+/// Deterministic samplers of added noise never leave the path D(x0, t), t = T .. 0, with the noise of z. A
+/// step keeps a part of the error before it, adds at most the rounding of the answer, and is rounded, as D
+/// is; all values are below 8. Where the schedule knows amplitudes that the level as a float does not,
+/// `level_rounding` is the largest difference.
 template <class P, class Sampler, class D, class S>
 void check_path(const Sampler& sampler, const D& d, const S& schedule, const amplitude_function& at,
                 double level_rounding) {
@@ -127,8 +128,8 @@ void check_path(const Sampler& sampler, const D& d, const S& schedule, const amp
   }
 }
 
-/// tacos ends at D(x0, 0). The error of x0_hat enters by the part of the signal that a step brings back, and a step
-/// rounds: twice D, of three operations, then a difference and a sum, all below 8 in size.
+/// tacos ends at D(x0, 0). The error of x0_hat enters by the part of the signal that a step brings back, and
+/// a step rounds: twice D, of three operations, then a difference and a sum, all below 8 in size.
 template <class P, class D, class S>
 void check_tacos(const D& d, const S& schedule, const amplitude_function& at) {
   const host_images wanted = degraded(d, schedule, 0);
@@ -146,8 +147,9 @@ void check_tacos(const D& d, const S& schedule, const amplitude_function& at) {
   });
 }
 
-/// ddpm ends at the mean of step 0 given x0 and the last state: signal(0) x0 + signal(t) noise(0)^2 / (signal(0)
-/// noise(t)) e (Ho et al. 2020, equation 7), which is x0 where the schedule leaves no noise at step 0.
+/// ddpm ends at the mean of step 0 given x0 and the last state: signal(0) x0 + signal(t) noise(0)^2 /
+/// (signal(0) noise(t)) e (Ho et al. 2020, equation 7), which is x0 where the schedule leaves no noise at
+/// step 0.
 template <class P> void check_ddpm(const cz::ddpm_schedule& s, const amplitude_function& at) {
   sample<P>(cz::ddpm_sampler{}, cz::gaussian_noise{}, s, at,
             [&](const auto& network, const host_images& z, int calls) {

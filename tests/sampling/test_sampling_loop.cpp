@@ -57,7 +57,8 @@ template <class Loop> std::map<std::string, std::vector<float>> buffers_of(Loop&
   return all;
 }
 
-/// Whether a sampler's state has as many buffers as that, and a walk stopped after each number of calls continues.
+/// Whether a sampler's state has as many buffers as that, and a walk stopped after each number of calls
+/// continues.
 template <class Sampler> void check(const Sampler& sampler, std::size_t buffers) {
   BOOST_TEST_CONTEXT(Sampler::name) {
     const host_images start = random_images({3, 1, 5, 5}, 1);

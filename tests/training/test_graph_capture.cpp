@@ -122,8 +122,7 @@ BOOST_AUTO_TEST_CASE(parts_that_are_replayed_report_the_same_losses) {
   capturing_backend captured;
   const outcome wanted = run(b, 3, 5), found = run(captured, 3, 5);
   BOOST_TEST((found == wanted));
-  BOOST_TEST(captured.count().captures >=
-             4);  // the first, the middle and the last part; the sampler's passes
+  BOOST_TEST(captured.count().captures >= 4);  // first, middle and last part; the sampler's passes
 }
 
 BOOST_AUTO_TEST_CASE(training_a_classifier_has_the_same_bits) {

@@ -33,8 +33,8 @@ struct example {
   std::vector<double> x0, noise, x_t, target;
 };
 
-/// Trains one batch and calls the checks: read(n, row) what the network saw in image n; the loss and the parameter are
-/// those of weight(example, element) (w x_t - target)^2.
+/// Trains one batch and calls the checks: read(n, row) what the network saw in image n; the loss and the
+/// parameter are those of weight(example, element) (w x_t - target)^2.
 template <class P, class D, class S, class W, class Amplitudes, class Weight>
 void check_step(const D& d, const S& schedule, const W& weighting, const Amplitudes& amplitudes_at,
                 const Weight& weight) {

@@ -24,8 +24,8 @@ template <SumsLater B> struct pending_sum<B> {
 /// What sum_later gives; double where there is none.
 template <Backend B> using pending_sum_t = typename detail::pending_sum<B>::type;
 
-/// A backend with `b.capture(work)` and `b.replay(recorded)`: record calls work() without running what it asks
-/// of `b`, and returns a `B::graph` that can be replayed, or one that is false where the work cannot be
+/// A backend with `b.capture(work)` and `b.replay(recorded)`: record calls work() without running what it
+/// asks of `b`, and returns a `B::graph` that can be replayed, or one that is false where the work cannot be
 /// recorded, because it waits for results or moves data of the host.
 template <class B>
 concept CapturesGraphs = Backend<B> && requires(B& b, typename B::graph& recorded, void (&work)()) {

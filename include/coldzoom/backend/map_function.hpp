@@ -6,8 +6,8 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// y = Function(x) for `count` elements; Function as in backend/generic/elementwise.hpp. Runs the backend's own
-/// `apply` where it has one for this function.
+/// y = Function(x) for `count` elements; Function as in backend/generic/elementwise.hpp. Runs the backend's
+/// own `apply` where it has one for this function.
 template <class Function, Backend B>
 void map_function(B& b, index_t count, const real_t<B>* x, real_t<B>* y) {
   if constexpr (requires { b.template apply<Function>(x, y, count); }) {

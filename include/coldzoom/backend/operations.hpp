@@ -13,13 +13,14 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// One convolution layer `C` on backend `B`: a movable value that holds what its algorithm needs. x, y, dy and
-/// dx are activations of n images in the backend's memory, n at most the capacity that it was made for.
+/// One convolution layer `C` on backend `B`: a movable value that holds what its algorithm needs. x, y, dy
+/// and dx are activations of n images in the backend's memory, n at most the capacity that it was made for.
 ///
-/// - `pack_weights(b, weights, bias)`: after each change of them; both stay where they are until the next call;
+/// - `pack_weights(b, weights, bias)`: after each change of them; both stay where they are until the next
+///   call;
 /// - `forward(b, n, x, y)`: y = convolution(x) + bias, see convolution_geometry;
-/// - `backward(b, n, x, dy, dx, dw, db)`: for the last forward; writes dx unless null, and adds to dw and db or
-///   to sums inside; dy may be overwritten;
+/// - `backward(b, n, x, dy, dx, dw, db)`: for the last forward; writes dx unless null, and adds to dw and db
+///   or to sums inside; dy may be overwritten;
 /// - `reduce_gradients(b, dw, db)`: adds the sums inside to dw and db, and sets them to zero.
 ///
 /// What padding lanes hold must have no influence, and what they are set to is finite.
@@ -40,8 +41,8 @@ concept own_convolution = requires(B& b, const convolution_geometry& g) {
 };
 }  // namespace detail
 
-/// A convolution for up to `capacity` images a call, with gradients where `train`. A backend offers its own by
-/// the member type `convolution` and `make_convolution(geometry, capacity, train)`.
+/// A convolution for up to `capacity` images a call, with gradients where `train`. A backend offers its own
+/// by the member type `convolution` and `make_convolution(geometry, capacity, train)`.
 template <Backend B>
 auto make_convolution([[maybe_unused]] B& b, const convolution_geometry& g, [[maybe_unused]] index_t capacity,
                       [[maybe_unused]] bool train) {
@@ -69,14 +70,14 @@ using convolution_t = decltype(make_convolution(std::declval<B&>(), convolution_
 /// - `pack_weights(b, parameters)`: as for a convolution, all parameters of the block;
 /// - `forward(b, n, x, addend, y, next)`: fills memory at y, or the port `next` of the block after it unless
 ///   that is empty; y may then be null. x is null where the block before has filled the port `input()`.
-///   `addend` holds a row of channels for each image, or is null; it stays where it is until `backward`, which
-///   leaves its gradient there;
+///   `addend` holds a row of channels for each image, or is null; it stays where it is until `backward`,
+///   which leaves its gradient there;
 /// - `backward(b, n, x, dy, dx, gradients, next)`: for the last forward; the same with dy and the port
-///   `gradient()`, dx and the port `next` of the block before it. dx may be null. Adds to gradients or to sums
-///   inside; dy may be overwritten;
+///   `gradient()`, dx and the port `next` of the block before it. dx may be null. Adds to gradients or to
+///   sums inside; dy may be overwritten;
 /// - `reduce_gradients(b, gradients)`: adds the sums inside, and sets them to zero;
-/// - `input()`, `gradient()`: the ports, or empty ones where it can take only memory. They refer to the object,
-///   so ask anew after it has moved;
+/// - `input()`, `gradient()`: the ports, or empty ones where it can take only memory. They refer to the
+///   object, so ask anew after it has moved;
 /// - `hands_output()`, `hands_gradient()`: whether it can fill ports.
 template <class Op, class B>
 concept ConvBlockOperation = Backend<B> && std::movable<Op> &&
@@ -124,8 +125,8 @@ using conv_block_t =
     decltype(make_conv_block<Affine, Function>(std::declval<B&>(), conv_block_geometry{}, index_t{}, true));
 
 /// Normalisation `N` on backend `B` as a layer of its own: `forward(b, n, x, affine, y)` and, for the last
-/// forward, `backward(b, n, x, affine, dy, dx, gradients)`, which adds to gradients. `affine` is weight and then
-/// bias; dx may be null; dy may be overwritten.
+/// forward, `backward(b, n, x, affine, dy, dx, gradients)`, which adds to gradients. `affine` is weight and
+/// then bias; dx may be null; dy may be overwritten.
 template <class N, class B>
 concept NormalisationOperation = Backend<B> && std::movable<N> &&
     requires(N& norm, B& b, index_t n, const real_t<B>* in, real_t<B>* out) {
@@ -146,9 +147,9 @@ template <Backend B>
 using normalisation_t = decltype(make_normalisation(std::declval<B&>(), generic::normalisation_geometry{},
                                                     real_t<B>{}, index_t{}, true));
 
-/// Work on `images` images of `size` elements each that ends in a sum in double, such as a loss: `rows`(n) for
-/// each image or, where the backend runs block kernels, `blocks` with a block for each image, its threads fitted
-/// to `size` and shared memory for one double a thread. `cost` is that of one image, see Backend.
+/// Work on `images` images of `size` elements each that ends in a sum in double, such as a loss: `rows`(n)
+/// for each image or, where the backend runs block kernels, `blocks` with a block for each image, its threads
+/// fitted to `size` and shared memory for one double a thread. `cost` is that of one image, see Backend.
 template <Backend B, class Rows, class Blocks>
 void for_each_image(B& b, index_t images, index_t size, [[maybe_unused]] index_t cost,
                     [[maybe_unused]] const Rows& rows, [[maybe_unused]] const Blocks& blocks) {

@@ -19,9 +19,9 @@
 #  define COLDZOOM_HD
 #endif
 
-/// Marks a function that kernels call and that calls a function of the user's. nvcc refuses that call where the
-/// user's function lacks COLDZOOM_HD. From a COLDZOOM_HD function it would merely warn, and not even that in the
-/// headers of an installed package.
+/// Marks a function that kernels call and that calls a function of the user's. nvcc refuses that call where
+/// the user's function lacks COLDZOOM_HD. From a COLDZOOM_HD function it would merely warn, and not even that
+/// in the headers of an installed package.
 #if defined(__CUDA_ARCH__)
 #  define COLDZOOM_IN_KERNEL __device__
 #else

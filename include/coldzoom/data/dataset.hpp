@@ -34,8 +34,8 @@ template <ValueRange R, class Stored, class Out = float> struct gather_images {
 
 }  // namespace detail
 
-/// A data set whose images have classes, at least where `classes()` is above 0: gather_labels(b, order, out) writes those of
-/// the images in `order` to `out`, in the backend's memory.
+/// A data set whose images have classes, at least where `classes()` is above 0: gather_labels(b, order, out)
+/// writes those of the images in `order` to `out`, in the backend's memory.
 template <class Data>
 concept LabelledDataset = requires(const Data& data) {
   { data.classes() } -> std::same_as<index_t>;
@@ -84,8 +84,8 @@ template <class B, ValueRange R, class Stored = std::uint8_t> class dataset {
   index_t size() const { return dims_.n; }
   shape dims() const { return dims_; }
 
-  /// Gives each image a class, 0 .. classes - 1; `classes` = 0 takes the largest label and 1. Throws `error` unless there
-  /// is one label an image, each below `classes`.
+  /// Gives each image a class, 0 .. classes - 1; `classes` = 0 takes the largest label and 1. Throws `error`
+  /// unless there is one label an image, each below `classes`.
   template <class Label> void set_labels(B& b, const std::vector<Label>& labels, index_t classes = 0) {
     require(static_cast<index_t>(labels.size()) == dims_.n, "dataset", [&] {
       return "there are " + std::to_string(labels.size()) + " labels for " + std::to_string(dims_.n) +
@@ -110,7 +110,8 @@ template <class B, ValueRange R, class Stored = std::uint8_t> class dataset {
   /// Number of classes, 0 where there are no labels.
   index_t classes() const { return classes_; }
 
-  /// Gives each image a picture to condition on: dense N x K x H x W floats in host memory, for condition_input.
+  /// Gives each image a picture to condition on: dense N x K x H x W floats in host memory, for
+  /// condition_input.
   void set_conditions(B& b, shape dims, const float* pixels) {
     require(dims.n == dims_.n && dims.h == dims_.h && dims.w == dims_.w && dims.c > 0, "dataset", [&] {
       return "the conditions are " + to_string(dims) + ", the images " + to_string(dims_) +

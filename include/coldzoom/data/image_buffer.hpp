@@ -6,7 +6,8 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// Images of range R in the memory of backend B, zeros at first, dense. Movable; views of it refer to the same memory.
+/// Images of range R in the memory of backend B, zeros at first, dense. Movable; views of it refer to the
+/// same memory.
 template <class B, ValueRange R> class image_buffer {
  public:
   using batch = image_batch<R, float, typename B::space>;

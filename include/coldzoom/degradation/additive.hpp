@@ -22,16 +22,16 @@ concept UniformlyAdditive = detail::regenerates_noise<D> && requires(const D d, 
   { d.amplitudes(level) } -> std::same_as<amplitudes>;
 };
 
-/// d.amplitudes(level, image, c, y, x): a pair for each element of an image of that shape, so that noise can follow
-/// another degradation over the picture.
+/// d.amplitudes(level, image, c, y, x): a pair for each element of an image of that shape, so that noise can
+/// follow another degradation over the picture.
 template <class D>
 concept FieldAdditive = detail::regenerates_noise<D> &&
     requires(const D d, float level, shape image, index_t i) {
   { d.amplitudes(level, image, i, i, i) } -> std::same_as<amplitudes>;
 };
 
-/// signal^2 + noise^2 = 1, as in a NoiseSchedule, whose noise(t) is the level: `static constexpr bool variance_preserving =
-/// true` says so.
+/// signal^2 + noise^2 = 1, as in a NoiseSchedule, whose noise(t) is the level: `static constexpr bool
+/// variance_preserving = true` says so.
 template <class D>
 concept VariancePreserving = UniformlyAdditive<D> && requires {
   requires D::variance_preserving;
@@ -76,8 +76,8 @@ template <class D> auto amplitudes_of(const D& d, float level, const shape& imag
   }
 }
 
-/// Amplitudes at step t. A noise schedule knows those of a variance-preserving degradation to double precision, which
-/// the level as a float does not: near noise = 1 it would lose the signal.
+/// Amplitudes at step t. A noise schedule knows those of a variance-preserving degradation to double
+/// precision, which the level as a float does not: near noise = 1 it would lose the signal.
 template <class D, class S> auto amplitudes_at(const D& d, const S& schedule, int t, const shape& image) {
   if constexpr (VariancePreserving<D> && NoiseSchedule<S>) {
     return uniform_amplitudes{{schedule.signal(t), schedule.noise(t)}};
@@ -88,8 +88,9 @@ template <class D, class S> auto amplitudes_at(const D& d, const S& schedule, in
 
 }  // namespace detail
 
-/// x_t = (1 - level) x0 + level e, e standard normal from the key: the straight path of flow matching (Lipman et al.
-/// 2023; Liu et al. 2023). Level from 0 to 1, as linear_schedule gives it. Cost: about 45 ns an element.
+/// x_t = (1 - level) x0 + level e, e standard normal from the key: the straight path of flow matching (Lipman
+/// et al. 2023; Liu et al. 2023). Level from 0 to 1, as linear_schedule gives it. Cost: about 45 ns an
+/// element.
 struct flow_noise {
   COLDZOOM_HD static coldzoom::amplitudes amplitudes(float level) {
     return {1 - static_cast<double>(level), static_cast<double>(level)};

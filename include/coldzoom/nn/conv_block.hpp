@@ -9,9 +9,9 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// y = activation(norm(conv(x))) + condition(side), the condition giving one number per channel; a block without
-/// one adds nothing. The same as the layers one after another, but one operation of the backend. Blocks that
-/// follow one another belong into a conv_stack, where they need no memory between them.
+/// y = activation(norm(conv(x))) + condition(side), the condition giving one number per channel; a block
+/// without one adds nothing. The same as the layers one after another, but one operation of the backend.
+/// Blocks that follow one another belong into a conv_stack, where they need no memory between them.
 template <class Norm, class Activation, class C = no_condition> struct conv_block {
   static_assert(
       Normalisation<Norm> && requires { typename Activation::function; },

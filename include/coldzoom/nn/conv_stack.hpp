@@ -14,14 +14,14 @@ struct run_part {
 };
 }  // namespace detail
 
-/// y = last(block(...(block(x)))): blocks of one type, how many is known at run time (at least one), and at the
-/// end a bare convolution, if any. The same as the layers in a sequence, but where the backend can, neighbours
-/// pass on what they make without memory between them, see ConvBlockOperation. Parameters are named by
-/// position.
+/// y = last(block(...(block(x)))): blocks of one type, how many is known at run time (at least one), and at
+/// the end a bare convolution, if any. The same as the layers in a sequence, but where the backend can,
+/// neighbours pass on what they make without memory between them, see ConvBlockOperation. Parameters are
+/// named by position.
 ///
 /// The passes take a last argument, `around`: around(i, work) is called for each part, in the order in which
-/// they run, and must call work() once. `timed` measures parts by it. What a part hands over is a share of its
-/// own work: it transforms what the part behind it (in the backward pass, before it) takes.
+/// they run, and must call work() once. `timed` measures parts by it. What a part hands over is a share of
+/// its own work: it transforms what the part behind it (in the backward pass, before it) takes.
 template <class Norm, class Activation, class C = no_condition> struct conv_stack {
   using block = conv_block<Norm, Activation, C>;
 

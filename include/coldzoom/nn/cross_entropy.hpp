@@ -62,8 +62,8 @@ inline void require_classes(const char* where, shape prediction) {
 }  // namespace detail
 
 /// Mean over the images of -log softmax(prediction)[label] times the weight of the image; without weights as
-/// PyTorch's CrossEntropyLoss. Predictions are (N, classes, 1, 1), targets one label 0 .. classes - 1 an image;
-/// another label makes the loss NaN. Throws `error` where shapes differ and for weights of pixels.
+/// PyTorch's CrossEntropyLoss. Predictions are (N, classes, 1, 1), targets one label 0 .. classes - 1 an
+/// image; another label makes the loss NaN. Throws `error` where shapes differ and for weights of pixels.
 struct softmax_cross_entropy {
   template <Backend B> using target = vector_view<const std::int32_t, typename B::space>;
   static constexpr const char* name = "softmax_cross_entropy";

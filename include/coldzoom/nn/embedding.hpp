@@ -91,9 +91,10 @@ void require_embedding(const char* where, const side_inputs<B>& side, index_t n,
 
 }  // namespace detail
 
-/// SiLU(W2 SiLU(W1 f(t / T)) + table[label]), f the features of time_condition: `width` numbers an image. With classes
-/// = 0 it reads no label. Label `classes`, behind the last, stands for no label: the trainer puts it in where it drops a
-/// label, and guided where it asks without. Any other label makes the embedding NaN.
+/// SiLU(W2 SiLU(W1 f(t / T)) + table[label]), f the features of time_condition: `width` numbers an image.
+/// With classes = 0 it reads no label. Label `classes`, behind the last, stands for no label: the trainer
+/// puts it in where it drops a label, and guided where it asks without. Any other label makes the embedding
+/// NaN.
 class time_label_embedding {
   using network = sequence<linear, silu, linear>;
 
@@ -169,7 +170,8 @@ class time_label_embedding {
   time_network<network> time_;
 };
 
-/// A condition for conv_block and conv_stack: W embedding + bias, one number a channel, added to the block's output.
+/// A condition for conv_block and conv_stack: W embedding + bias, one number a channel, added to the block's
+/// output.
 struct embedding_addition {
   linear project;
 
@@ -207,8 +209,8 @@ struct embedding_addition {
   }
 };
 
-/// y = x (1 + s) + t with s and t of the embedding, one of each a channel: feature-wise linear modulation (Perez et al.
-/// 2018). A layer of its own, to stand behind a norm or a block.
+/// y = x (1 + s) + t with s and t of the embedding, one of each a channel: feature-wise linear modulation
+/// (Perez et al. 2018). A layer of its own, to stand behind a norm or a block.
 struct film {
   embedding_addition numbers;
   index_t c;
@@ -261,7 +263,8 @@ struct film {
   }
 };
 
-/// `network` with an embedding that is made once for all layers that read it, and its gradient, to which they add.
+/// `network` with an embedding that is made once for all layers that read it, and its gradient, to which they
+/// add.
 template <class Embed, class Network> struct embedded {
   Embed embed;
   Network network;

@@ -15,8 +15,8 @@ struct energy_terms {
   index_t draws;
   double exponent, smoothing;
   double score = 0;
-  /// The gradient by draw j is slope[j][j] (a_j - x) minus the sum over the others of slope[j][k] (a_j - a_k),
-  /// times the weights.
+  /// The gradient by draw j is slope[j][j] (a_j - x) minus the sum over the others of slope[j][k] (a_j -
+  /// a_k), times the weights.
   double slope[most_draws][most_draws] = {};
 
   /// Takes in the squared distance of draws j and k; of draw j and the target where j = k.
@@ -41,8 +41,8 @@ struct energy_terms {
   }
 };
 
-/// loss[n] = scale * weight of image n * energy score of its draws; d = its gradient unless null, padding lanes
-/// zero. Index: [n].
+/// loss[n] = scale * weight of image n * energy score of its draws; d = its gradient unless null, padding
+/// lanes zero. Index: [n].
 template <class In, class Target, class Out, class Real> struct energy_score_rows {
   In y;
   Target target, pixel;
@@ -170,18 +170,18 @@ template <class In, class Target, class Out, class Real> struct energy_score_blo
 ///   mean over j of |a_j - x|  -  half the mean over j != k of |a_j - a_k|,
 ///   |v| = (sum of weight * v^2 + smoothing^2)^(exponent / 2)
 ///
-/// It is strictly proper for 0 < exponent < 2: its expectation is smallest where the draws come from the law of
-/// x, so that a network with a random input learns to draw, while the mean squared error teaches it the mean.
-/// Smoothing keeps that (the norm then is a multiquadric, Micchelli 1986) and makes the gradient smooth where
-/// two draws meet; it is in units of the norm of an image. Exponent 2 scores the mean of the draws alone. The
-/// weights of the elements choose regions; they are not negative.
+/// It is strictly proper for 0 < exponent < 2: its expectation is smallest where the draws come from the law
+/// of x, so that a network with a random input learns to draw, while the mean squared error teaches it the
+/// mean. Smoothing keeps that (the norm then is a multiquadric, Micchelli 1986) and makes the gradient smooth
+/// where two draws meet; it is in units of the norm of an image. Exponent 2 scores the mean of the draws
+/// alone. The weights of the elements choose regions; they are not negative.
 ///
 /// The scale divides by the number of elements to the power exponent / 2. So the score does not grow with the
 /// size of an image: with exponent 1 and draws that are all alike it is the root of the mean squared error.
 ///
 /// Targets are images (N, C, H, W), any strides; predictions are N * draws images, see `Loss`. Throws `error`
-/// where shapes differ and for numbers out of range. Costs draws * (draws + 1) / 2 passes over an image, and one
-/// for the gradient.
+/// where shapes differ and for numbers out of range. Costs draws * (draws + 1) / 2 passes over an image, and
+/// one for the gradient.
 struct energy_score {
   template <Backend B> using target = const_tensor<B>;
   static constexpr const char* name = "energy_score";

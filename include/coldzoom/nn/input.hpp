@@ -13,7 +13,8 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// All that an input policy may use; n rows, in the memory of B. Where something is not there its data is null.
+/// All that an input policy may use; n rows, in the memory of B. Where something is not there its data is
+/// null.
 template <Backend B> struct input_context {
   using images = tensor_view<const float, typename B::space>;
   using numbers = vector_view<const float, typename B::space>;
@@ -29,11 +30,11 @@ template <Backend B> struct input_context {
 /// An input policy `I` on backend `B` fills the channels of the network's input:
 ///
 /// - `i.channels(image)`: how many, for images of that shape;
-/// - `i.compose(b, context, to)`: writes every element of `to`, n x channels x H x W of any strides, in the backend's
-///   memory. Row n depends on row n of the context alone.
+/// - `i.compose(b, context, to)`: writes every element of `to`, n x channels x H x W of any strides, in the
+///   backend's memory. Row n depends on row n of the context alone.
 ///
-/// A policy that reads context.previous says so by `static constexpr bool self_conditioning = true`, one that reads
-/// context.condition by a member `index_t condition_channels() const`.
+/// A policy that reads context.previous says so by `static constexpr bool self_conditioning = true`, one that
+/// reads context.condition by a member `index_t condition_channels() const`.
 template <class I, class B>
 concept Input = Backend<B> && std::copyable<I> &&
     requires(const I i, B& b, shape image, const input_context<B>& context,
@@ -113,8 +114,8 @@ struct plain_input {
   }
 };
 
-/// Channels of standard normal noise, anew in each training step and each call of a sampler: for networks that draw one
-/// of many answers, trained by a loss of several draws such as energy_score.
+/// Channels of standard normal noise, anew in each training step and each call of a sampler: for networks
+/// that draw one of many answers, trained by a loss of several draws such as energy_score.
 struct noise_input {
   index_t planes = 1;
 
@@ -127,8 +128,8 @@ struct noise_input {
   }
 };
 
-/// Channels that say what the level did where: mask(level, planes, c, y, x) -> float, COLDZOOM_HD and trivially copyable;
-/// `planes` is n x channels x H x W.
+/// Channels that say what the level did where: mask(level, planes, c, y, x) -> float, COLDZOOM_HD and
+/// trivially copyable; `planes` is n x channels x H x W.
 template <class Mask> struct mask_input {
   Mask mask;
   index_t planes;
@@ -144,8 +145,8 @@ template <class Mask> struct mask_input {
   }
 };
 
-/// Channels of an image that the result is to fit: a low-resolution picture, a sketch, a map of labels. Training takes
-/// it from the data set of conditions, sampling from model::set_condition.
+/// Channels of an image that the result is to fit: a low-resolution picture, a sketch, a map of labels.
+/// Training takes it from the data set of conditions, sampling from model::set_condition.
 struct condition_input {
   index_t planes = 1;
 
@@ -161,8 +162,8 @@ struct condition_input {
   }
 };
 
-/// Channels with the network's own last answer, 0 where there is none (Chen, Zhang, Hinton 2022, "Analog bits",
-/// section 3.2). Training gives half of the images an answer, at the price of one forward pass.
+/// Channels with the network's own last answer, 0 where there is none (Chen, Zhang, Hinton 2022, "Analog
+/// bits", section 3.2). Training gives half of the images an answer, at the price of one forward pass.
 struct self_input {
   static constexpr bool self_conditioning = true;
 

@@ -62,8 +62,8 @@ using parameter_list = std::vector<parameter_info>;
 ///   `reduce_gradients`.
 ///
 /// A layer is const throughout, so one network may predict on several threads, each with a workspace of its
-/// own. A pass may be recorded and replayed (backend/graph_capture.hpp): what changes from call to call lies in
-/// the backend's memory.
+/// own. A pass may be recorded and replayed (backend/graph_capture.hpp): what changes from call to call lies
+/// in the backend's memory.
 template <class L, class B>
 concept Layer = Backend<B> && std::copyable<L> &&
     requires(const L& layer, B& b, shape s, const real_t<B>* parameters, real_t<B>* gradients,
@@ -113,8 +113,8 @@ struct plain_layer {
   template <Backend B, class Workspace> void reduce_gradients(B&, real_t<B>*, Workspace&) const {}
 };
 
-/// Number of parameters of `layer`: those that `describe` lists. It makes the list, so ask once and not in every
-/// pass.
+/// Number of parameters of `layer`: those that `describe` lists. It makes the list, so ask once and not in
+/// every pass.
 template <class L> index_t parameter_count(const L& layer) {
   parameter_list list;
   layer.describe(list, "");

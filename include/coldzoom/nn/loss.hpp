@@ -33,21 +33,21 @@ template <class L> index_t draws_of(const L& loss) {
 /// A loss `L` on backend `B`:
 ///
 /// - `target<B>`: the type of the targets, a view;
-/// - `scale(batch)`: what one element or image contributes to the loss of a batch; `batch` is the shape of its
-///   targets, (N, 1, 1, 1) for labels;
+/// - `scale(batch)`: what one element or image contributes to the loss of a batch; `batch` is the shape of
+///   its targets, (N, 1, 1, 1) for labels;
 /// - `loss(b, prediction, target, weights, scale, d_prediction, per_image)`: per_image[n] = weighted share of
 ///   image n in the loss; d_prediction = gradient of the loss, padding lanes zero. d_prediction.data may be
 ///   null.
 ///
-/// For n targets the prediction has n * draws_of(loss) images: the draws of the first image, then those of the
-/// second, and so on. With the scale of the whole batch, the images of all its micro-batches together sum to
-/// the loss of the batch. Sum them with `b.sum`, whose order is fixed. A call reads `prediction` and allocates
-/// nothing.
+/// For n targets the prediction has n * draws_of(loss) images: the draws of the first image, then those of
+/// the second, and so on. With the scale of the whole batch, the images of all its micro-batches together sum
+/// to the loss of the batch. Sum them with `b.sum`, whose order is fixed. A call reads `prediction` and
+/// allocates nothing.
 ///
 /// Optional members:
 /// - `draws`: an index_t, how many predictions of one image it compares;
-/// - `name`, a static const char*, and `for_each_number(f)`, which calls f(name, value) for every number of the
-///   loss: what a resumed run compares with its checkpoint.
+/// - `name`, a static const char*, and `for_each_number(f)`, which calls f(name, value) for every number of
+///   the loss: what a resumed run compares with its checkpoint.
 template <class L, class B>
 concept Loss = Backend<B> && std::copyable<L> &&
     requires(const L& loss, B& b, shape batch, const_activation<B> prediction,

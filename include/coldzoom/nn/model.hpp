@@ -21,9 +21,9 @@ struct guide_answer {
 
 }  // namespace detail
 
-/// A `Model`: what `Network` answers, of type `P`, to the channels that the input policy `I` puts together. Images go
-/// through in micro-batches; the bits of an image do not depend on the batch it comes in. Not for use from two threads at
-/// once.
+/// A `Model`: what `Network` answers, of type `P`, to the channels that the input policy `I` puts together.
+/// Images go through in micro-batches; the bits of an image do not depend on the batch it comes in. Not for
+/// use from two threads at once.
 template <Backend B, Prediction P, Layer<B> Network, class I = plain_input> class model {
   static_assert(check_input<I, B>() || true);  // the check itself says what is missing
   using space = typename B::space;
@@ -33,9 +33,9 @@ template <Backend B, Prediction P, Layer<B> Network, class I = plain_input> clas
   using images = tensor_view<const float, space>;
   using labels = vector_view<const std::int32_t, space>;
 
-  /// `parameters` as in a checkpoint, in host memory; `image` gives C, H and W of the images. `most` images go through at
-  /// a time, which decides about the memory. Throws `error` where the parameters are not the network's, and where it does
-  /// not make images of that shape.
+  /// `parameters` as in a checkpoint, in host memory; `image` gives C, H and W of the images. `most` images
+  /// go through at a time, which decides about the memory. Throws `error` where the parameters are not the
+  /// network's, and where it does not make images of that shape.
   model(B& b, P, Network network, shape image, const std::vector<float>& parameters, I input = {},
         index_t most = micro_batch_of<B>)
       : b_(&b),
@@ -51,13 +51,14 @@ template <Backend B, Prediction P, Layer<B> Network, class I = plain_input> clas
   shape image() const { return image_; }
   const Network& network() const { return predict_.network(); }
 
-  /// Labels of the images to come, one each, in the backend's memory; empty for none. They must live as long as they are
-  /// in use, as must conditions.
+  /// Labels of the images to come, one each, in the backend's memory; empty for none. They must live as long
+  /// as they are in use, as must conditions.
   void set_labels(labels of_images) { labels_ = of_images; }
   /// Images that the results are to fit, for condition_input.
   void set_condition(images of_images) { condition_ = of_images; }
 
-  /// y = the answer to x_t; both dense. With self_input, the answer of the last call goes in, unless a new walk begins.
+  /// y = the answer to x_t; both dense. With self_input, the answer of the last call goes in, unless a new
+  /// walk begins.
   void operator()(images x_t, const sampling_step& step, tensor_view<float, space> y) {
     ask(x_t, step, labels_, y);
     remember(step, y);
@@ -130,10 +131,10 @@ template <Backend B, Prediction P, Layer<B> Network, class I = plain_input> clas
   buffer_t<B> time_;
 };
 
-/// Classifier-free guidance (Ho and Salimans 2022): answers with y0 + scale (y - y0), y being `model`'s answer with its
-/// labels and y0 that without. The model must have been trained with labels left out now and then (label_dropout of the
-/// trainer); `none` is the label that stands for no label, the number of classes. Scale 1 is the model itself, 1.5 to 3
-/// are usual. Cost: two calls of the model for one.
+/// Classifier-free guidance (Ho and Salimans 2022): answers with y0 + scale (y - y0), y being `model`'s
+/// answer with its labels and y0 that without. The model must have been trained with labels left out now and
+/// then (label_dropout of the trainer); `none` is the label that stands for no label, the number of classes.
+/// Scale 1 is the model itself, 1.5 to 3 are usual. Cost: two calls of the model for one.
 template <Backend B, class M> class guided {
  public:
   using prediction = typename M::prediction;

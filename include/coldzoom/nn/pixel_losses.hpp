@@ -103,8 +103,8 @@ template <class Function, class In, class Target, class Out, class Real> struct 
 /// Mean over all elements of weight * f(prediction - target). Targets are images (N, C, H, W) of the
 /// prediction's shape, any strides. `Function` is a trivially copyable struct with a static `name` and
 /// COLDZOOM_HD const members `value(d)` and its derivative `slope(d)`, both templates over the real type, and
-/// `for_each_number(f)`, see `Loss`. Throws `error` where shapes differ. Costs one pass over the prediction, two
-/// with the gradient.
+/// `for_each_number(f)`, see `Loss`. Throws `error` where shapes differ. Costs one pass over the prediction,
+/// two with the gradient.
 template <class Function> struct pixel_loss {
   template <Backend B> using target = const_tensor<B>;
   static constexpr const char* name = Function::name;

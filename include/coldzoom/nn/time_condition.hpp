@@ -41,8 +41,8 @@ concept Condition = Backend<B> && std::copyable<C> &&
   condition.reduce_gradients(b, gradients, ws);
 };
 
-/// u -> [sin(u w), cos(u w) - 1] -> `Mlp`, one row an image. Frequencies w = [0, 2 pi 1.5^0, ..., 2 pi 1.5^(F - 2)],
-/// computed in double and rounded to float.
+/// u -> [sin(u w), cos(u w) - 1] -> `Mlp`, one row an image. Frequencies w = [0, 2 pi 1.5^0, ..., 2 pi 1.5^(F
+/// - 2)], computed in double and rounded to float.
 template <class Mlp> struct time_network {
   index_t frequencies;
   Mlp mlp;  // from 2 * frequencies numbers
@@ -97,8 +97,8 @@ template <class Mlp> struct time_network {
   }
 };
 
-/// time_network with linear, GELU, ..., linear of the given width: the condition of the original's first block, one number
-/// a channel.
+/// time_network with linear, GELU, ..., linear of the given width: the condition of the original's first
+/// block, one number a channel.
 struct time_condition : time_network<sequence<linear, gelu, linear, gelu, linear, gelu, linear>> {
   explicit time_condition(index_t channels, index_t frequency_count = 16, index_t width = 128)
       : time_network{frequency_count,

@@ -26,8 +26,8 @@ template <class Real> struct adam_update {
 
 }  // namespace detail
 
-/// Adam (Kingma and Ba 2015, algorithm 1), the same as PyTorch's. A step takes about 10 operations a parameter,
-/// the state two values.
+/// Adam (Kingma and Ba 2015, algorithm 1), the same as PyTorch's. A step takes about 10 operations a
+/// parameter, the state two values.
 struct adam {
   static constexpr const char* name = "adam";
 

@@ -21,8 +21,8 @@ template <class Real> struct adamw_update {
 
 }  // namespace detail
 
-/// Adam with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2), the same as PyTorch's AdamW. Only
-/// the tensors decay that `decays` names; with `decay_all` all do, as in PyTorch. A step takes about 11
+/// Adam with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2), the same as PyTorch's AdamW.
+/// Only the tensors decay that `decays` names; with `decay_all` all do, as in PyTorch. A step takes about 11
 /// operations a parameter, the state two values and a byte.
 struct adamw {
   static constexpr const char* name = "adamw";

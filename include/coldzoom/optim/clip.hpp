@@ -88,12 +88,12 @@ template <Backend B> struct clip_scratch {
                                            device::sum_scratch(detail::clip_chunks(count)))) {}
 };
 
-/// Scales `count` gradients so that their Euclidean norm is at most about `most` > 0, by the formula of PyTorch's
-/// clip_grad_norm_: all are multiplied by most / (norm + 1e-6) where that is below 1. The norm never leaves the
-/// backend's memory (it is the root of scratch.values.data()[0]), so that a device need not wait. It is summed
-/// in double, in an order that depends on the count alone. Gradients whose norm is not finite stay as they are:
-/// scaled, they would become NaN or 0 and hide where the fault began; so the step spoils the parameters, and the
-/// check of the next loss reports it. Costs about 4 operations an element.
+/// Scales `count` gradients so that their Euclidean norm is at most about `most` > 0, by the formula of
+/// PyTorch's clip_grad_norm_: all are multiplied by most / (norm + 1e-6) where that is below 1. The norm
+/// never leaves the backend's memory (it is the root of scratch.values.data()[0]), so that a device need not
+/// wait. It is summed in double, in an order that depends on the count alone. Gradients whose norm is not
+/// finite stay as they are: scaled, they would become NaN or 0 and hide where the fault began; so the step
+/// spoils the parameters, and the check of the next loss reports it. Costs about 4 operations an element.
 template <Backend B>
 void clip_by_norm(B& b, real_t<B>* gradients, index_t count, double most, clip_scratch<B>& scratch) {
   using real = real_t<B>;

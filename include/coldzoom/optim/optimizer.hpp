@@ -71,8 +71,8 @@ inline index_t parameter_count(const parameter_list& list) {
   return total;
 }
 
-/// Whether weight decay pulls at a tensor: at weights of convolutions, linear layers and embeddings, which have
-/// a rank of at least 2 and random initial values. Biases have rank 1; the factors and shifts of a
+/// Whether weight decay pulls at a tensor: at weights of convolutions, linear layers and embeddings, which
+/// have a rank of at least 2 and random initial values. Biases have rank 1; the factors and shifts of a
 /// normalisation may have rank 3, but start as constants.
 inline bool decays(const parameter_info& p) { return p.dims.size() >= 2 && p.bound > 0; }
 

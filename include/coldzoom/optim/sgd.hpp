@@ -31,8 +31,8 @@ template <class Real> struct sgd_update {
 
 /// Stochastic gradient descent with momentum (Sutskever et al. 2013), the same as PyTorch's SGD without
 /// dampening: weight decay adds to the gradient. Only the tensors decay that `decays` names; with `decay_all`
-/// all do, as in PyTorch. A step takes about 6 operations a parameter, the state a byte, and a value where there
-/// is momentum.
+/// all do, as in PyTorch. A step takes about 6 operations a parameter, the state a byte, and a value where
+/// there is momentum.
 struct sgd {
   static constexpr const char* name = "sgd";
 

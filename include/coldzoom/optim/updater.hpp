@@ -29,9 +29,9 @@ struct update_options {
   std::vector<double> average_decays = {};  // one running average of the weights for each, between 0 and 1
 };
 
-/// Updates parameters by gradients, which are summed over the ranks, clipped, and given to the optimiser; then
-/// the averages take in the new parameters. Holds everything that a run needs to continue, except for the
-/// parameters. Allocates nothing after its construction.
+/// Updates parameters by gradients, which are summed over the ranks, clipped, and given to the optimiser;
+/// then the averages take in the new parameters. Holds everything that a run needs to continue, except for
+/// the parameters. Allocates nothing after its construction.
 template <Backend B, class O = adam, class R = single_rank> class updater {
   static_assert(check_optimizer<O, B>() || true);  // the check itself says what is missing
   static_assert(Reducer<R, B>,

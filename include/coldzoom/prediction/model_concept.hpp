@@ -15,8 +15,8 @@ struct sampling_step {
   key_sequence keys;  // of the samples in the batch: keys[n] names the randomness of image n
 };
 
-/// A model `M` on backend `B`: m(x_t, step, y) writes its answer to a batch of images x_t into y, both N x C x H x
-/// W in the memory of B, and `M::prediction` says what the answer is.
+/// A model `M` on backend `B`: m(x_t, step, y) writes its answer to a batch of images x_t into y, both N x C
+/// x H x W in the memory of B, and `M::prediction` says what the answer is.
 template <class M, class B>
 concept Model = Prediction<typename M::prediction> &&
     requires(M& m, tensor_view<const float, typename B::space> x_t, const sampling_step& step,
@@ -32,7 +32,9 @@ template <Prediction P, class F> struct predicting_function {
   template <class X, class Y> void operator()(X x_t, const sampling_step& step, Y y) { f(x_t, step, y); }
 };
 
-/// Makes a model of a callable: predicting<predict_x0>([](auto x_t, const sampling_step& step, auto y) { ... }).
+/// Makes a model of a callable:
+///
+///   predicting<predict_x0>([](auto x_t, const sampling_step& step, auto y) { ... })
 template <Prediction P, class F> predicting_function<P, F> predicting(F f) { return {std::move(f)}; }
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

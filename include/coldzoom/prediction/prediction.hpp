@@ -11,8 +11,8 @@ struct amplitudes {
   double signal = 1, noise = 0;
 };
 
-/// A prediction names the quantity y that a network is trained to answer with and converts y, given the network's
-/// input z = x_t. All functions are static, COLDZOOM_HD, and take single elements in double:
+/// A prediction names the quantity y that a network is trained to answer with and converts y, given the
+/// network's input z = x_t. All functions are static, COLDZOOM_HD, and take single elements in double:
 ///
 /// - `name`: a word for files and messages;
 /// - `needs_amplitudes`: false where y is the clean image itself, for then any degradation will do;
@@ -63,8 +63,8 @@ struct predict_noise {
   COLDZOOM_HD static constexpr double noise(double, double y, amplitudes) { return y; }
 };
 
-/// v = signal e - noise x0 (Salimans and Ho 2022, section 4). Its conversions hold for any amplitudes, not only
-/// for signal^2 + noise^2 = 1.
+/// v = signal e - noise x0 (Salimans and Ho 2022, section 4). Its conversions hold for any amplitudes, not
+/// only for signal^2 + noise^2 = 1.
 struct predict_velocity {
   static constexpr const char* name = "velocity";
   static constexpr bool needs_amplitudes = true;

@@ -20,17 +20,18 @@ template <class From, class To> struct straight_weights {
 
 }  // namespace detail
 
-/// z <- signal(next) x0_hat + sqrt(noise(next)^2 - sigma^2) e + sigma n, and x0_hat itself in the last step (Song, Meng,
-/// Ermon 2021, equation 12), e the noise that leads from x0_hat to z, n fresh noise. Good with few calls. With sigma = 0
-/// it needs nothing but amplitudes, so it undoes any additive degradation, fields among them, and is Euler's method for
-/// flow matching.
+/// z <- signal(next) x0_hat + sqrt(noise(next)^2 - sigma^2) e + sigma n, and x0_hat itself in the last step
+/// (Song, Meng, Ermon 2021, equation 12), e the noise that leads from x0_hat to z, n fresh noise. Good with
+/// few calls. With sigma = 0 it needs nothing but amplitudes, so it undoes any additive degradation, fields
+/// among them, and is Euler's method for flow matching.
 struct ddim_sampler {
   static constexpr const char* name = "ddim";
   static constexpr bool takes_estimates = true;
 
   /// Clips x0_hat to the range of the images in every step.
   bool clip = true;
-  /// sigma in parts of that of ancestral sampling, 0 to 1: 0 for a map from initial state to sample without noise.
+  /// sigma in parts of that of ancestral sampling, 0 to 1: 0 for a map from initial state to sample without
+  /// noise.
   double eta = 0;
 
   template <Backend B> struct state {
@@ -38,8 +39,9 @@ struct ddim_sampler {
   };
   template <Backend B> state<B> make_state(B&, shape) const { return {}; }
 
-  /// As ddpm_sampler, with any additive degradation and schedule where eta is 0. Throws `error` for eta out of range, and
-  /// for eta above 0 with a degradation that is not VariancePreserving or a schedule that is no NoiseSchedule.
+  /// As ddpm_sampler, with any additive degradation and schedule where eta is 0. Throws `error` for eta out
+  /// of range, and for eta above 0 with a degradation that is not VariancePreserving or a schedule that is no
+  /// NoiseSchedule.
   template <Backend B, class M, class D, class S, class Z, class Observer = no_observer>
   void operator()(B& b, M& model, const D& degradation, const S& schedule, int calls, key_sequence keys,
                   const Z& z, Observer&& observer = {}) const {

@@ -5,11 +5,11 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// z <- (z - beta / noise(t) e) / sqrt(1 - beta) + sqrt(beta) n, e the noise that the model finds in z, n fresh noise
-/// except in the last step (Ho, Jain, Abbeel 2020, algorithm 2, sigma^2 = beta). With fewer calls than steps, beta = 1 -
-/// (signal(t) / signal(next t))^2, the variance between the steps taken (Nichol and Dhariwal 2021, equation 19); with
-/// all of them it is the schedule's. Clipping x0_hat (equation 7 of Ho et al.) is needed where beta comes close to 1: it
-/// divides what is wrong in e by sqrt(1 - beta).
+/// z <- (z - beta / noise(t) e) / sqrt(1 - beta) + sqrt(beta) n, e the noise that the model finds in z, n
+/// fresh noise except in the last step (Ho, Jain, Abbeel 2020, algorithm 2, sigma^2 = beta). With fewer calls
+/// than steps, beta = 1 - (signal(t) / signal(next t))^2, the variance between the steps taken (Nichol and
+/// Dhariwal 2021, equation 19); with all of them it is the schedule's. Clipping x0_hat (equation 7 of Ho et
+/// al.) is needed where beta comes close to 1: it divides what is wrong in e by sqrt(1 - beta).
 struct ddpm_sampler {
   static constexpr const char* name = "ddpm";
   static constexpr bool takes_estimates = true;
@@ -22,8 +22,9 @@ struct ddpm_sampler {
   };
   template <Backend B> state<B> make_state(B&, shape) const { return {}; }
 
-  /// `z` holds noise and becomes the samples; `keys` name the fresh noise. The degradation is VariancePreserving, the
-  /// schedule a NoiseSchedule. `calls` calls of the model. Samples depend on z and the key of their place alone.
+  /// `z` holds noise and becomes the samples; `keys` name the fresh noise. The degradation is
+  /// VariancePreserving, the schedule a NoiseSchedule. `calls` calls of the model. Samples depend on z and
+  /// the key of their place alone.
   template <Backend B, class M, class D, class S, class Z, class Observer = no_observer>
   void operator()(B& b, M& model, const D& degradation, const S& schedule, int calls, key_sequence keys,
                   const Z& z, Observer&& observer = {}) const {

@@ -38,14 +38,14 @@ template <class S> consteval bool check_noise_schedule() {
   return noise;
 }
 
-/// One step of every such sampler: z <- keep z + add x + spread (fresh noise), x = x0_hat + extrapolate (x0_hat -
-/// x0_hat of the turn before).
+/// One step of every such sampler: z <- keep z + add x + spread (fresh noise), x = x0_hat + extrapolate
+/// (x0_hat - x0_hat of the turn before).
 struct denoising_weights {
   double keep = 0, add = 1, spread = 0, extrapolate = 0;
 };
 
-/// The weights that lead from amplitudes `a` to `next` along the straight line through x0_hat and the noise in z; where
-/// there is no noise in z, z stays what it is.
+/// The weights that lead from amplitudes `a` to `next` along the straight line through x0_hat and the noise
+/// in z; where there is no noise in z, z stays what it is.
 COLDZOOM_HD inline denoising_weights straight_step(const amplitudes& a, const amplitudes& next) {
   const double keep = a.noise > 0 ? next.noise / a.noise : 1;
   return {keep, next.signal - keep * a.signal};
@@ -87,8 +87,8 @@ struct uniform_weights {
   COLDZOOM_HD denoising_weights operator()(index_t) const { return value; }
 };
 
-/// The step of all images. The noise of step t is elements t * image .. of the sample's key (the image rounded up to a
-/// multiple of 4).
+/// The step of all images. The noise of step t is elements t * image .. of the sample's key (the image
+/// rounded up to a multiple of 4).
 template <class B, class Turn, class Estimate, class Batch, class Weights>
 void denoise(B& b, const Turn& turn, const Estimate& estimate, const Batch& z, const Weights& weights,
              bool fresh, float* before = nullptr) {

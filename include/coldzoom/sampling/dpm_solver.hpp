@@ -32,10 +32,11 @@ template <class Before, class From, class To> struct multistep_weights {
 
 }  // namespace detail
 
-/// DPM-Solver++(2M) (Lu et al. 2022, "DPM-Solver++", algorithm 2): z <- noise(next) / noise(t) z + (signal(next) -
-/// noise(next) / noise(t) signal(t)) D with D = x0_hat + h / (2 h_before) (x0_hat - x0_hat of the step before), h the
-/// growth of log(signal / noise). Its first and last steps, and elements without noise or signal, take a step of first
-/// order as ddim_sampler does. Deterministic; eight to twelve calls do the work of some dozens of ddim_sampler.
+/// DPM-Solver++(2M) (Lu et al. 2022, "DPM-Solver++", algorithm 2): z <- noise(next) / noise(t) z +
+/// (signal(next) - noise(next) / noise(t) signal(t)) D with D = x0_hat + h / (2 h_before) (x0_hat - x0_hat of
+/// the step before), h the growth of log(signal / noise). Its first and last steps, and elements without
+/// noise or signal, take a step of first order as ddim_sampler does. Deterministic; eight to twelve calls do
+/// the work of some dozens of ddim_sampler.
 struct dpm_solver_sampler {
   static constexpr const char* name = "dpm_solver";
   static constexpr bool takes_estimates = true;

@@ -5,8 +5,8 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// z <- D(x0_hat(z, t), next t), down to x0_hat itself (Bansal et al. 2022, algorithm 1). The default for degradations
-/// that move the picture, such as zoom.
+/// z <- D(x0_hat(z, t), next t), down to x0_hat itself (Bansal et al. 2022, algorithm 1). The default for
+/// degradations that move the picture, such as zoom.
 struct naive_sampler {
   static constexpr const char* name = "naive";
   static constexpr bool takes_estimates = false;  // x0_hat is all that it needs
@@ -16,8 +16,8 @@ struct naive_sampler {
   };
   template <Backend B> state<B> make_state(B&, shape) const { return {}; }
 
-  /// `z` holds D(x, T) and becomes the samples. `keys` name the randomness of the degradation: those that made z.
-  /// `calls` calls of the model.
+  /// `z` holds D(x, T) and becomes the samples. `keys` name the randomness of the degradation: those that
+  /// made z. `calls` calls of the model.
   template <Backend B, class M, class D, class S, class Z, class Observer = no_observer>
   void operator()(B& b, M& model, const D& degradation, const S& schedule, int calls, key_sequence keys,
                   const Z& z, Observer&& observer = {}) const {

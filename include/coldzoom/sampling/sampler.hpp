@@ -12,14 +12,14 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// For samplers that nobody watches. An observer is called as observer(t, state, x0_hat) after the model has looked at
-/// the state of step t.
+/// For samplers that nobody watches. An observer is called as observer(t, state, x0_hat) after the model has
+/// looked at the state of step t.
 struct no_observer {
   template <class State, class Image> void operator()(int, const State&, const Image&) const {}
 };
 
-/// The steps T = first > ... > last >= 1 of a sampler with `calls` calls of the model, evenly spread over a schedule of
-/// `steps`; every step where calls = steps. Throws `error` unless 1 <= calls <= steps.
+/// The steps T = first > ... > last >= 1 of a sampler with `calls` calls of the model, evenly spread over a
+/// schedule of `steps`; every step where calls = steps. Throws `error` unless 1 <= calls <= steps.
 inline std::vector<int> sampling_steps(int steps, int calls) {
   require(calls >= 1 && calls <= steps, "sampling_steps", [&] {
     return "the number of sampling steps is " + std::to_string(calls) + "; it must be 1 to " +
@@ -67,8 +67,8 @@ template <class M, class D, class S, class Z, class B> consteval bool check_samp
   return false;
 }
 
-/// x0_hat from the answer y to z, within [low, high]. In double: where little signal is left, float would lose what the
-/// next step has to cancel.
+/// x0_hat from the answer y to z, within [low, high]. In double: where little signal is left, float would
+/// lose what the next step has to cancel.
 template <class P, class Amplitudes> struct clean_estimate {
   Amplitudes amplitude;  // amplitude(element)
   double low, high;
@@ -112,8 +112,9 @@ void degrade_to(B& b, const D& d, const S& schedule, int t, key_sequence keys, f
 
 }  // namespace detail
 
-/// One turn of a sampling loop, as the sampler sees it: the model has answered with y to z at step t, x0_hat is the
-/// clean image that the answer stands for, and z is to become the state of step `next`, which is 0 in the last turn.
+/// One turn of a sampling loop, as the sampler sees it: the model has answered with y to z at step t, x0_hat
+/// is the clean image that the answer stands for, and z is to become the state of step `next`, which is 0 in
+/// the last turn.
 template <class B, class P, class D, class S, ValueRange R> struct sampling_turn {
   using prediction = P;
   using range = R;
@@ -127,16 +128,16 @@ template <class B, class P, class D, class S, ValueRange R> struct sampling_turn
   float* levels;  // room for one level an image
 };
 
-/// A sampler at work: it holds what lives from one call of the model to the next, so that a long restoration can be
-/// watched, stopped and continued. `z` holds D(x, T) and becomes the samples; it, the model, the degradation and the
-/// schedule must live as long as the loop. Sample n depends on z[n] and keys[n] alone.
+/// A sampler at work: it holds what lives from one call of the model to the next, so that a long restoration
+/// can be watched, stopped and continued. `z` holds D(x, T) and becomes the samples; it, the model, the
+/// degradation and the schedule must live as long as the loop. Sample n depends on z[n] and keys[n] alone.
 template <class Sampler, class B, class M, class D, class S, ValueRange R> class sampling_loop {
   using space = typename B::space;
   using P = typename M::prediction;
 
  public:
-  /// Throws `error` unless 1 <= calls <= T, and where the model's answer stands for no image at T, because no signal
-  /// is left there.
+  /// Throws `error` unless 1 <= calls <= T, and where the model's answer stands for no image at T, because no
+  /// signal is left there.
   sampling_loop(const Sampler& sampler, B& b, M& model, const D& degradation, const S& schedule, int calls,
                 key_sequence keys, image_batch<R, float, space> z)
       : sampler_(sampler),
@@ -174,7 +175,8 @@ template <class Sampler, class B, class M, class D, class S, ValueRange R> class
   int calls() const { return static_cast<int>(steps_.size()); }
   /// Calls of the model so far.
   int done() const { return done_; }
-  /// What the sampler keeps between turns. With z, it is all that a loop needs to continue after `done` calls.
+  /// What the sampler keeps between turns. With z, it is all that a loop needs to continue after `done`
+  /// calls.
   auto& state() { return state_; }
   void resume(int done) {
     require(done >= 0 && done <= calls(), "sampling_loop", [&] {

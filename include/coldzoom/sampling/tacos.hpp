@@ -18,9 +18,10 @@ struct add_difference {
 
 }  // namespace detail
 
-/// z <- z - D(x0_hat, t) + D(x0_hat, next t): transformation-agnostic cold sampling (Bansal et al. 2022, algorithm 2).
-/// It cancels the errors of the reconstruction to first order where the degradation leaves the picture in place; for
-/// zoom it keeps the residual at fixed pixels while the picture moves, and is worse than `naive_sampler`.
+/// z <- z - D(x0_hat, t) + D(x0_hat, next t): transformation-agnostic cold sampling (Bansal et al. 2022,
+/// algorithm 2). It cancels the errors of the reconstruction to first order where the degradation leaves the
+/// picture in place; for zoom it keeps the residual at fixed pixels while the picture moves, and is worse
+/// than `naive_sampler`.
 struct tacos_sampler {
   static constexpr const char* name = "tacos";
   static constexpr bool takes_estimates = false;  // x0_hat is all that it needs
@@ -33,8 +34,8 @@ struct tacos_sampler {
     return {b.template allocate<float>(z.size()), b.template allocate<float>(z.size())};
   }
 
-  /// As naive_sampler; the last step too adds D(x0_hat, 0) - D(x0_hat, t) to z. A random degradation must be given the
-  /// keys that made z, for otherwise D(x0_hat, t) cancels nothing.
+  /// As naive_sampler; the last step too adds D(x0_hat, 0) - D(x0_hat, t) to z. A random degradation must be
+  /// given the keys that made z, for otherwise D(x0_hat, t) cancels nothing.
   template <Backend B, class M, class D, class S, class Z, class Observer = no_observer>
   void operator()(B& b, M& model, const D& degradation, const S& schedule, int calls, key_sequence keys,
                   const Z& z, Observer&& observer = {}) const {

@@ -23,7 +23,8 @@ struct no_progress {
   void operator()(const batch_progress&) const {}
 };
 
-/// An order of images, on the host and in the memory of B; kept, so that an epoch allocates nothing after the first.
+/// An order of images, on the host and in the memory of B; kept, so that an epoch allocates nothing after the
+/// first.
 template <Backend B> class batch_order {
  public:
   /// The order of an epoch, which depends on (seed, epoch) alone.
@@ -55,14 +56,14 @@ template <Backend B> class batch_order {
   typename B::template buffer<std::int32_t> there_;
 };
 
-/// Sums of the values that the batches of an epoch leave, the losses first. A backend that sums later goes on while they
-/// are read: there a batch is reported after the start of the next.
+/// Sums of the values that the batches of an epoch leave, the losses first. A backend that sums later goes on
+/// while they are read: there a batch is reported after the start of the next.
 template <Backend B, std::size_t N> class batch_sums {
  public:
   batch_sums(B& b, index_t epoch, index_t batches) : b_(&b), epoch_(epoch), batches_(batches) {}
 
-  /// Asks for the sums of `count` values each. Where they are there at once, throws `error` for a loss that is not finite,
-  /// before the parameters take it in.
+  /// Asks for the sums of `count` values each. Where they are there at once, throws `error` for a loss that
+  /// is not finite, before the parameters take it in.
   void request(const std::array<const float*, N>& values, index_t count) {
     for (std::size_t i = 0; i < N; ++i) {
       if constexpr (SumsLater<B>) {

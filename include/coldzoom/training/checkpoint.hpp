@@ -49,7 +49,8 @@ inline std::string exact_number(double value) {
   return text;
 }
 
-/// What must agree, in words, between a checkpoint and the run that continues it; that first which explains the rest.
+/// What must agree, in words, between a checkpoint and the run that continues it; that first which explains
+/// the rest.
 template <class Trainer> std::vector<std::pair<std::string, std::string>> run_settings(Trainer& t) {
   const auto& o = t.options();
   std::vector<std::pair<std::string, std::string>> settings{{"format_version", "2"},
@@ -65,7 +66,8 @@ template <class Trainer> std::vector<std::pair<std::string, std::string>> run_se
     add("last_step", std::to_string(o.last_step));
     add("label_dropout", exact_number(o.label_dropout));
     add("batch_size", std::to_string(o.batch_size * o.accumulate));
-    // A batch may be cut into other parts where they are whole micro-batches, which the sums of gradients see.
+    // A batch may be cut into other parts where they are whole micro-batches, which the sums of gradients
+    // see.
     using B = std::remove_cvref_t<decltype(t.on())>;
     const index_t draws = draws_of(t.method().loss),
                   images = std::max<index_t>(1, micro_batch_of<B> / draws);  // in a micro-batch
@@ -83,9 +85,9 @@ template <class Trainer> std::vector<std::pair<std::string, std::string>> run_se
 
 }  // namespace detail
 
-/// Writes all that a run needs to continue to the same bits: parameters, buffers and step count of the optimiser, the
-/// averages of the weights. Settings of the trainer, probes of its policies and the caller's `settings` go in too and are
-/// checked on loading.
+/// Writes all that a run needs to continue to the same bits: parameters, buffers and step count of the
+/// optimiser, the averages of the weights. Settings of the trainer, probes of its policies and the caller's
+/// `settings` go in too and are checked on loading.
 template <class Trainer>
 void save_checkpoint(const std::string& path, Trainer& t, index_t epoch,
                      const std::map<std::string, std::string>& settings = {}) {
@@ -103,8 +105,9 @@ void save_checkpoint(const std::string& path, Trainer& t, index_t epoch,
   save_safetensors(path, file);
 }
 
-/// Restores what save_checkpoint wrote and returns the epoch. Throws `error` where the file is damaged, belongs to another
-/// network, or was made with settings or policies that would change the bits; the trainer is then unchanged.
+/// Restores what save_checkpoint wrote and returns the epoch. Throws `error` where the file is damaged,
+/// belongs to another network, or was made with settings or policies that would change the bits; the trainer
+/// is then unchanged.
 template <class Trainer>
 index_t load_checkpoint(const std::string& path, Trainer& t,
                         const std::map<std::string, std::string>& settings = {}) {

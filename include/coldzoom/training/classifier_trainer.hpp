@@ -27,9 +27,9 @@ struct classification_score {
 ///
 ///   x = augment(image),  loss(network(x), label),  update
 ///
-/// Everything random is a function of (seed, epoch, place in the epoch), so a run that is resumed from its state after an
-/// epoch continues to the same bits, on any number of threads. `Augment` is called as random_shift is; `L` is a loss of
-/// labels.
+/// Everything random is a function of (seed, epoch, place in the epoch), so a run that is resumed from its
+/// state after an epoch continues to the same bits, on any number of threads. `Augment` is called as
+/// random_shift is; `L` is a loss of labels.
 template <Backend B, ValueRange R, class Network, class Augment = random_shift,
           class L = softmax_cross_entropy, class O = adam, class Rank = single_rank>
 class classifier_trainer {
@@ -40,8 +40,8 @@ class classifier_trainer {
   using range = R;
   using backend = B;
 
-  /// `image` gives C, H and W. Throws `error` for options out of range, and where the network's output is no vector of
-  /// classes.
+  /// `image` gives C, H and W. Throws `error` for options out of range, and where the network's output is no
+  /// vector of classes.
   classifier_trainer(B& b, R, Network network, shape image, classifier_options options = {},
                      Augment augment = {}, L loss = {}, O optimizer = {}, Rank rank = {})
       : b_(&b),
@@ -59,10 +59,11 @@ class classifier_trainer {
         loss_(b.template allocate<float>(options_.batch_size)),
         correct_(b.template allocate<float>(options_.batch_size)) {}
 
-  /// One pass over the data in the order of `epoch` (any number, the same number gives the same order). `rate` is a
-  /// LearningRate. Calls progress(batch_progress) after each batch; on a backend that sums without waiting, after the start
-  /// of the next one. Returns the means over the batches. Throws `error` where the data do not fill one batch or have no
-  /// labels that fit, and at the first loss that is not finite.
+  /// One pass over the data in the order of `epoch` (any number, the same number gives the same order).
+  /// `rate` is a LearningRate. Calls progress(batch_progress) after each batch; on a backend that sums
+  /// without waiting, after the start of the next one. Returns the means over the batches. Throws `error`
+  /// where the data do not fill one batch or have no labels that fit, and at the first loss that is not
+  /// finite.
   template <class Dataset, LearningRate Rate = constant_rate, class Progress = no_progress>
   classification_score train_epoch(const Dataset& images, index_t epoch, const Rate& rate = {},
                                    Progress&& progress = {}) {

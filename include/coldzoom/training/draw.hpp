@@ -14,8 +14,8 @@ struct drawn_step {
   }
 };
 
-/// t spread over 1 .. last_step by multiples of the golden ratio (Weyl's sequence): in any run of images every step has
-/// its share, so that a mean is of all steps alike and what is left to chance is the images.
+/// t spread over 1 .. last_step by multiples of the golden ratio (Weyl's sequence): in any run of images
+/// every step has its share, so that a mean is of all steps alike and what is left to chance is the images.
 struct spread_step {
   std::uint64_t first;
 

@@ -119,8 +119,8 @@ template <class D, class P, class W> consteval bool check_amplitudes() {
 
 }  // namespace detail
 
-/// A method with these policies, and defaults for those that are not given: predict_x0, plain_input, mean_squared_error,
-/// uniform_weight.
+/// A method with these policies, and defaults for those that are not given: predict_x0, plain_input,
+/// mean_squared_error, uniform_weight.
 template <ValueRange R, class D, class S, class... Policies>
 auto make_method(R, D degradation, S schedule, Policies... policies) {
   if constexpr (detail::check_method<R, D, S, Policies...>()) {

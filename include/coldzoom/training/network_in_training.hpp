@@ -12,8 +12,9 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// Runs batches through a network in micro-batches, forward and back, and adds up the gradients of its parameters. Layers may
-/// sum over parts of a micro-batch, so parts of a batch give the sums of the whole where they are cut at the same images.
+/// Runs batches through a network in micro-batches, forward and back, and adds up the gradients of its
+/// parameters. Layers may sum over parts of a micro-batch, so parts of a batch give the sums of the whole
+/// where they are cut at the same images.
 template <Backend B, class Network> class network_in_training {
   static_assert(std::same_as<real_t<B>, float>,
                 "coldzoom: training runs in float; use double backends for checks");
@@ -21,8 +22,8 @@ template <Backend B, class Network> class network_in_training {
   using space = typename B::space;
 
  public:
-  /// `in` is the shape of one input; at most `rows` go through at a time, a multiple of `group` (or one group, where that
-  /// is more). The initial parameters are drawn from `seed`.
+  /// `in` is the shape of one input; at most `rows` go through at a time, a multiple of `group` (or one
+  /// group, where that is more). The initial parameters are drawn from `seed`.
   network_in_training(B& b, Network network, shape in, index_t rows, index_t group, std::uint64_t seed)
       : b_(&b),
         network_(std::move(network)),
@@ -61,9 +62,10 @@ template <Backend B, class Network> class network_in_training {
     }
   }
 
-  /// Finds the gradients of one part of a batch, by the parameters as they are: the first part starts from 0, the last one
-  /// leaves the sums in gradients(). loss(first, y, dy) writes the losses of a micro-batch and their gradients by y. Calls
-  /// differ by nothing but the values in the backend's memory, so a backend that captures graphs replays them.
+  /// Finds the gradients of one part of a batch, by the parameters as they are: the first part starts from 0,
+  /// the last one leaves the sums in gradients(). loss(first, y, dy) writes the losses of a micro-batch and
+  /// their gradients by y. Calls differ by nothing but the values in the backend's memory, so a backend that
+  /// captures graphs replays them.
   template <class Loss>
   void find_gradients(bool first_part, bool last_part, tensor_view<const float, space> x,
                       const side_inputs<B>& side, const Loss& loss) {

@@ -12,8 +12,9 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// Values that a policy gives on fixed inputs, by its name. A policy of a user's own has no list of settings that it could
-/// forget to write down, and its type says nothing of a changed body; a probe asks what it does.
+/// Values that a policy gives on fixed inputs, by its name. A policy of a user's own has no list of settings
+/// that it could forget to write down, and its type says nothing of a changed body; a probe asks what it
+/// does.
 using policy_probes = std::vector<std::pair<std::string, std::vector<float>>>;
 
 namespace detail {
@@ -138,8 +139,8 @@ template <class Method> std::vector<float> probe_weighting(const Method& m) {
   return found;
 }
 
-/// Throws `error` where `found`, of a file, is not `wanted`, of this run. A network's sums may be ordered otherwise on
-/// another machine, which changes the last bits.
+/// Throws `error` where `found`, of a file, is not `wanted`, of this run. A network's sums may be ordered
+/// otherwise on another machine, which changes the last bits.
 inline void require_same_probe(const std::string& path, const std::string& what,
                                const std::vector<float>& found, const std::vector<float>& wanted) {
   const std::string sentence = "the checkpoint was made with another " + what + " than this run has";

@@ -13,8 +13,8 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 struct trainer_options {
   index_t batch_size = 128;  // images that are in memory at a time
-  /// Such parts an update: a batch is batch_size * accumulate images. The bits are those of one part as large as the
-  /// batch where batch_size is a multiple of the micro-batch, 32 images on a CPU.
+  /// Such parts an update: a batch is batch_size * accumulate images. The bits are those of one part as large
+  /// as the batch where batch_size is a multiple of the micro-batch, 32 images on a CPU.
   index_t accumulate = 1;
   std::uint64_t seed = 0;    // of the initial weights, the order of the images, the steps and the degradation
   int last_step = 0;         // t is drawn from 1 .. last_step; 0 means the schedule's T
@@ -25,11 +25,12 @@ struct trainer_options {
 
 /// Runs epochs of training:
 ///
-///   t ~ U{1 .. T},  x_t = D(x0, level(t)),  loss(network(input(x_t), t / T, label), target(x0, noise)),  update
+///   t ~ U{1 .. T},  x_t = D(x0, level(t)),
+///   loss(network(input(x_t), t / T, label), target(x0, noise)),  update
 ///
-/// with the policies of `Method`. Everything random is a function of (seed, epoch, place in the epoch), so a run that is
-/// resumed from its state after an epoch continues to the same bits, on any number of threads. The rest of an epoch that
-/// does not fill a batch is dropped.
+/// with the policies of `Method`. Everything random is a function of (seed, epoch, place in the epoch), so a
+/// run that is resumed from its state after an epoch continues to the same bits, on any number of threads.
+/// The rest of an epoch that does not fill a batch is dropped.
 template <Backend B, class Method, class Network, class O = adam, class Rank = single_rank> class trainer {
   using R = typename Method::range;
   using D = typename Method::degradation_type;
@@ -46,8 +47,8 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
   using backend = B;
   using method_type = Method;
 
-  /// `image` gives C, H and W. Throws `error` for options out of range, and for a network that does not turn the method's
-  /// input into an image.
+  /// `image` gives C, H and W. Throws `error` for options out of range, and for a network that does not turn
+  /// the method's input into an image.
   trainer(B& b, Method method, Network network, shape image, trainer_options options = {}, O optimizer = {},
           Rank rank = {})
       : b_(&b),
@@ -93,10 +94,10 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
     b.upload(weights.data(), weight_of_.data(), static_cast<index_t>(weights.size()));
   }
 
-  /// One pass over the data in the order of `epoch` (any number, the same number gives the same order). `rate` is a
-  /// LearningRate. Calls progress(batch_progress) after each batch; on a backend that sums without waiting, after the start
-  /// of the next one. Returns the mean loss of the batches. Throws `error` where the data do not fill one batch, and at the
-  /// first loss that is not finite.
+  /// One pass over the data in the order of `epoch` (any number, the same number gives the same order).
+  /// `rate` is a LearningRate. Calls progress(batch_progress) after each batch; on a backend that sums
+  /// without waiting, after the start of the next one. Returns the mean loss of the batches. Throws `error`
+  /// where the data do not fill one batch, and at the first loss that is not finite.
   template <class Dataset, LearningRate Rate = constant_rate, class Progress = no_progress>
   double train_epoch(const Dataset& images, index_t epoch, const Rate& rate = {}, Progress&& progress = {}) {
     const index_t part = options_.batch_size, batch = part * options_.accumulate, count = batches(images);
@@ -137,9 +138,10 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
     return total / static_cast<double>(count);
   }
 
-  /// Mean loss of `best()` over all images, each at `draws` steps t with a draw of the degradation for each. They depend on
-  /// its place alone: the same in every epoch and run. The steps are spread evenly, so the loss of a zoom model at one step
-  /// for each of 10,000 digits was within 0.1 % of that at 16, of a noise model 0.4 %.
+  /// Mean loss of `best()` over all images, each at `draws` steps t with a draw of the degradation for each.
+  /// They depend on its place alone: the same in every epoch and run. The steps are spread evenly, so the
+  /// loss of a zoom model at one step for each of 10,000 digits was within 0.1 % of that at 16, of a noise
+  /// model 0.4 %.
   template <class Dataset> double test_loss(const Dataset& images, index_t draws = 1) {
     check(images);
     require(draws >= 1, "test_loss",

@@ -11,11 +11,14 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 /// A weighting may have one of these members, or both:
 ///
-/// - `step_weight(time, snr, slope)`: the weight of images at time = t / T; snr = (signal / noise)^2 is the signal-to-noise
-///   ratio, and slope = d x0_hat / d y says what an error of the prediction y does to the image;
-/// - `pixel_weight(level, image, c, y, x)`: the weight of an element, COLDZOOM_HD and in a trivially copyable type.
+/// - `step_weight(time, snr, slope)`: the weight of images at time = t / T; snr = (signal / noise)^2 is the
+///   signal-to-noise ratio, and slope = d x0_hat / d y says what an error of the prediction y does to the
+///   image;
+/// - `pixel_weight(level, image, c, y, x)`: the weight of an element, COLDZOOM_HD and in a trivially copyable
+///   type.
 ///
-/// Without `static constexpr bool needs_amplitudes = true` snr and slope are NaN where the degradation adds no noise.
+/// Without `static constexpr bool needs_amplitudes = true` snr and slope are NaN where the degradation adds
+/// no noise.
 template <class W>
 concept Weighting = std::copyable<W> &&(
     requires(const W w, double value) {
@@ -30,8 +33,8 @@ struct uniform_weight {
   double step_weight(double, double, double) const { return 1; }
 };
 
-/// min(snr, gamma) on the scale of the image, whatever the network predicts (Hang et al. 2023, "Efficient diffusion
-/// training via min-SNR weighting strategy", section 3.4). For additive degradations.
+/// min(snr, gamma) on the scale of the image, whatever the network predicts (Hang et al. 2023, "Efficient
+/// diffusion training via min-SNR weighting strategy", section 3.4). For additive degradations.
 struct min_snr_weight {
   static constexpr bool needs_amplitudes = true;
   double gamma = 5;
@@ -39,8 +42,8 @@ struct min_snr_weight {
   double step_weight(double, double snr, double slope) const { return std::min(snr, gamma) * slope * slope; }
 };
 
-/// The pixels of a region count as `region(level, image, c, y, x)` says, for instance those that the degradation is just
-/// about to reach.
+/// The pixels of a region count as `region(level, image, c, y, x)` says, for instance those that the
+/// degradation is just about to reach.
 template <class Region> struct region_weight {
   Region region;
 

@@ -1,5 +1,5 @@
-/// Convolution, normalisation and activation on the CPU: norm and activation run in the convolution's own tasks,
-/// while the image is in the cache.
+/// Convolution, normalisation and activation on the CPU: norm and activation run in the convolution's own
+/// tasks, while the image is in the cache.
 #pragma once
 
 #include <algorithm>
@@ -10,11 +10,11 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// A ConvBlockOperation of backend/operations.hpp. Images pass from block to block one by one, in the task that
-/// completes them, where the block that takes them transforms them.
+/// A ConvBlockOperation of backend/operations.hpp. Images pass from block to block one by one, in the task
+/// that completes them, where the block that takes them transforms them.
 ///
-/// Each image has a place of its own for statistics and for the gradients of the affine, which `reduce_gradients`
-/// adds up in the order of the places, so that no result depends on the threads.
+/// Each image has a place of its own for statistics and for the gradients of the affine, which
+/// `reduce_gradients` adds up in the order of the places, so that no result depends on the threads.
 template <class T, generic::normalisation_geometry::affine_shape Affine, class Activation>
 class cpu_conv_block {
  public:

@@ -38,8 +38,8 @@ template <class T> class cpu_convolution {
   void forward(shared_threads& b, index_t n, const T* x, T* y, image_callback<T> epilogue = {});
   /// Adds to sums inside.
   void backward(shared_threads& b, index_t n, const T* x, T* dy, T* dx, T* dw, T* db);
-  /// The same with `prologue(image, dy of it)` before dy of an image is read, and `epilogue(image, dx of it)` when
-  /// dx of it is complete; where there is an epilogue, dx may be null all the same.
+  /// The same with `prologue(image, dy of it)` before dy of an image is read, and `epilogue(image, dx of it)`
+  /// when dx of it is complete; where there is an epilogue, dx may be null all the same.
   void backward_images(shared_threads& b, index_t n, const T* x, T* dy, T* dx, image_callback<T> prologue,
                        image_callback<T> epilogue);
 

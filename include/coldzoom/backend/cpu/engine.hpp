@@ -3,8 +3,9 @@
 
 #include <coldzoom/backend/cpu/conv_block.hpp>
 
-/// `EXTERN template class` for the operations of cpu_backend<REAL>. Inside the library's namespace: with `extern` it
-/// declares them to be elsewhere, with nothing in place of it one unit of a program compiles them.
+/// `EXTERN template class` for the operations of cpu_backend<REAL>. Inside the library's namespace: with
+/// `extern` it declares them to be elsewhere, with nothing in place of it one unit of a program compiles
+/// them.
 // clang-format off
 #define COLDZOOM_ENGINE_TEMPLATES(EXTERN, REAL)   \
   EXTERN template class cpu_convolution<REAL>;    \
@@ -16,8 +17,8 @@
   EXTERN template class cpu_conv_block<REAL, generic::normalisation_geometry::affine_shape::AFFINE, vector_silu>;
 // clang-format on
 
-// An engine says by a macro COLDZOOM_ENGINE_<instruction set> which names it holds. A unit that is compiled for
-// other vectors has other names, and compiles its own.
+// An engine says by a macro COLDZOOM_ENGINE_<instruction set> which names it holds. A unit that is compiled
+// for other vectors has other names, and compiles its own.
 #define COLDZOOM_ENGINE_OF(ISA) COLDZOOM_ENGINE_##ISA
 #define COLDZOOM_ENGINE_FOR(ISA) COLDZOOM_ENGINE_OF(ISA)
 #if COLDZOOM_ENGINE_FOR(COLDZOOM_ISA)

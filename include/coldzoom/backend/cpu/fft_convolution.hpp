@@ -164,8 +164,8 @@ template <class T> class fft_convolution {
     with_tile([&](auto fft) { analyse_gradient(fft, image, dy); });
   }
 
-  /// dw [co][ci][kh][kw] += and db [co] += what the backward calls since the last reduce_gradients accumulated.
-  /// db may be null.
+  /// dw [co][ci][kh][kw] += and db [co] += what the backward calls since the last reduce_gradients
+  /// accumulated. db may be null.
   void reduce_gradients(thread_pool& pool, T* dw, T* db) {
     if (!accumulated_) return;
     accumulated_ = false;

@@ -86,9 +86,10 @@ template <class Real> class cudnn_library {
 
 }  // namespace detail
 
-/// One convolution layer by cuDNN, a ConvolutionOperation of backend/operations.hpp. Of the algorithms that give the same
-/// bits in every run it takes the one that cuDNN's rules (not the clock) put first for `capacity` images, for
-/// any number of images. The bits of an image may depend on the number of images all the same.
+/// One convolution layer by cuDNN, a ConvolutionOperation of backend/operations.hpp. Of the algorithms that
+/// give the same bits in every run it takes the one that cuDNN's rules (not the clock) put first for
+/// `capacity` images, for any number of images. The bits of an image may depend on the number of images all
+/// the same.
 template <class Real> class cudnn_convolution {
  public:
   /// Throws `error` where cuDNN has no such algorithm.

@@ -1,5 +1,5 @@
-/// Convolution, normalisation and activation by block kernels: one sweep after the convolution, or in the sweep
-/// that transforms planes between two convolutions.
+/// Convolution, normalisation and activation by block kernels: one sweep after the convolution, or in the
+/// sweep that transforms planes between two convolutions.
 #pragma once
 
 #include <coldzoom/backend/conv_block_geometry.hpp>

@@ -9,8 +9,8 @@
 
 namespace coldzoom::inline COLDZOOM_ISA::device {
 
-/// One convolution layer on a backend of blocks: its plans, weights and scratch memory. A ConvolutionOperation
-/// of backend/operations.hpp.
+/// One convolution layer on a backend of blocks: its plans, weights and scratch memory. A
+/// ConvolutionOperation of backend/operations.hpp.
 template <BlockBackend B> class convolution {
   using real = real_t<B>;
 

@@ -1,4 +1,5 @@
-/// Convolution, normalisation and activation one after another, on any backend: the oracle of the fast versions.
+/// Convolution, normalisation and activation one after another, on any backend: the oracle of the fast
+/// versions.
 #pragma once
 
 #include <coldzoom/backend/conv_block_geometry.hpp>
