@@ -41,7 +41,7 @@ template <class B> std::vector<std::pair<std::string, std::string>> rows() {
           row("squared error", false, blocks),
           row("zoom", cz::detail::plain_batch<cz::zoom<cz::nearest>, B>, false),
           row("sums that are read later", cz::SumsLater<B>, false, "no"),
-          row("recorded training steps and network calls", cz::CapturesGraphs<B>, false, "no")};
+          row("captured training steps and network calls", cz::CapturesGraphs<B>, false, "no")};
 }
 
 /// Cells of a Markdown line, without spaces around them.

@@ -1,4 +1,4 @@
-/// Latents of noise: where denoising diffusion starts.
+/// Initial states of noise: denoising diffusion starts from them.
 #pragma once
 
 #include <coldzoom/initial_state/initial_state.hpp>
@@ -26,7 +26,7 @@ template <class Out> struct draw_gaussian_quads {
 }  // namespace detail
 
 /// Independent standard normals: D(x, T) of a NoiseSchedule whose signal has died away. `R` is the range of
-/// the images that the samples become; the latent itself is not bound by it.
+/// the images that the samples become; the initial state itself is not bound by it.
 template <ValueRange R> struct gaussian_state {
   using range = R;
 

@@ -1,4 +1,4 @@
-/// The concept of a latent policy: where sampling starts.
+/// The concept of an initial state: the images that sampling starts from.
 #pragma once
 
 #include <coldzoom/backend/backend.hpp>

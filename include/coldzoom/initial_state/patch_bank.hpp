@@ -1,4 +1,4 @@
-/// Latents that are real: whole centres of training images.
+/// Initial states from real images: whole centres of training images.
 #pragma once
 
 #include <coldzoom/core/error.hpp>

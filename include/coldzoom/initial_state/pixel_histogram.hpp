@@ -1,4 +1,4 @@
-/// Latents of independent pixels.
+/// Initial states of independent pixels.
 #pragma once
 
 #include <algorithm>
@@ -43,7 +43,8 @@ template <ValueRange R, class Out> struct draw_histogram_pixels {
 
 /// rows x cols pixels an image and channel, each drawn on its own from one 256-bin histogram over the range
 /// R, then resized to the image by the nearest rule. A drawn bin k gives its left edge, low + k / 256 (high -
-/// low). The latents of the original Cold Zoom Diffusion project; they ignore that neighbouring pixels agree.
+/// low). The original Cold Zoom Diffusion project starts from these; they ignore that neighbouring pixels
+/// agree.
 template <ValueRange R> class pixel_histogram {
  public:
   using range = R;

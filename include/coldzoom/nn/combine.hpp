@@ -8,7 +8,8 @@ namespace coldzoom::inline COLDZOOM_ISA {
 namespace detail {
 
 /// to[n, c] += from[n, c] for the channels of `to`; `from` may have more. Padding lanes become zero: a sum in
-/// place of what they held could grow from step to step. Index: [n][block][pixel] of `to`, all its lanes.
+/// place of what they held could grow from step to step. Index: [n][lane group][pixel] of `to`, all its
+/// lanes.
 template <class In, class Out> struct add_leading_channels {
   In from;
   Out to;
@@ -36,8 +37,8 @@ COLDZOOM_HD void copy_lanes(const In& x, index_t n, index_t c, index_t pixel, Re
   }
 }
 
-/// y = [first, second] along the channels; padding lanes become zero. Index: [n][block][pixel] of y, all its
-/// lanes.
+/// y = [first, second] along the channels; padding lanes become zero. Index: [n][lane group][pixel] of y, all
+/// its lanes.
 template <class In, class Out> struct concatenate_channels {
   In first, second;
   Out y;
@@ -54,7 +55,7 @@ template <class In, class Out> struct concatenate_channels {
   }
 };
 
-/// The channels of x from `begin` on; padding lanes become zero. Index: [n][block][pixel] of y, all its
+/// The channels of x from `begin` on; padding lanes become zero. Index: [n][lane group][pixel] of y, all its
 /// lanes.
 template <class In, class Out> struct trailing_channels {
   In x;
@@ -79,7 +80,7 @@ template <class In, class Out> struct flatten_forward {
   }
 };
 
-/// The way back. Index: [n][block][pixel][lane] of dx.
+/// The way back. Index: [n][lane group][pixel][lane] of dx.
 template <class In, class Out> struct flatten_backward {
   In dy;
   Out dx;

@@ -62,8 +62,8 @@ using parameter_list = std::vector<parameter_info>;
 ///   `reduce_gradients`.
 ///
 /// A layer is const throughout, so one network may predict on several threads, each with a workspace of its
-/// own. A pass may be recorded and replayed (backend/graph_capture.hpp): what changes from call to call lies
-/// in the backend's memory.
+/// own. A pass may be captured and replayed (backend/graph_capture.hpp), so values that change from call
+/// to call lie in the backend's memory.
 template <class L, class B>
 concept Layer = Backend<B> && std::copyable<L> &&
     requires(const L& layer, B& b, shape s, const real_t<B>* parameters, real_t<B>* gradients,

@@ -7,14 +7,14 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 namespace detail {
 
-/// Where window i = [n][block][p][q] of an in_h x in_w picture begins, in pixels of all its lanes.
+/// Where window i = [n][lane group][p][q] of an in_h x in_w picture begins, in pixels of all its lanes.
 COLDZOOM_HD constexpr index_t window_begin(index_t i, index_t h, index_t w, index_t in_h, index_t in_w) {
   const index_t out_h = in_h / h, out_w = in_w / w;
   const index_t q = i % out_w, p = i / out_w % out_h, plane = i / (out_w * out_h);
   return (plane * in_h + p * h) * in_w + q * w;
 }
 
-/// to = scale * sum over each h x w window of from. Index: [n][block][p][q] of `to`, all its lanes.
+/// to = scale * sum over each h x w window of from. Index: [n][lane group][p][q] of `to`, all its lanes.
 template <class In, class Out, class Real> struct window_sum {
   In from;
   Out to;
@@ -35,7 +35,7 @@ template <class In, class Out, class Real> struct window_sum {
 };
 
 /// Every pixel of an h x w window of `to` = scale * the window's pixel of `from`; the transpose of
-/// window_sum. Index: [n][block][p][q] of `from`, all its lanes.
+/// window_sum. Index: [n][lane group][p][q] of `from`, all its lanes.
 template <class In, class Out, class Real> struct window_spread {
   In from;
   Out to;
@@ -67,7 +67,7 @@ COLDZOOM_HD index_t window_argmax(const In& x, index_t begin, index_t h, index_t
   return best;
 }
 
-/// y = the largest of each h x w window of x. Index: [n][block][p][q] of y, all its lanes.
+/// y = the largest of each h x w window of x. Index: [n][lane group][p][q] of y, all its lanes.
 template <class In, class Out> struct window_max {
   In x;
   Out y;
@@ -80,7 +80,8 @@ template <class In, class Out> struct window_max {
   }
 };
 
-/// dx = dy where x is the largest of its window, 0 elsewhere. Index: [n][block][p][q] of dy, all its lanes.
+/// dx = dy where x is the largest of its window, 0 elsewhere. Index: [n][lane group][p][q] of dy, all its
+/// lanes.
 template <class In, class Out> struct window_max_backward {
   In x, dy;
   Out dx;

@@ -1,4 +1,4 @@
-/// What every latent policy must obey, for the tests of authors of latents.
+/// The laws that every initial state must obey, for the tests of authors of initial states.
 #pragma once
 
 #include <coldzoom/initial_state/initial_state.hpp>
@@ -6,18 +6,18 @@
 
 namespace coldzoom::inline COLDZOOM_ISA::testing {
 
-/// What a latent promises beside the laws that bind all.
+/// The promises of an initial state beside the laws that bind all.
 struct initial_state_promises {
   bool within_range = true;  // every value lies in [low, high] of its range
 };
 
-/// Throws `error` with the first law that `latent` breaks when it draws images of `dims` (at least two):
+/// Throws `error` with the first law that `initial` breaks when it draws images of `dims` (at least two):
 /// every value is written and finite; same keys, same bits; sample i has the same bits alone and in a batch,
 /// and on all of `others`, backends of the same type with other numbers of threads; other keys give other
 /// samples; values within the range, as promised.
 template <class L, Backend B, std::same_as<B>... Others>
   requires InitialState<L, B>
-void initial_state_laws(const L& latent, initial_state_promises promises, shape dims, B& b,
+void initial_state_laws(const L& initial, initial_state_promises promises, shape dims, B& b,
                         Others&... others) {
   using range = typename L::range;
   const char* const where = "initial_state_laws";
@@ -26,7 +26,7 @@ void initial_state_laws(const L& latent, initial_state_promises promises, shape 
   const auto draw = [&](B& on, shape d, key_sequence keys, float before) {
     using space = typename B::space;
     auto memory = to_backend(on, std::vector<float>(static_cast<std::size_t>(d.size()), before));
-    latent.draw(on, keys, image_batch<range, float, space>(tensor_view<float, space>(memory.data(), d)));
+    initial.draw(on, keys, image_batch<range, float, space>(tensor_view<float, space>(memory.data(), d)));
     return to_host<float>(on, memory.data(), d.size());
   };
   const key_sequence keys{7, stream::initial_state, 100};

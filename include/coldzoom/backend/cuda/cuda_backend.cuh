@@ -138,9 +138,9 @@ template <std::floating_point Real = float> class cuda_backend {
   }
 
   using graph = cuda_graph;
-  /// What `work` asks of this backend, as a graph, without running it. False where `work` throws, as it does
-  /// when it waits, allocates, or moves data of the host. It must not free memory either: what is freed while
-  /// work is recorded stays taken until the backend ends.
+  /// The operations that `work` asks of this backend, as a graph, without running them. False where `work`
+  /// throws, as it does when it waits, allocates, or moves data of the host. It must not free memory either:
+  /// memory that is freed while work is captured stays taken until the backend ends.
   template <class Work> cuda_graph capture(Work&& work) const {
     const cudaStream_t on = stream();
     detail::check_cuda(cudaStreamBeginCapture(on, cudaStreamCaptureModeThreadLocal),

@@ -98,10 +98,10 @@ class cuda_device {
   cudaStream_t unchecked_stream() const { return stream_; }
   void synchronize() const { check_cuda(cudaStreamSynchronize(stream_), "cudaStreamSynchronize"); }
 
-  // While work is recorded, nothing may wait for the device, move data of the host or allocate.
-  void set_capturing(bool recording) { capturing_ = recording; }
+  // While work is captured, nothing may wait for the device, move data of the host or allocate.
+  void set_capturing(bool capturing) { capturing_ = capturing; }
   void require_no_capture(const char* what) const {
-    require(!capturing_, "cuda_backend", [&] { return std::string(what) + " while work is recorded"; });
+    require(!capturing_, "cuda_backend", [&] { return std::string(what) + " while work is captured"; });
   }
 
   void* allocate(std::size_t bytes) const {

@@ -50,7 +50,7 @@ template <class Real> class cuda_products {
                   const Real* b, index_t ldb, Real* c, index_t ldc, bool accumulate) {
     const cudaStream_t stream = device_->stream();
     if (!handle_) {  // made last: either may throw, and is tried again at the next product
-      scratch_ = cuda_buffer<char>(device_, index_t{most_scratch});  // once: recorded work keeps its address
+      scratch_ = cuda_buffer<char>(device_, index_t{most_scratch});  // once: captured work keeps its address
       check_cublas(cublasLtCreate(&handle_), "cublasLtCreate");
     }
     const bool aligned = ((address(a) | address(b) | address(c)) & 15) == 0;

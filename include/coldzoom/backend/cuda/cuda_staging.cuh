@@ -151,7 +151,7 @@ class cuda_sum {
   std::unique_ptr<detail::pinned_slot> slot_;
 };
 
-/// Work that was recorded by cuda_backend::record: a CUDA graph. False where it could not be recorded.
+/// Work that cuda_backend::capture has captured, a CUDA graph. It is false where that was not possible.
 class cuda_graph {
  public:
   cuda_graph() = default;

@@ -81,7 +81,7 @@ template <class Real> class cudnn_library {
  private:
   cuda_backend<Real> b_;
   std::optional<cudnn_object<cudnnHandle_t, cudnnCreate, cudnnDestroy>> handle_;
-  std::vector<cuda_buffer<char>> scratch_;  // the last is in use; recorded work keeps the addresses of others
+  std::vector<cuda_buffer<char>> scratch_;  // the last is in use; captured work keeps the addresses of others
 };
 
 }  // namespace detail

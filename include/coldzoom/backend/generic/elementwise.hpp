@@ -6,8 +6,8 @@
 
 namespace coldzoom::inline COLDZOOM_ISA::generic {
 
-/// Images (any strides) into the activation layout; padding lanes become zero. Index: [n][block][row], all
-/// its pixels and lanes.
+/// Images (any strides) into the activation layout; padding lanes become zero. Index: [n][lane group][row],
+/// all its pixels and lanes.
 template <class In, class Out> struct pack {
   In images;
   Out x;
@@ -114,14 +114,14 @@ template <class Real> struct add_rows {
   }
 };
 
-/// y[n, c, all pixels] += e[n, c]. Index: [n][block][pixel][lane] of y.
+/// y[n, c, all pixels] += e[n, c]. Index: [n][lane group][pixel][lane] of y.
 template <class In, class Out> struct add_per_channel {
   In e;
   Out y;
 
   COLDZOOM_HD void operator()(index_t i) const {
-    const index_t lane = i % Out::lanes, block = i / (Out::lanes * y.dims.pixels()) % y.lane_groups();
-    const index_t n = i / y.image_size(), c = block * Out::lanes + lane;
+    const index_t lane = i % Out::lanes, group = i / (Out::lanes * y.dims.pixels()) % y.lane_groups();
+    const index_t n = i / y.image_size(), c = group * Out::lanes + lane;
     if (c < y.dims.c) y.data[i] += e.data[e.offset(n, c, 0)];
   }
 };
