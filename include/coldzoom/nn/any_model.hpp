@@ -19,7 +19,9 @@ template <Backend B, Prediction P> class any_model {
     requires(!std::same_as<M, any_model> && std::same_as<typename M::prediction, P>)
   explicit any_model(M m) : held_(std::make_unique<holder<M>>(std::move(m))) {}
 
+  /// As model::set_labels and model::set_condition. Throws `error` where the model held reads none.
   void set_labels(labels of_images) { held_->set_labels(of_images); }
+  void set_condition(images of_images) { held_->set_condition(of_images); }
   void operator()(images x_t, const sampling_step& step, tensor_view<float, typename B::space> y) {
     held_->answer(x_t, step, y);
   }
@@ -28,6 +30,7 @@ template <Backend B, Prediction P> class any_model {
   struct base {
     virtual ~base() = default;
     virtual void set_labels(labels) = 0;
+    virtual void set_condition(images) = 0;
     virtual void answer(images, const sampling_step&, tensor_view<float, typename B::space>) = 0;
   };
   template <class M> struct holder final : base {
@@ -37,6 +40,13 @@ template <Backend B, Prediction P> class any_model {
         model_.set_labels(of_images);
       } else {
         require(!of_images.data, "any_model", "this model reads no labels");
+      }
+    }
+    void set_condition(images of_images) override {
+      if constexpr (requires { model_.set_condition(of_images); }) {
+        model_.set_condition(of_images);
+      } else {
+        require(!of_images.data, "any_model", "this model reads no images to condition on");
       }
     }
     void answer(images x_t, const sampling_step& step, tensor_view<float, typename B::space> y) override {
