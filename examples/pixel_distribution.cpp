@@ -20,7 +20,7 @@ using namespace coldzoom;
 using programs::host_images;
 
 struct settings {
-  std::string data = "embedded", kind = "zoom_nearest", latent, csv, png, latent_file;
+  std::string data = "embedded", kind = programs::methods().front()->name(), latent, csv, png, latent_file;
   programs::machine_choice on;
   int step = 0;
   index_t count = 0, limit = 0;

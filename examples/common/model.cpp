@@ -44,7 +44,7 @@ trained_model load_model(const std::string& path, const std::string& kind) {
   metadata.expect("value_range", value_range::name);
   const std::string stored = metadata.text("kind"), known = stored.empty() ? kind : stored;
   require(!known.empty(), path.c_str(), "the file does not say what kind of model it is; give --kind");
-  require(kind.empty() || kind == known, path.c_str(),
+  require(kind.empty() || known == kind, path.c_str(),
           [&] { return "the file holds a " + stored + " model, --kind says " + kind; });
   const method_entry& entry = find_method(path, known);
   metadata.expect("target", entry.target());

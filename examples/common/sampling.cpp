@@ -87,7 +87,7 @@ latent_source find_latents(machine& m, const latent_options& s, const trained_mo
              to_string(image);
     });
     check_latent(*method.entry, source.policy);
-    require(of_noise(source.policy) || (source.kind == method.name() && source.step == method.steps),
+    require(of_noise(source.policy) || (method.name() == source.kind && method.steps == source.step),
             s.file.c_str(), [&] {
               return "found latents of " + source.kind + " at step " + std::to_string(source.step) +
                      ", the model starts from " + method.name() + " at step " + std::to_string(method.steps);

@@ -73,7 +73,8 @@ BOOST_AUTO_TEST_CASE(features_and_logits_are_the_network_itself) {
   cz::predictor<host_backend, digit_classifier> whole(b, model.network, image, model.parameters);
   std::vector<float> wanted(700);
   whole(images, cz::side_inputs<host_backend>{}, cz::tensor_view<float>(wanted.data(), {70, 10, 1, 1}));
-  const auto predict = programs::any_backend_on(b, b)->run(model);
+  programs::machine m(b, b);
+  const auto predict = programs::run(m, model);
   const std::vector<float> features = features_of(model, images);
   BOOST_TEST(predict->logits(features.data(), 70) == wanted);
   BOOST_TEST(features_of(model, images, 1) == features);

@@ -134,7 +134,9 @@ std::vector<std::vector<float>> work_on(programs::machine& m, const programs::me
         append(states, state);
         append(states, x0_hat);
       });
-  const auto run = work->train(f.network, {f.digits, f.digits, ""}, {.batch_size = 64, .seed = 1});
+  programs::run_options options_of_64;
+  options_of_64.batch_size = 64;
+  const auto run = work->train(f.network, {f.digits, f.digits, ""}, options_of_64);
   run->train_epoch(
       1, [](index_t) { return 1e-4; }, [](cz::batch_progress) {});
   return {degraded,
