@@ -1,4 +1,4 @@
-/// Shapes of a convolution with what follows it, shared by every implementation of the block.
+/// Shapes of a convolution block, shared by all its implementations.
 #pragma once
 
 #include <coldzoom/backend/convolution_geometry.hpp>

@@ -8,8 +8,8 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// A backend with `b.sum_later(p, n)`: the sum of `b.sum` without waiting. `get()` of what it returns waits
-/// for this sum alone, not for work after it.
+/// A backend with `b.sum_later(p, n)`: the sum of `b.sum`, without waiting. It returns an object whose
+/// `get()` waits for this sum alone, not for work after it.
 template <class B>
 concept SumsLater = Backend<B> && requires(B& b, const real_t<B>* values, index_t count) {
   { b.sum_later(values, count).get() } -> std::same_as<double>;
@@ -21,7 +21,7 @@ template <SumsLater B> struct pending_sum<B> {
   using type = decltype(std::declval<B&>().sum_later(nullptr, index_t{0}));
 };
 }  // namespace detail
-/// What sum_later gives; double where there is none.
+/// The type that sum_later returns; double on backends without it.
 template <Backend B> using pending_sum_t = typename detail::pending_sum<B>::type;
 
 /// A backend with `b.capture(work)` and `b.replay(graph)`: `capture` calls work() without running the

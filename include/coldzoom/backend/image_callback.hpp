@@ -1,4 +1,4 @@
-/// Work on one image at a time, hung into the tasks of another operation.
+/// Work on one image at a time, which runs in the tasks of another operation.
 #pragma once
 
 #include <coldzoom/core/view.hpp>
@@ -8,7 +8,7 @@
 namespace coldzoom::inline COLDZOOM_ISA {
 
 /// A callable (index_t image, T* data of this image) -> void of any type, not owned; empty by default. One
-/// indirect call an image, so that an operation is compiled once and not anew for all that hangs on it.
+/// indirect call an image, so that an operation is compiled once and not anew for each callback.
 template <class T> class image_callback {
  public:
   image_callback() = default;

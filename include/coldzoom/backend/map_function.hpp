@@ -17,7 +17,7 @@ void map_function(B& b, index_t count, const real_t<B>* x, real_t<B>* y) {
   }
 }
 
-/// dx = dy * Function'(x), likewise; dx may be dy.
+/// dx = dy * Function'(x), likewise; dx may be x or dy.
 template <class Function, Backend B>
 void map_slope(B& b, index_t count, const real_t<B>* x, const real_t<B>* dy, real_t<B>* dx) {
   if constexpr (requires { b.template apply_slope<Function>(x, dy, dx, count); }) {

@@ -1,4 +1,4 @@
-/// Operations that a backend may have its own version of: the one header through which layers reach them.
+/// The operations of which a backend may have its own version; layers reach them through this header alone.
 ///
 /// For each operation the backend's own version comes first, then the version by block kernels where the
 /// backend runs them, then the version that runs on every backend.
@@ -13,7 +13,7 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// One convolution layer `C` on backend `B`: a movable value that holds what its algorithm needs. x, y, dy
+/// One convolution layer `C` on backend `B`: a movable value that holds the memory of its algorithm. x, y, dy
 /// and dx are activations of n images in the backend's memory, n at most the capacity that it was made for.
 ///
 /// - `pack_weights(b, weights, bias)`: after each change of them; both stay where they are until the next
@@ -23,7 +23,7 @@ namespace coldzoom::inline COLDZOOM_ISA {
 ///   or to sums inside; dy may be overwritten;
 /// - `reduce_gradients(b, dw, db)`: adds the sums inside to dw and db, and sets them to zero.
 ///
-/// What padding lanes hold must have no influence, and what they are set to is finite.
+/// The values in padding lanes must have no influence, and the values written there are finite.
 template <class C, class B>
 concept ConvolutionOperation = Backend<B> && std::movable<C> &&
     requires(C& c, B& b, index_t n, const real_t<B>* in, real_t<B>* out) {
@@ -62,10 +62,10 @@ auto make_convolution([[maybe_unused]] B& b, const convolution_geometry& g, [[ma
 template <Backend B>
 using convolution_t = decltype(make_convolution(std::declval<B&>(), convolution_geometry{}, index_t{}, true));
 
-/// A convolution `Op` with what follows it, see conv_block_geometry, on backend `B`. Blocks of one type that
-/// stand one after another may hand over what they make, without memory for the activation between them. A
-/// block takes from its neighbours through ports; how a port works is a matter of the backend. An empty port
-/// takes nothing, and then the activation lies in memory.
+/// A convolution block `Op`, see conv_block_geometry, on backend `B`. Blocks of one type that stand one after
+/// another may hand over their images, without memory for the activation between them. A block takes from its
+/// neighbours through ports; the backend decides how a port works. An empty port takes nothing, and then the
+/// activation lies in memory.
 ///
 /// - `pack_weights(b, parameters)`: as for a convolution, all parameters of the block;
 /// - `forward(b, n, x, addend, y, next)`: fills memory at y, or the port `next` of the block after it unless
@@ -95,8 +95,8 @@ concept ConvBlockOperation = Backend<B> && std::movable<Op> &&
 };
 
 namespace detail {
-// A block of another convolution than the backend's is none of its own: a backend that derives from one with
-// blocks and brings another convolution shall compute with that.
+// Only a block that uses the convolution of the backend counts: a backend that derives from one with blocks
+// and brings another convolution computes with its own.
 template <class B, generic::normalisation_geometry::affine_shape Affine, class Function>
 concept own_conv_block = requires(B& b, const conv_block_geometry& g) {
   { b.template make_conv_block<Affine, Function>(g, index_t{1}, true) } -> ConvBlockOperation<B>;

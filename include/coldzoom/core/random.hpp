@@ -8,7 +8,7 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// What a random stream is used for. One number per purpose keeps the streams of one seed apart.
+/// The purpose of a random stream. One number per purpose keeps the streams of one seed apart.
 enum class stream : std::uint32_t {
   initialisation = 1,
   shuffle = 2,

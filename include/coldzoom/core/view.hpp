@@ -120,10 +120,9 @@ template <class T, class Space = host_space> struct vector_view {
   }
 };
 
-/// What flows between the layers of a network: N x C x H x W stored as [n][C / Lanes][H][W][Lanes], that is,
+/// The values between the layers of a network: N x C x H x W stored as [n][C / Lanes][H][W][Lanes], that is,
 /// `Lanes` consecutive channels of one pixel lie side by side and fill one vector register. Lanes = 1 is
-/// plain NCHW. C is padded to a multiple of Lanes; what the padding holds is finite and has no influence on
-/// any result.
+/// plain NCHW. C is padded to a multiple of Lanes; the padding is finite and has no influence on any result.
 template <class T, index_t Lanes, class Space> struct activation_view {
   using value_type = std::remove_const_t<T>;
   static constexpr index_t lanes = Lanes;

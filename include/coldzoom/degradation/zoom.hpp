@@ -96,7 +96,7 @@ template <class I> struct zoom {
     return static_cast<int>(std::lround(level * static_cast<float>(last_step)));
   }
 
-  /// What is left of an h x w image at `step`.
+  /// The window of an h x w image that is left at `step`.
   COLDZOOM_HD constexpr image_window window(index_t step, index_t h, index_t w) const {
     const index_t side = h < w ? h : w;
     const index_t s = step < 0 ? 0 : step < side ? step : side - 1;

@@ -1,4 +1,4 @@
-/// What the metrics compare: features of images, class probabilities, and the concept of what extracts them.
+/// The values that metrics compare: features of images, class probabilities, and the concept of an extractor.
 #pragma once
 
 #include <algorithm>

@@ -7,8 +7,7 @@
 namespace coldzoom::inline COLDZOOM_ISA {
 
 /// Holds any model on backend B that answers with `P` behind one indirect call a batch. Results equal those
-/// of the model itself, bit for bit. What the model answers with stays in the type, so that no sampler
-/// mistakes it.
+/// of the model itself, bit for bit. The type keeps the prediction, so that no sampler mistakes the answer.
 template <Backend B, Prediction P> class any_model {
  public:
   using prediction = P;

@@ -92,7 +92,7 @@ template <class In, class Out> struct flatten_backward {
   }
 };
 
-/// What the layers around an inner layer share: its parameters, under its own names.
+/// The common members of layers around an inner layer: its parameters, under its own names.
 template <class L> struct wrapper {
   L inner;
 

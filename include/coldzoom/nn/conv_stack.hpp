@@ -1,4 +1,4 @@
-/// Convolution blocks one after another, which hand over what they make.
+/// Convolution blocks one after another, which hand their images over.
 #pragma once
 
 #include <array>
@@ -15,13 +15,13 @@ struct run_part {
 }  // namespace detail
 
 /// y = last(block(...(block(x)))): blocks of one type, how many is known at run time (at least one), and at
-/// the end a bare convolution, if any. The same as the layers in a sequence, but where the backend can,
-/// neighbours pass on what they make without memory between them, see ConvBlockOperation. Parameters are
+/// the end a bare convolution, if any. The result is that of the layers in a sequence, but where the backend
+/// can, neighbours hand over their images without memory between them, see ConvBlockOperation. Parameters are
 /// named by position.
 ///
 /// The passes take a last argument, `around`: around(i, work) is called for each part, in the order in which
-/// they run, and must call work() once. `timed` measures parts by it. What a part hands over is a share of
-/// its own work: it transforms what the part behind it (in the backward pass, before it) takes.
+/// they run, and must call work() once. `timed` measures parts by it. The time of a part includes the
+/// hand-over: the part transforms its images for the next one (in the backward pass, for the one before).
 template <class Norm, class Activation, class C = no_condition> struct conv_stack {
   using block = conv_block<Norm, Activation, C>;
 
@@ -53,7 +53,7 @@ template <class Norm, class Activation, class C = no_condition> struct conv_stac
     std::optional<operation<B>> last;
     std::vector<index_t> offsets;  // where the parameters of each part begin
     std::vector<shape> shapes;     // input of each part, then the output
-    // What is not handed over. Training: one after each part but the last; else two in turn.
+    // Activations that are not handed over. Training: one after each part but the last; else two in turn.
     std::vector<activation_buffer<B>> between;
     std::array<activation_buffer<B>, 2> gradient;  // training: two in turn
     bool train = false;

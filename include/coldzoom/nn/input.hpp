@@ -1,4 +1,4 @@
-/// What a network reads: input policies put the channels of its input together.
+/// Input policies: they put the channels of a network's input together.
 #pragma once
 
 #include <algorithm>
@@ -13,8 +13,7 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// All that an input policy may use; n rows, in the memory of B. Where something is not there its data is
-/// null.
+/// All that an input policy may use; n rows, in the memory of B. The data of a missing part is null.
 template <Backend B> struct input_context {
   using images = tensor_view<const float, typename B::space>;
   using numbers = vector_view<const float, typename B::space>;
@@ -128,8 +127,8 @@ struct noise_input {
   }
 };
 
-/// Channels that say what the level did where: mask(level, planes, c, y, x) -> float, COLDZOOM_HD and
-/// trivially copyable; `planes` is n x channels x H x W.
+/// Channels that say how far the level has changed each pixel: mask(level, planes, c, y, x) -> float,
+/// COLDZOOM_HD and trivially copyable; `planes` is n x channels x H x W.
 template <class Mask> struct mask_input {
   Mask mask;
   index_t planes;
@@ -184,7 +183,7 @@ template <class I> index_t condition_channels(const I& input) {
 }
 }  // namespace detail
 
-/// Several policies, one behind the other along the channels.
+/// Several policies: their channels lie one after another.
 template <class... Parts> struct inputs {
   std::tuple<Parts...> parts;
 

@@ -1,4 +1,5 @@
-/// What a layer is: a small value that describes shapes, with stateless passes over caller-owned memory.
+/// The concept of a layer: a small value that describes shapes, with stateless passes over memory of the
+/// caller.
 #pragma once
 
 #include <cmath>
@@ -13,10 +14,10 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// Whether a workspace must carry what the backward pass needs.
+/// Whether a workspace must keep values for the backward pass.
 enum class pass { predict, train };
 
-/// What a network may read beside its input, one entry per image. Unused ones stay empty.
+/// The inputs of a network beside its images, one entry per image. Unused ones stay empty.
 template <Backend B> struct side_inputs {
   vector_view<const real_t<B>, typename B::space> time{};      // t / T in [0, 1]
   vector_view<const std::int32_t, typename B::space> label{};  // class index
@@ -58,7 +59,7 @@ using parameter_list = std::vector<parameter_info>;
 /// - `forward(b, parameters, x, side, y, ws)`;
 /// - `backward(b, parameters, x, side, dy, dx, gradients, ws)`: for the last forward; ADDS to gradients (or
 ///   to sums in ws); dx.data may be null; dy may be overwritten;
-/// - `reduce_gradients(b, gradients, ws)`: adds what backward has summed in ws since the last
+/// - `reduce_gradients(b, gradients, ws)`: adds the sums that backward has left in ws since the last
 ///   `reduce_gradients`.
 ///
 /// A layer is const throughout, so one network may predict on several threads, each with a workspace of its

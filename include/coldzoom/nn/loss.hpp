@@ -1,4 +1,4 @@
-/// What a loss is: a small value that compares predictions with targets and gives the gradient.
+/// The concept of a loss: a small value that compares predictions with targets and gives the gradient.
 #pragma once
 
 #include <coldzoom/backend/backend.hpp>
@@ -33,7 +33,7 @@ template <class L> index_t draws_of(const L& loss) {
 /// A loss `L` on backend `B`:
 ///
 /// - `target<B>`: the type of the targets, a view;
-/// - `scale(batch)`: what one element or image contributes to the loss of a batch; `batch` is the shape of
+/// - `scale(batch)`: the share of one element or image in the loss of a batch; `batch` is the shape of
 ///   its targets, (N, 1, 1, 1) for labels;
 /// - `loss(b, prediction, target, weights, scale, d_prediction, per_image)`: per_image[n] = weighted share of
 ///   image n in the loss; d_prediction = gradient of the loss, padding lanes zero. d_prediction.data may be
@@ -47,7 +47,7 @@ template <class L> index_t draws_of(const L& loss) {
 /// Optional members:
 /// - `draws`: an index_t, how many predictions of one image it compares;
 /// - `name`, a static const char*, and `for_each_number(f)`, which calls f(name, value) for every number of
-///   the loss: what a resumed run compares with its checkpoint.
+///   the loss.
 template <class L, class B>
 concept Loss = Backend<B> && std::copyable<L> &&
     requires(const L& loss, B& b, shape batch, const_activation<B> prediction,

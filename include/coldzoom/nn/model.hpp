@@ -21,9 +21,9 @@ struct guide_answer {
 
 }  // namespace detail
 
-/// A `Model`: what `Network` answers, of type `P`, to the channels that the input policy `I` puts together.
-/// Images go through in micro-batches; the bits of an image do not depend on the batch it comes in. Not for
-/// use from two threads at once.
+/// A `Model`: `Network` answers, with a prediction of type `P`, to the channels that the input policy `I`
+/// puts together. Images go through in micro-batches; the bits of an image do not depend on the batch it
+/// comes in. Not for use from two threads at once.
 template <Backend B, Prediction P, Layer<B> Network, class I = plain_input> class model {
   static_assert(check_input<I, B>() || true);  // the check itself says what is missing
   using space = typename B::space;

@@ -10,7 +10,7 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 namespace detail {
 
-/// What the normalisation layers share. `Kind` gives `geometry(shape)`, `affine_dims()` and `eps`.
+/// The common members of the normalisation layers. `Kind` gives `geometry(shape)`, `affine_dims()` and `eps`.
 template <class Kind> struct normalisation_base {
   template <Backend B> using workspace = normalisation_t<B>;
 

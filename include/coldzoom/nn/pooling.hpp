@@ -101,7 +101,8 @@ template <class In, class Out> struct window_max_backward {
   }
 };
 
-/// What the pooling layers share: windows of h x w pixels side by side, which must fill the picture.
+/// The common members of the pooling layers: windows of h x w pixels side by side, which must fill the
+/// picture.
 struct pooling_windows : plain_layer {
   index_t h, w;
 

@@ -94,7 +94,7 @@ template <Backend B, Layer<B> Network> class predictor {
   }
 
  private:
-  /// What makes two calls use the same memory in the same way.
+  /// Equal for two views that use the same memory in the same way.
   using memory_key =
       std::tuple<const void*, index_t, index_t, index_t, index_t, index_t, index_t, index_t, index_t>;
   template <class View> static memory_key memory_of(const View& v) {

@@ -28,7 +28,8 @@ template <class Out, class Real> struct sinusoidal_features {
 
 /// A condition `C` of convolution blocks on backend `B`: one number per image and channel, made of the side
 /// inputs. Its members are those of a Layer that has `side` for x and is told a capacity in place of a shape;
-/// what `forward` writes and `backward` reads is (n, channels, 1, 1), padding lanes finite.
+/// `forward` writes and `backward` reads an activation of (n, channels, 1, 1), whose padding lanes are
+/// finite.
 template <class C, class B>
 concept Condition = Backend<B> && std::copyable<C> &&
     requires(const C& condition, B& b, const real_t<B>* parameters, real_t<B>* gradients, side_inputs<B> side,

@@ -8,17 +8,17 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// What `timed` layers have added up: seconds of wall clock, and images that went forward.
+/// The sums of a `timed` layer: seconds of wall clock, and images that went forward.
 struct layer_times {
   double pack_weights = 0, forward = 0, backward = 0, reduce_gradients = 0;
   index_t images = 0;
 };
 
 /// The layer `L`, with the time of each of its passes added to `*times`, which copies share. The results are
-/// those of `L`. What is measured is what runs: a timed layer in a chain computes as it does without the
-/// clock. Of a conv_stack the parts are measured too, as they run there, into `*parts`: the blocks and the
-/// convolution at the end. They run apart from each other, but the work of handing an image on counts for the
-/// part that hands it. Not for networks that predict on several threads at once.
+/// those of `L`. A timed layer in a chain computes as it does without the clock, so the times are those of
+/// the real run. Of a conv_stack the parts are measured too, as they run there, into `*parts`: the blocks and
+/// the convolution at the end. They run apart from each other, but the work of handing an image on counts for
+/// the part that hands it. Not for networks that predict on several threads at once.
 template <class L> struct timed {
   L inner;
   std::shared_ptr<layer_times> times = std::make_shared<layer_times>();

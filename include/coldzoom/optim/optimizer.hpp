@@ -1,4 +1,4 @@
-/// What an optimiser is: a small value of numbers that turns gradients into steps of the parameters.
+/// The concept of an optimiser: a small value of numbers that turns gradients into steps of the parameters.
 #pragma once
 
 #include <coldzoom/backend/backend.hpp>

@@ -1,4 +1,4 @@
-/// What a network predicts, and how its answer becomes an image or noise.
+/// Predictions: the quantity that a network answers with, and its conversions into an image and into noise.
 #pragma once
 
 #include <coldzoom/core/view.hpp>

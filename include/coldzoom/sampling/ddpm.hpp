@@ -9,7 +9,7 @@ namespace coldzoom::inline COLDZOOM_ISA {
 /// fresh noise except in the last step (Ho, Jain, Abbeel 2020, algorithm 2, sigma^2 = beta). With fewer calls
 /// than steps, beta = 1 - (signal(t) / signal(next t))^2, the variance between the steps taken (Nichol and
 /// Dhariwal 2021, equation 19); with all of them it is the schedule's. Clipping x0_hat (equation 7 of Ho et
-/// al.) is needed where beta comes close to 1: it divides what is wrong in e by sqrt(1 - beta).
+/// al.) is needed where beta comes close to 1: the error of e is divided by sqrt(1 - beta).
 struct ddpm_sampler {
   static constexpr const char* name = "ddpm";
   static constexpr bool takes_estimates = true;

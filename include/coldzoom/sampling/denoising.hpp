@@ -1,4 +1,4 @@
-/// What the samplers of added noise share: one step of any of them.
+/// The step that the samplers of added noise share.
 #pragma once
 
 #include <cmath>
@@ -45,7 +45,7 @@ struct denoising_weights {
 };
 
 /// The weights that lead from amplitudes `a` to `next` along the straight line through x0_hat and the noise
-/// in z; where there is no noise in z, z stays what it is.
+/// in z; where there is no noise in z, z is kept.
 COLDZOOM_HD inline denoising_weights straight_step(const amplitudes& a, const amplitudes& next) {
   const double keep = a.noise > 0 ? next.noise / a.noise : 1;
   return {keep, next.signal - keep * a.signal};

@@ -1,4 +1,4 @@
-/// What samplers share: the steps that they take, the loop around them, and who may watch.
+/// The common parts of samplers: their steps, the loop around them, and observers.
 #pragma once
 
 #include <cmath>
@@ -68,7 +68,7 @@ template <class M, class D, class S, class Z, class B> consteval bool check_samp
 }
 
 /// x0_hat from the answer y to z, within [low, high]. In double: where little signal is left, float would
-/// lose what the next step has to cancel.
+/// lose digits that the next step needs.
 template <class P, class Amplitudes> struct clean_estimate {
   Amplitudes amplitude;  // amplitude(element)
   double low, high;
@@ -128,9 +128,10 @@ template <class B, class P, class D, class S, ValueRange R> struct sampling_turn
   float* levels;  // room for one level an image
 };
 
-/// A sampler at work: it holds what lives from one call of the model to the next, so that a long restoration
-/// can be watched, stopped and continued. `z` holds D(x, T) and becomes the samples; it, the model, the
-/// degradation and the schedule must live as long as the loop. Sample n depends on z[n] and keys[n] alone.
+/// A sampler at work: it holds all values that live from one call of the model to the next, so that a long
+/// restoration can be watched, stopped and continued. `z` holds D(x, T) and becomes the samples; it, the
+/// model, the degradation and the schedule must live as long as the loop. Sample n depends on z[n] and
+/// keys[n] alone.
 template <class Sampler, class B, class M, class D, class S, ValueRange R> class sampling_loop {
   using space = typename B::space;
   using P = typename M::prediction;
@@ -175,7 +176,7 @@ template <class Sampler, class B, class M, class D, class S, ValueRange R> class
   int calls() const { return static_cast<int>(steps_.size()); }
   /// Calls of the model so far.
   int done() const { return done_; }
-  /// What the sampler keeps between turns. With z, it is all that a loop needs to continue after `done`
+  /// The memory of the sampler between turns. With z, it is all that a loop needs to continue after `done`
   /// calls.
   auto& state() { return state_; }
   void resume(int done) {

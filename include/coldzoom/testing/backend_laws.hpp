@@ -1,4 +1,4 @@
-/// What every backend must obey, for the tests of authors of backends.
+/// The laws that every backend must obey, for the tests of authors of backends.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-/// What every degradation must obey, for the tests of authors of degradations.
+/// The laws that every degradation must obey, for the tests of authors of degradations.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 
 namespace coldzoom::inline COLDZOOM_ISA::testing {
 
-/// What a degradation promises beside the laws that bind all.
+/// The promises of a degradation beside the laws that bind all.
 struct degradation_promises {
   bool identity_at_zero = true;  // D(x, 0) = x to the bit
   bool random = false;           // other keys give other results; without it keys have no influence

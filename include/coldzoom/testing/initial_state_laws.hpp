@@ -32,7 +32,7 @@ void initial_state_laws(const L& initial, initial_state_promises promises, shape
   const key_sequence keys{7, stream::initial_state, 100};
   const std::vector<float> batch = draw(b, dims, keys, 0);
   require_finite(where, batch);
-  // Another content of the memory before: what is not written shows.
+  // The memory holds other values before, so that an unwritten value shows.
   require_same_bits(where, batch, draw(b, dims, keys, 1e30f),
                     [] { return std::string("a second call gives another result"); });
   for (index_t n = 0; n < dims.n; ++n) {

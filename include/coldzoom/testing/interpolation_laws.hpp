@@ -1,4 +1,4 @@
-/// What every interpolation must obey, for the tests of authors of interpolations.
+/// The laws that every interpolation must obey, for the tests of authors of interpolations.
 #pragma once
 
 #include <cmath>

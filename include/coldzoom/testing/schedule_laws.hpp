@@ -1,4 +1,4 @@
-/// What every schedule must obey, for the tests of authors of schedules.
+/// The laws that every schedule must obey, for the tests of authors of schedules.
 #pragma once
 
 #include <cmath>

@@ -1,4 +1,4 @@
-/// What the law kits share: values, on a backend and back, and the sentence of a broken law.
+/// The common parts of the law kits: values on a backend and back, and the sentence of a broken law.
 #pragma once
 
 #include <cmath>

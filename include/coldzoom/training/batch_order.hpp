@@ -1,4 +1,4 @@
-/// Which images make the batches of an epoch, and what is reported of them.
+/// The order of the images in an epoch, and the reports of its batches.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// What a trainer reports after each batch.
+/// The report of a trainer after each batch.
 struct batch_progress {
   index_t batch, batches;  // done and in all
   double loss;             // of this batch
@@ -62,8 +62,8 @@ template <Backend B, std::size_t N> class batch_sums {
  public:
   batch_sums(B& b, index_t epoch, index_t batches) : b_(&b), epoch_(epoch), batches_(batches) {}
 
-  /// Asks for the sums of `count` values each. Where they are there at once, throws `error` for a loss that
-  /// is not finite, before the parameters take it in.
+  /// Asks for the sums of `count` values each. Where the backend sums at once, throws `error` for a loss that
+  /// is not finite, before the parameters change.
   void request(const std::array<const float*, N>& values, index_t count) {
     for (std::size_t i = 0; i < N; ++i) {
       if constexpr (SumsLater<B>) {
@@ -74,7 +74,7 @@ template <Backend B, std::size_t N> class batch_sums {
     }
     if constexpr (!SumsLater<B>) check(asked_[0]);
   }
-  /// Reports what can be known now: report(batch, sums), batch from 0.
+  /// Reports the sums that are there: report(batch, sums), batch from 0.
   template <class Report> void report(Report&& tell) {
     if constexpr (SumsLater<B>) {
       if (done_ > 0) read(tell);

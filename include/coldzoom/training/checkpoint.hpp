@@ -49,8 +49,8 @@ inline std::string exact_number(double value) {
   return text;
 }
 
-/// What must agree, in words, between a checkpoint and the run that continues it; that first which explains
-/// the rest.
+/// The settings that must agree, as text, between a checkpoint and the run that continues it. The first ones
+/// explain the others.
 template <class Trainer> std::vector<std::pair<std::string, std::string>> run_settings(Trainer& t) {
   const auto& o = t.options();
   std::vector<std::pair<std::string, std::string>> settings{{"format_version", "2"},

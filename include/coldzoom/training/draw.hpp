@@ -1,4 +1,4 @@
-/// What is drawn for each image of a batch: its step, and what its network is to answer.
+/// The draws for each image of a batch: its step, and the target of its network.
 #pragma once
 
 #include <coldzoom/degradation/additive.hpp>
@@ -15,7 +15,7 @@ struct drawn_step {
 };
 
 /// t spread over 1 .. last_step by multiples of the golden ratio (Weyl's sequence): in any run of images
-/// every step has its share, so that a mean is of all steps alike and what is left to chance is the images.
+/// every step has its share, so that a mean is over all steps alike and only the images are left to chance.
 struct spread_step {
   std::uint64_t first;
 
@@ -60,7 +60,7 @@ template <class D> struct noise_of {
   COLDZOOM_HD void operator()(index_t i) const { out[i] = d.noise(keys[i / image_size], i % image_size); }
 };
 
-/// noise[i] = what a perfect network answers, in the place of the noise. Index: element, dense.
+/// noise[i] = the answer of a perfect network, in place of the noise. Index: element, dense.
 template <class P, class D> struct targets_of {
   D d;
   shape image;

@@ -1,4 +1,4 @@
-/// A method: what is undone, and how a network learns to undo it.
+/// A method: the degradation to undo, and how a network learns to undo it.
 #pragma once
 
 #include <coldzoom/degradation/additive.hpp>
@@ -78,7 +78,7 @@ template <class T> consteval bool check_if_prediction() {
   return true;
 }
 
-/// Explains what does not fit together.
+/// Explains which policies do not fit together.
 template <class R, class D, class S, class... Policies> consteval bool check_method() {
   constexpr bool schedule = check_schedule<S>();
   constexpr bool range = AcceptsRange<D, R>;

@@ -93,7 +93,7 @@ template <Backend B, class Network> class network_in_training {
   }
 
  private:
-  /// What differs between calls that use other memory.
+  /// Equal for two calls that use the same memory.
   using memory_key = std::tuple<const float*, index_t, const float*, const std::int32_t*>;
 
   B* b_;

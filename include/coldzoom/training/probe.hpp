@@ -1,4 +1,5 @@
-/// What the policies of a run do, as numbers: two runs that probe alike compute alike.
+/// Probes: the results of the policies of a run on fixed inputs. Two runs with the same probes compute the
+/// same.
 #pragma once
 
 #include <algorithm>
@@ -12,9 +13,9 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// Values that a policy gives on fixed inputs, by its name. A policy of a user's own has no list of settings
-/// that it could forget to write down, and its type says nothing of a changed body; a probe asks what it
-/// does.
+/// Values that a policy gives on fixed inputs, by its name. A list of settings would miss a number that a
+/// user's own policy does not name, and a type does not change with the body of a function; a probe compares
+/// results.
 using policy_probes = std::vector<std::pair<std::string, std::vector<float>>>;
 
 namespace detail {
@@ -35,7 +36,7 @@ inline std::vector<float> probe_values(index_t count, std::uint64_t seed, float 
   return values;
 }
 
-/// What apply(x0, keys, out) makes of two random images of range R.
+/// The result of apply(x0, keys, out) on two random images of range R.
 template <ValueRange R, class B, class Apply>
 std::vector<float> probe_images(B& b, shape image, std::size_t most, const Apply& apply) {
   using space = typename B::space;
@@ -99,7 +100,7 @@ template <class B, class I> std::vector<float> probe_input(B& b, const I& input,
   return thinned(to_host<float>(b, out.data(), in.size()));
 }
 
-/// What a network makes of a random input, with initial parameters of a fixed seed.
+/// The answer of a network to a random input, with initial parameters of a fixed seed.
 template <class B, class Network> std::vector<float> probe_network(B& b, const Network& network, shape in) {
   using space = typename B::space;
   in = in.with_n(1);
@@ -139,8 +140,8 @@ template <class Method> std::vector<float> probe_weighting(const Method& m) {
   return found;
 }
 
-/// Throws `error` where `found`, of a file, is not `wanted`, of this run. A network's sums may be ordered
-/// otherwise on another machine, which changes the last bits.
+/// Throws `error` where `found`, from a file, differs from `wanted`, from this run. A network's sums may be
+/// ordered otherwise on another machine, which changes the last bits.
 inline void require_same_probe(const std::string& path, const std::string& what,
                                const std::vector<float>& found, const std::vector<float>& wanted) {
   const std::string sentence = "the checkpoint was made with another " + what + " than this run has";
@@ -160,7 +161,7 @@ inline void require_same_probe(const std::string& path, const std::string& what,
 
 }  // namespace detail
 
-/// All policies of a trainer, probed; those first that others depend on.
+/// The probes of all policies of a trainer. A policy on which others depend comes first.
 template <class Trainer> policy_probes probe_policies(Trainer& t) {
   auto& b = t.on();
   policy_probes probes;

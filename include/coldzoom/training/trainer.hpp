@@ -13,8 +13,8 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 struct trainer_options {
   index_t batch_size = 128;  // images that are in memory at a time
-  /// Such parts an update: a batch is batch_size * accumulate images. The bits are those of one part as large
-  /// as the batch where batch_size is a multiple of the micro-batch, 32 images on a CPU.
+  /// The number of such parts in an update: a batch is batch_size * accumulate images. Where batch_size is a
+  /// multiple of the micro-batch, 32 images on a CPU, the bits are those of one part as large as the batch.
   index_t accumulate = 1;
   std::uint64_t seed = 0;    // of the initial weights, the order of the images, the steps and the degradation
   int last_step = 0;         // t is drawn from 1 .. last_step; 0 means the schedule's T
@@ -265,7 +265,7 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
     }
   }
 
-  /// t, x_t = D(x0, t) and, where it is not x0, the target.
+  /// Draws t and makes x_t = D(x0, t) and the target, unless that is x0.
   template <class Step> void degrade_images(Step step, key_sequence keys, index_t n) {
     b_->for_each_index(
         n, detail::set_steps<Step>{step, options_.last_step, method_.schedule.steps(), level_of_.data(),
@@ -293,7 +293,7 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
     }
   }
 
-  /// What the network reads: a row for each draw of each image.
+  /// The input of the network: a row for each draw of each image.
   tensor_view<const float, space> compose(std::uint64_t seed, std::uint64_t place, index_t n, pass mode) {
     tensor_view<const float, space> x_t = view(x_t_, n);
     if (draws_ > 1) {

@@ -40,7 +40,7 @@ class cpu_conv_block {
   static constexpr index_t L = native_lanes<T>;
   static constexpr bool blocked_affine = Affine == generic::normalisation_geometry::affine_shape::image;
 
-  /// Where element i of an affine, dense (C, H, W) in the parameters, lies in what `norm_` wants.
+  /// The place that `norm_` wants for element i of an affine, which is dense (C, H, W) in the parameters.
   index_t affine_at(index_t i) const {
     if constexpr (!blocked_affine) return i;
     const index_t c = i / norm_.pixels, pixel = i % norm_.pixels;

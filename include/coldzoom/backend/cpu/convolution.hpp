@@ -11,9 +11,10 @@
 namespace coldzoom::inline COLDZOOM_ISA {
 
 /// One convolution layer on the CPU: its weights in the form its algorithm wants, scratch memory, gradient
-/// sums. A ConvolutionOperation of backend/operations.hpp whose passes may have work hung into their tasks.
+/// sums. It is a ConvolutionOperation of backend/operations.hpp, and its passes may run further work in their
+/// tasks.
 ///
-/// They are the larger part of what a program compiles; coldzoom::engine has them compiled, see engine.hpp.
+/// They take most of the compile time of a program; coldzoom::engine holds them compiled, see engine.hpp.
 template <class T> class cpu_convolution {
  public:
   using scratch_memory = convolution_scratch<T>;
@@ -39,7 +40,7 @@ template <class T> class cpu_convolution {
   /// Adds to sums inside.
   void backward(shared_threads& b, index_t n, const T* x, T* dy, T* dx, T* dw, T* db);
   /// The same with `prologue(image, dy of it)` before dy of an image is read, and `epilogue(image, dx of it)`
-  /// when dx of it is complete; where there is an epilogue, dx may be null all the same.
+  /// when dx of it is complete; with an epilogue, dx may be null.
   void backward_images(shared_threads& b, index_t n, const T* x, T* dy, T* dx, image_callback<T> prologue,
                        image_callback<T> epilogue);
 

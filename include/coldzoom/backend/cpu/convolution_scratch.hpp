@@ -5,7 +5,7 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// What a convolution needs during one call only. One piece of memory for all of a backend's, so that it
+/// Memory that a convolution needs during one call only. All convolutions of a backend share it, so that it
 /// stays in the cache from layer to layer. One caller at a time.
 template <class T> class convolution_scratch {
  public:

@@ -1,11 +1,12 @@
-/// What of the CPU backend takes longest to compile: coldzoom::engine has it compiled, for float.
+/// The parts of the CPU backend that take longest to compile: coldzoom::engine holds them compiled, for
+/// float.
 #pragma once
 
 #include <coldzoom/backend/cpu/conv_block.hpp>
 
-/// `EXTERN template class` for the operations of cpu_backend<REAL>. Inside the library's namespace: with
-/// `extern` it declares them to be elsewhere, with nothing in place of it one unit of a program compiles
-/// them.
+/// `EXTERN template class` for the operations of cpu_backend<REAL>. It belongs inside the library's
+/// namespace. With `extern` it declares that another unit compiles them; with an empty argument this unit
+/// does.
 // clang-format off
 #define COLDZOOM_ENGINE_TEMPLATES(EXTERN, REAL)   \
   EXTERN template class cpu_convolution<REAL>;    \

@@ -1,4 +1,5 @@
-/// What layers on a backend of blocks hand to their neighbours: planes of pictures, in memory or as spectra.
+/// The planes of pictures, in memory or as spectra, that layers hand to their neighbours on a backend with
+/// block kernels.
 #pragma once
 
 #include <coldzoom/backend/device/block.hpp>
