@@ -63,6 +63,27 @@ BOOST_AUTO_TEST_CASE(floats) {
              }) == "dataset: the shape is 0 x 1 x 3 x 4; there are no images");
 }
 
+BOOST_AUTO_TEST_CASE(labels) {
+  backend b(1);
+  const std::vector<std::uint8_t> pixels(12);
+  cz::dataset<backend, cz::unit> images(b, {3, 1, 2, 2}, pixels.data());
+  const auto message = [&](const std::vector<std::int64_t>& of_images, index_t classes) {
+    return message_of([&] { images.set_labels(b, of_images, classes); });
+  };
+  BOOST_TEST(message({0, 1}, 0) == "dataset: there are 2 labels for 3 images");
+  BOOST_TEST(message({0, 1, 2}, 2) == "dataset: found label 2, wanted 0 to 1");
+  BOOST_TEST(message({0, -1, 2}, 0) == "dataset: found label -1, wanted 0 to 2");
+  BOOST_TEST(message({0, std::int64_t{1} << 33, 2}, 0) ==
+             "dataset: found label 8589934592, wanted 0 to 2147483646");
+  BOOST_TEST(images.classes() == 0);  // labels that are refused change nothing
+  BOOST_TEST(message({0, 4, 2}, 0) == "no error");
+  BOOST_TEST(images.classes() == 5);
+  const order which{1, 0};
+  std::vector<std::int32_t> found(2);
+  images.gather_labels(b, {which.data(), 2}, found.data());
+  BOOST_TEST(found == (std::vector<std::int32_t>{4, 0}));
+}
+
 BOOST_AUTO_TEST_CASE(orders) {
   BOOST_TEST(cz::natural_order(4) == (order{0, 1, 2, 3}));
   const order first = cz::shuffled_order(1000, 1, 0);

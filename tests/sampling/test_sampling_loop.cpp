@@ -34,6 +34,18 @@ struct some_network {
   }
 };
 
+template <class D, class S>
+concept may_loop_over =
+    std::is_constructible_v<cz::sampling_loop<cz::ddim_sampler, backend, some_network, cz::gaussian_noise,
+                                              cz::ddpm_schedule, cz::centred>,
+                            cz::ddim_sampler, backend&, some_network&, D, S, int, cz::key_sequence,
+                            cz::image_batch<cz::centred, float>>;
+static_assert(may_loop_over<const cz::gaussian_noise&, const cz::ddpm_schedule&>);
+// Temporaries would be gone before the first step.
+static_assert(!may_loop_over<cz::gaussian_noise, const cz::ddpm_schedule&>);
+static_assert(!may_loop_over<const cz::gaussian_noise&, cz::ddpm_schedule>);
+static_assert(!may_loop_over<cz::gaussian_noise, cz::ddpm_schedule>);
+
 /// What an observer sees.
 struct seen {
   std::vector<int> steps;

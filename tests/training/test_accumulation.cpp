@@ -35,6 +35,21 @@ cz::dataset<backend, cz::centred, float> make_data(backend& b) {
   return {b, pictures.dims, pictures.pixels.data()};
 }
 
+/// Gives images a number of times, then fails.
+struct failing_data {
+  using range = cz::centred;
+  const cz::dataset<backend, range, float>& inner;
+  mutable int left;
+
+  index_t size() const { return inner.size(); }
+  cz::shape dims() const { return inner.dims(); }
+  void gather(backend& b, cz::vector_view<const std::int32_t> order,
+              cz::image_batch<range, float> out) const {
+    cz::require(left-- > 0, "failing_data", "there are no more images");
+    inner.gather(b, order, out);
+  }
+};
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(parts_of_a_batch_equal_the_batch) {
@@ -65,6 +80,18 @@ BOOST_AUTO_TEST_CASE(parts_of_a_batch_equal_the_batch) {
     BOOST_TEST((run(threads, 64, 2) == whole), threads << " threads");
     BOOST_TEST((run(threads, 32, 4) == whole), threads << " threads");
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_batch_that_failed_leaves_nothing_behind) {
+  backend b(2);
+  const auto data = make_data(b);
+  const cz::trainer_options options{.batch_size = 32, .accumulate = 4};
+  auto t = make_trainer(b, options), failed = make_trainer(b, options);
+  const failing_data three{data, 3};
+  BOOST_TEST(message_of([&] { failed.train_epoch(three, 1); }) == "failing_data: there are no more images");
+  t.train_epoch(data, 1);
+  failed.train_epoch(data, 1);
+  BOOST_TEST((state_of(failed) == state_of(t)));
 }
 
 BOOST_AUTO_TEST_CASE(several_averages) {

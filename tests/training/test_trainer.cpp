@@ -5,6 +5,7 @@
 #include <coldzoom/degradation/gaussian_noise.hpp>
 #include <coldzoom/degradation/zoom.hpp>
 #include <coldzoom/interpolation/nearest.hpp>
+#include <coldzoom/nn/energy_score.hpp>
 #include <coldzoom/nn/reconstructor.hpp>
 #include <coldzoom/schedule/ddpm.hpp>
 #include <coldzoom/schedule/linear.hpp>
@@ -310,6 +311,12 @@ BOOST_AUTO_TEST_CASE(what_is_refused) {
              "trainer: the last step is -1; it must be 1 to 24");
   BOOST_TEST(message([](auto& o) { o.average_decays = {1}; }) != "no error");
   BOOST_TEST(message([](auto&) {}) == "no error");
+
+  const auto no_draws = cz::make_method(cz::centred{}, cz::zoom<cz::nearest>{}, cz::linear_schedule(24),
+                                        cz::energy_score{.draws = 0});
+  BOOST_TEST(message_of([&] {
+               cz::trainer(b, no_draws, cz::reconstructor(image, {2, 2}), image);
+             }) == "trainer: the loss wants 0 draws of an image; it must want at least 1");
 }
 
 BOOST_AUTO_TEST_CASE(training_allocates_nothing_after_the_first_step) {
