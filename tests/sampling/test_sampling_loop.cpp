@@ -143,4 +143,6 @@ BOOST_AUTO_TEST_CASE(what_is_refused) {
   cz::sampling_loop loop(cz::naive_sampler{}, b, network, noise, schedule, calls, keys, z.view());
   BOOST_TEST(message_of([&] { loop.resume(8); }) == "sampling_loop: cannot resume after 8 of 7 calls");
   BOOST_TEST(message_of([&] { loop.resume(-1); }) == "sampling_loop: cannot resume after -1 of 7 calls");
+  cz::sampling_loop noisy(cz::ddim_sampler{.eta = 2}, b, network, noise, schedule, calls, keys, z.view());
+  BOOST_TEST(message_of([&] { noisy.step(); }) == "ddim_sampler: eta is 2.000000; it must be 0 to 1");
 }

@@ -46,21 +46,18 @@ struct ddim_sampler {
   void operator()(B& b, M& model, const D& degradation, const S& schedule, int calls, key_sequence keys,
                   const Z& z, Observer&& observer = {}) const {
     if constexpr (detail::check_additive<D>()) {
-      require(eta >= 0 && eta <= 1, "ddim_sampler",
-              [&] { return "eta is " + std::to_string(eta) + "; it must be 0 to 1"; });
-      require(eta == 0 || (NoiseSchedule<S> && VariancePreserving<D>), "ddim_sampler", [&] {
-        return "eta is " + std::to_string(eta) +
-               "; without variance-preserving noise and a schedule of it, such as gaussian_noise and "
-               "ddpm_schedule, it must be 0";
-      });
+      check_eta<D, S>();
       detail::sample(*this, b, model, degradation, schedule, calls, keys, z, observer);
     }
   }
 
   template <Backend B, class Turn, class Estimate, class Batch>
   void advance(B& b, state<B>&, const Turn& turn, const Estimate& estimate, const Batch& z) const {
-    if constexpr (NoiseSchedule<std::remove_cvref_t<decltype(turn.schedule)>> &&
-                  VariancePreserving<std::remove_cvref_t<decltype(turn.degradation)>>) {
+    using D = std::remove_cvref_t<decltype(turn.degradation)>;
+    using S = std::remove_cvref_t<decltype(turn.schedule)>;
+    static_assert(detail::check_additive<D>() || true);  // the check itself says what is missing
+    check_eta<D, S>();
+    if constexpr (NoiseSchedule<S> && VariancePreserving<D>) {
       if (eta > 0 && turn.next > 0) {
         const auto& s = turn.schedule;
         const double ratio = s.signal(turn.t) / s.signal(turn.next), beta = 1 - ratio * ratio;
@@ -75,6 +72,17 @@ struct ddim_sampler {
     const auto to = detail::amplitudes_at(turn.degradation, turn.schedule, turn.next, z.dims.with_n(1));
     using weights = detail::straight_weights<std::remove_const_t<decltype(estimate.amplitude)>, decltype(to)>;
     detail::denoise(b, turn, estimate, z, weights{estimate.amplitude, to, turn.next == 0}, false);
+  }
+
+ private:
+  template <class D, class S> void check_eta() const {
+    require(eta >= 0 && eta <= 1, "ddim_sampler",
+            [&] { return "eta is " + std::to_string(eta) + "; it must be 0 to 1"; });
+    require(eta == 0 || (NoiseSchedule<S> && VariancePreserving<D>), "ddim_sampler", [&] {
+      return "eta is " + std::to_string(eta) +
+             "; without variance-preserving noise and a schedule of it, such as gaussian_noise and "
+             "ddpm_schedule, it must be 0";
+    });
   }
 };
 

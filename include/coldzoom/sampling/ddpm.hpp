@@ -36,6 +36,12 @@ struct ddpm_sampler {
 
   template <Backend B, class Turn, class Estimate, class Batch>
   void advance(B& b, state<B>&, const Turn& turn, const Estimate& estimate, const Batch& z) const {
+    using D = std::remove_cvref_t<decltype(turn.degradation)>;
+    using S = std::remove_cvref_t<decltype(turn.schedule)>;
+    // The checks themselves say what is missing.
+    static_assert((detail::check_additive<D>() && detail::check_variance_preserving<D>() &&
+                   detail::check_noise_schedule<S>()) ||
+                  true);
     const double ratio = turn.schedule.signal(turn.t) / turn.schedule.signal(turn.next),
                  beta = 1 - ratio * ratio;
     const double noise = turn.schedule.noise(turn.t), before = turn.schedule.noise(turn.next);

@@ -64,6 +64,8 @@ struct dpm_solver_sampler {
 
   template <Backend B, class Turn, class Estimate, class Batch>
   void advance(B& b, state<B>& s, const Turn& turn, const Estimate& estimate, const Batch& z) const {
+    using D = std::remove_cvref_t<decltype(turn.degradation)>;
+    static_assert(detail::check_additive<D>() || true);  // the check itself says what is missing
     const auto at = [&](int t) {
       return detail::amplitudes_at(turn.degradation, turn.schedule, t, z.dims.with_n(1));
     };

@@ -134,6 +134,8 @@ template <class B, class P, class D, class S, ValueRange R> struct sampling_turn
 /// keys[n] alone.
 template <class Sampler, class B, class M, class D, class S, ValueRange R> class sampling_loop {
   using space = typename B::space;
+  // The check itself says what is missing.
+  static_assert(detail::check_sampling<M, D, S, image_batch<R, float, space>, B>() || true);
   using P = typename M::prediction;
 
  public:
