@@ -93,8 +93,8 @@ void require_embedding(const char* where, const side_inputs<B>& side, index_t n,
 
 /// SiLU(W2 SiLU(W1 f(t / T)) + table[label]), f the features of time_condition: `width` numbers an image.
 /// With classes = 0 it reads no label. Label `classes`, behind the last, stands for no label: the trainer
-/// puts it in where it drops a label, and guided where it asks without. Any other label makes the embedding
-/// NaN.
+/// uses it where it drops a label, and `guided` for its answer without a label. Any other label makes the
+/// embedding NaN.
 class time_label_embedding {
   using network = sequence<linear, silu, linear>;
 

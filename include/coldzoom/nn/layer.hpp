@@ -97,10 +97,10 @@ template <class L, class B> consteval bool check_layer() {
       "coldzoom: give your network `template <Backend B> struct workspace` and `workspace<B> "
       "make_workspace(B&, shape, pass) const`, or derive from plain_layer; see docs/concepts/layer.md");
   constexpr bool layer = Layer<L, B>;
-  static_assert(!shaped || !has_workspace || layer,
-                "coldzoom: give your network const members pack_weights, forward, backward and "
-                "reduce_gradients with the "
-                "parameters that docs/concepts/layer.md lists, and let it be copied");
+  static_assert(
+      !shaped || !has_workspace || layer,
+      "coldzoom: give your network const members pack_weights, forward, backward and "
+      "reduce_gradients with the parameters that docs/concepts/layer.md lists, and let it be copied");
   return layer;
 }
 

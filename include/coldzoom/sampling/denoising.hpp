@@ -24,10 +24,9 @@ template <class D> consteval bool check_variance_preserving() {
   constexpr bool preserving = VariancePreserving<D>;
   static_assert(preserving || !Additive<D>,
                 "coldzoom: this sampler goes by the signal and noise of the schedule: give it "
-                "gaussian_noise, or a degradation of "
-                "which signal^2 + noise^2 = 1 and that says `static constexpr bool variance_preserving = "
-                "true`; for others take "
-                "ddim_sampler or dpm_solver_sampler; see docs/concepts/sampler.md");
+                "gaussian_noise, or a degradation of which signal^2 + noise^2 = 1 and that says `static "
+                "constexpr bool variance_preserving = true`; for others take ddim_sampler or "
+                "dpm_solver_sampler; see docs/concepts/sampler.md");
   return preserving;
 }
 template <class S> consteval bool check_noise_schedule() {

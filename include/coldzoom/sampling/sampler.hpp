@@ -160,9 +160,8 @@ template <class Sampler, class B, class M, class D, class S, ValueRange R> class
       require(std::isfinite(P::x0(1, 1, a)), "sampling_loop", [&] {
         return "no signal is left at step " + std::to_string(steps_.front()) + ", so a prediction of " +
                std::string(P::name) +
-               " says nothing of the image; use predict_velocity, predict_flow or predict_x0, or a schedule "
-               "that "
-               "leaves some";
+               " says nothing of the image; use predict_velocity, predict_flow or predict_x0, or a "
+               "schedule that leaves some";
       });
     }
   }

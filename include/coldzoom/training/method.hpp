@@ -90,8 +90,7 @@ template <class R, class D, class S, class... Policies> consteval bool check_met
   static_assert(
       known,
       "coldzoom: make_method takes a range, a degradation, a schedule and then, in any order, a prediction, "
-      "an "
-      "input policy, a loss and a weighting; one of yours is none of these; see docs/concepts/method.md");
+      "an input policy, a loss and a weighting; one of yours is none of these; see docs/concepts/method.md");
   constexpr bool once = (int{any_prediction::fits<Policies>} + ... + 0) <= 1 &&
                         (int{any_input::fits<Policies>} + ... + 0) <= 1 &&
                         (int{any_loss::fits<Policies>} + ... + 0) <= 1 &&
