@@ -1,4 +1,4 @@
-// A backend of the host that records work and sums later, as a device does.
+// A backend of the host that captures work and sums later, as a device does.
 #pragma once
 
 #include <coldzoom/backend/graph_capture.hpp>
@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-/// Recorded kernels are kept as closures: they see memory as it is when they are replayed, and nothing of the
+/// Captured kernels are kept as closures: they see memory as it is when they are replayed, and nothing of the
 /// host. Copies share the counts.
 class capturing_backend : public coldzoom::testing::block_backend<float> {
   using base = coldzoom::testing::block_backend<float>;
@@ -103,7 +103,7 @@ class capturing_backend : public coldzoom::testing::block_backend<float> {
   }
   void forbid(const char* what) const {
     coldzoom::require(!state_->to, "capturing_backend",
-                      [&] { return std::string(what) + " while recorded"; });
+                      [&] { return std::string(what) + " while captured"; });
   }
 
   std::shared_ptr<state> state_ = std::make_shared<state>();

@@ -22,7 +22,7 @@ struct results {
   friend bool operator==(const results&, const results&) = default;
 };
 
-/// A pass of a network forward and back, in memory of its own so that it can be recorded.
+/// A pass of a network forward and back, in memory of its own so that it can be captured.
 template <class Loss, cz::Backend B, class Network, class Target> class network_pass {
  public:
   network_pass(B& b, const Network& network, cz::shape in, const std::vector<Target>& target)
@@ -126,17 +126,17 @@ template <cz::Backend B> void check_networks(B& device, double tolerance) {
                                            std::vector<std::int32_t>{2, 0, 9});
 }
 
-/// A pass is recorded whole, and its replay leaves the bits of the pass itself.
+/// A pass is captured whole, and its replay leaves the bits of the pass itself.
 template <cz::Backend B, class Network>
 void check_recording(B& device, const Network& network, cz::shape in) {
   network_pass<cz::mean_squared_error, B, Network, float> pass(device, network, in, pictures(in));
   pass();  // so that what is made on first use is made
   const results wanted = pass.found();
   pass.forget();
-  const auto recorded = device.capture([&] { pass(); });
-  BOOST_REQUIRE(static_cast<bool>(recorded));
-  BOOST_TEST((pass.found() != wanted), "what is recorded runs at once");
-  device.replay(recorded);
+  const auto captured = device.capture([&] { pass(); });
+  BOOST_REQUIRE(static_cast<bool>(captured));
+  BOOST_TEST((pass.found() != wanted), "what is captured runs at once");
+  device.replay(captured);
   BOOST_TEST((pass.found() == wanted));
 }
 template <cz::Backend B> void check_recordings(B& device) {

@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(transfers_larger_than_their_staging) {
   BOOST_TEST((to_host<float>(device, memory.data(), 1500001) == values));
 }
 
-BOOST_AUTO_TEST_CASE(recorded_work) {
+BOOST_AUTO_TEST_CASE(captured_work) {
   cuda device;
   auto memory = to_backend(device, std::vector<float>{1});
   float* const at = memory.data();
@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(recorded_work) {
   BOOST_TEST(to_host<float>(device, at, 1)[0] == 32.0f);
   BOOST_TEST(calls == 2);
 
-  // What waits or allocates cannot be recorded, and what throws throws.
+  // What waits or allocates cannot be captured, and what throws throws.
   BOOST_TEST(!device.capture([&] { device.sum(at, 1); }));
   BOOST_TEST(!device.capture([&] { device.allocate<float>(1); }));
   BOOST_TEST(!device.capture([&] { throw cz::error("test", "no"); }));
@@ -215,7 +215,7 @@ BOOST_AUTO_TEST_CASE(networks) {
   check_networks(device, 1e-5);
 }
 
-BOOST_AUTO_TEST_CASE(recorded_passes) {
+BOOST_AUTO_TEST_CASE(captured_passes) {
   cuda device;
   check_recordings(device);
 }

@@ -16,7 +16,7 @@ BOOST_AUTO_TEST_CASE(networks) {
   check_networks(device, 1e-4);  // Winograd's transforms round more than sums do
 }
 
-BOOST_AUTO_TEST_CASE(recorded_passes) {
+BOOST_AUTO_TEST_CASE(captured_passes) {
   cz::cudnn_backend<float> device;
   check_recordings(device);
 }

@@ -1,5 +1,5 @@
-// What is recorded and replayed, and sums that are fetched later, change no bit.
-#define BOOST_TEST_MODULE recording
+// What is captured and replayed, and sums that are fetched later, change no bit.
+#define BOOST_TEST_MODULE graph_capture
 #include <boost/test/unit_test.hpp>
 #include <coldzoom/degradation/zoom.hpp>
 #include <coldzoom/interpolation/nearest.hpp>
@@ -107,14 +107,14 @@ template <class B> outcome run_classifier(B& b) {
 
 BOOST_AUTO_TEST_CASE(training_and_sampling_have_the_same_bits) {
   plain b;
-  capturing_backend recorded;
-  const outcome wanted = run(b), found = run(recorded);
+  capturing_backend captured;
+  const outcome wanted = run(b), found = run(captured);
   BOOST_TEST((found == wanted));
   BOOST_TEST(wanted.reported == (std::vector<index_t>{1, 2, 3, 4, 5, 1, 2, 3, 4, 5}));
   // Of ten updates the first runs as it is. Sampling may find its memory at another place the second time.
-  BOOST_TEST(recorded.count().captures >= 2);
-  BOOST_TEST(recorded.count().replays >= 9 + 4);
-  BOOST_TEST(recorded.count().pending == 2);  // a batch is under way while the loss of the last one is read
+  BOOST_TEST(captured.count().captures >= 2);
+  BOOST_TEST(captured.count().replays >= 9 + 4);
+  BOOST_TEST(captured.count().pending == 2);  // a batch is under way while the loss of the last one is read
 }
 
 BOOST_AUTO_TEST_CASE(parts_that_are_replayed_report_the_same_losses) {
@@ -127,17 +127,17 @@ BOOST_AUTO_TEST_CASE(parts_that_are_replayed_report_the_same_losses) {
 
 BOOST_AUTO_TEST_CASE(training_a_classifier_has_the_same_bits) {
   plain b;
-  capturing_backend recorded;
-  const outcome wanted = run_classifier(b), found = run_classifier(recorded);
+  capturing_backend captured;
+  const outcome wanted = run_classifier(b), found = run_classifier(captured);
   BOOST_TEST((found == wanted));
   BOOST_TEST(wanted.reported == (std::vector<index_t>{1, 2, 3, 4, 5, 1, 2, 3, 4, 5}));
   BOOST_TEST(wanted.losses.front() > wanted.losses.back());
-  BOOST_TEST(recorded.count().captures == 1);
-  BOOST_TEST(recorded.count().replays == 9);  // of ten updates the first runs as it is
-  BOOST_TEST(recorded.count().pending == 4);  // loss and accuracy of two batches
+  BOOST_TEST(captured.count().captures == 1);
+  BOOST_TEST(captured.count().replays == 9);  // of ten updates the first runs as it is
+  BOOST_TEST(captured.count().pending == 4);  // loss and accuracy of two batches
 }
 
-BOOST_AUTO_TEST_CASE(work_runs_then_is_recorded_then_replayed) {
+BOOST_AUTO_TEST_CASE(work_runs_then_is_captured_then_replayed) {
   capturing_backend b;
   auto memory = b.allocate<float>(1);
   float* const at = memory.data();
@@ -157,7 +157,7 @@ BOOST_AUTO_TEST_CASE(work_runs_then_is_recorded_then_replayed) {
   BOOST_TEST(calls == 4);
 }
 
-BOOST_AUTO_TEST_CASE(work_that_cannot_be_recorded_runs_as_it_is) {
+BOOST_AUTO_TEST_CASE(work_that_cannot_be_captured_runs_as_it_is) {
   capturing_backend b;
   auto memory = b.allocate<float>(1);
   cz::graph_capture<capturing_backend, int> step;
@@ -174,7 +174,7 @@ BOOST_AUTO_TEST_CASE(work_that_cannot_be_recorded_runs_as_it_is) {
   BOOST_TEST(b.count().replays == 0);
 }
 
-BOOST_AUTO_TEST_CASE(backends_that_do_not_record_run_everything) {
+BOOST_AUTO_TEST_CASE(backends_that_do_not_capture_run_everything) {
   plain b;
   cz::graph_capture<plain, int> step;
   int calls = 0;
