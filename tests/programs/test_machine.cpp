@@ -41,7 +41,7 @@ struct grey_dots {
   COLDZOOM_HD float operator()(cz::image_view<const float> x0, index_t c, index_t y, index_t x, float level,
                                cz::sample_key key) const {
     const auto at = static_cast<std::uint64_t>((c * x0.h + y) * x0.w + x);
-    return cz::random_uniform(key, at) < level ? 0.5f : x0(c, y, x);
+    return cz::random_uniform(key, at) < 0.5f * level ? 0.5f : x0(c, y, x);
   }
 };
 
@@ -136,9 +136,10 @@ std::vector<std::vector<float>> work_on(programs::machine& m, const programs::me
       });
   programs::run_options options_of_64;
   options_of_64.batch_size = 64;
+  options_of_64.optimizer = "sgd";  // Adam makes much of gradients that are next to nothing
   const auto run = work->train(f.network, {f.digits, f.digits, ""}, options_of_64);
   run->train_epoch(
-      1, [](index_t) { return 1e-4; }, [](cz::batch_progress) {});
+      1, [](index_t) { return 1e-2; }, [](cz::batch_progress) {});
   return {degraded,
           drawn,
           restored,
@@ -176,7 +177,7 @@ BOOST_FIXTURE_TEST_CASE(degraded_latents_are_images_of_the_data_under_the_keys_o
         cz::random_below(cz::key_sequence{7, cz::stream::initial_state, 0}[n], 0, images_of_one);
     index_t differing = 0, dots = 0;
     for (index_t i = 0; i < 64; ++i) {
-      const bool dot = cz::random_uniform(key, static_cast<std::uint64_t>(i)) < 0.5f;
+      const bool dot = cz::random_uniform(key, static_cast<std::uint64_t>(i)) < 0.25f;
       const float clean = cz::from_byte<cz::centred>(digits.pixels[static_cast<std::size_t>(from * 64 + i)]);
       const float found = drawn[static_cast<std::size_t>(n * 64 + i)];
       differing += std::abs(found - (dot ? 0.0f : clean)) > 1e-6f;
