@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A newcomer's project outside the repository: one method of its own, through find_package, in at most 60 lines. Its
-# programs train it, sample, score and report.
+# A newcomer's project outside the repository: a method and a network of its own, through find_package, in at most 60
+# lines. Its programs train, sample, score and report.
 set -euo pipefail
 
 source_dir=${COLDZOOM_SOURCE_DIR:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
@@ -31,6 +31,9 @@ $bin/evaluate --samples samples.npy --json scores.json >/dev/null
 $bin/report --runs run --samples samples.npy --scores scores.json --out report.html
 grep -q vignette report.html || fail "the page does not name the method"
 [ -s samples.png ] || fail "no samples.png"
+
+$bin/train --method vignette --smoke --network deep --channels 3 --epochs 1 --samples 0 --out deep
+$bin/sample --model deep/model.safetensors --count 2 --out deep.npy
 
 said=$($bin/train --method vignet --out bad 2>&1) && fail "an unknown method was trained"
 [[ $said == *"found kind 'vignet', wanted one of"*vignette* ]] || fail "no sentence: $said"
