@@ -3,7 +3,7 @@
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
 #include <coldzoom/backend/reference.hpp>
 #include <coldzoom/nn/linear.hpp>
-#include <coldzoom/nn/loss.hpp>
+#include <coldzoom/nn/pixel_losses.hpp>
 #include <coldzoom/testing/block_backend.hpp>
 
 #include "common/backend_table.hpp"
