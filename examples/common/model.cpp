@@ -62,7 +62,7 @@ trained_model load_model(const std::string& path, const std::string& kind) {
     require(method.beta_max > 0 && method.beta_max < 1, path.c_str(),
             [&] { return "found beta_max '" + text + "', wanted a number between 0 and 1"; });
   }
-  return {std::move(method), metadata.text("data"), metadata.counts("latent.histogram"), std::move(network),
+  return {method, metadata.text("data"), metadata.counts("latent.histogram"), std::move(network),
           std::move(parameters)};
 }
 

@@ -42,7 +42,8 @@ template <Backend B, class O = adam, class R = single_rank> class updater {
   using optimizer_type = O;
 
   /// `list` describes the parameters. Throws `error` for numbers out of range.
-  updater(B& b, const parameter_list& list, O optimizer = {}, update_options options = {}, R reducer = {})
+  updater(B& b, const parameter_list& list, O optimizer = {}, const update_options& options = {},
+          R reducer = {})
       : optimizer_(std::move(optimizer)),
         clip_norm_(checked(options.clip_norm)),
         reducer_(std::move(reducer)),

@@ -8,6 +8,7 @@
 /// namespace. With `extern` it declares that another unit compiles them; with an empty argument this unit
 /// does.
 // clang-format off
+// A declaration allows no parentheses around its parts. NOLINTBEGIN(bugprone-macro-parentheses)
 #define COLDZOOM_ENGINE_TEMPLATES(EXTERN, REAL)   \
   EXTERN template class cpu_convolution<REAL>;    \
   COLDZOOM_ENGINE_BLOCKS(EXTERN, REAL, pixels)    \
@@ -16,6 +17,7 @@
 #define COLDZOOM_ENGINE_BLOCKS(EXTERN, REAL, AFFINE)                                                            \
   EXTERN template class cpu_conv_block<REAL, generic::normalisation_geometry::affine_shape::AFFINE, vector_gelu>; \
   EXTERN template class cpu_conv_block<REAL, generic::normalisation_geometry::affine_shape::AFFINE, vector_silu>;
+// NOLINTEND(bugprone-macro-parentheses)
 // clang-format on
 
 // An engine says by a macro COLDZOOM_ENGINE_<instruction set> which names it holds. A unit that is compiled
