@@ -284,6 +284,12 @@ template <class M> auto in_programs_range(const M& method) {
       std::move(degradation), method.schedule, method.predict, method.input, method.loss, method.weighting};
 }
 
+/// A sampler with a share of fresh noise to choose.
+template <class Sampler>
+concept TakesEta = requires(Sampler s) {
+  s.eta;
+};
+
 template <class Latents, class Samplers, class Make, class Backends> class entry_of;
 template <class... Latents, class... Samplers, class Make, class... Bs>
 class entry_of<std::tuple<Latents...>, std::tuple<Samplers...>, Make, backend_list<Bs...>> final
@@ -300,29 +306,23 @@ class entry_of<std::tuple<Latents...>, std::tuple<Samplers...>, Make, backend_li
  public:
   entry_of(method_info info, Make make)
       : method_entry(std::move(info), method::prediction::name, {Latents::name...},
-                     {sampler_info{Samplers::name, requires(Samplers s) { s.eta;
-}
-}  // namespace detail
-...
-}  // namespace programs
-),
+                     {sampler_info{Samplers::name, TakesEta<Samplers>}...}),
         make_(std::move(make)) {}
 
-bool adds_noise() const override { return coldzoom::NoiseSchedule<schedule>; }
-int most_steps(coldzoom::shape image) const override {
-  return Zooms<degradation> ? static_cast<int>(std::min(image.h, image.w)) - 1 : largest_steps;
-}
-std::unique_ptr<method_at_work> on(machine& m, const method_settings& settings) const override {
-  return on_backend(backend_list<Bs...>{}, m, [&]<class B>(B& b) -> std::unique_ptr<method_at_work> {
-    return std::make_unique<method_on<B, method, Samplers...>>(b, in_programs_range(make_(settings)),
-                                                               settings.last_step);
-  });
-}
+  bool adds_noise() const override { return coldzoom::NoiseSchedule<schedule>; }
+  int most_steps(coldzoom::shape image) const override {
+    return Zooms<degradation> ? static_cast<int>(std::min(image.h, image.w)) - 1 : largest_steps;
+  }
+  std::unique_ptr<method_at_work> on(machine& m, const method_settings& settings) const override {
+    return on_backend(backend_list<Bs...>{}, m, [&]<class B>(B& b) -> std::unique_ptr<method_at_work> {
+      return std::make_unique<method_on<B, method, Samplers...>>(b, in_programs_range(make_(settings)),
+                                                                 settings.last_step);
+    });
+  }
 
-private:
-Make make_;
-}
-;
+ private:
+  Make make_;
+};
 
 template <class Policy>
 concept LatentPolicy = requires {
