@@ -66,7 +66,7 @@ struct no_amplitudes {
 };
 
 /// Amplitudes of level `level`.
-template <class D> auto amplitudes_of(const D& d, float level, const shape& image) {
+template <class D> COLDZOOM_HD auto amplitudes_of(const D& d, float level, const shape& image) {
   if constexpr (FieldAdditive<D>) {
     return amplitude_field<D>{d, level, image};
   } else if constexpr (UniformlyAdditive<D>) {

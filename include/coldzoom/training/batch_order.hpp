@@ -72,7 +72,7 @@ template <Backend B, std::size_t N> class batch_sums {
         asked_[i] = b_->sum(values[i], count);
       }
     }
-    if constexpr (!SumsLater<B>) check(asked_[0]);
+    if constexpr (!SumsLater<B>) require_finite(asked_[0], done_ + 1);
   }
   /// Reports the sums that are there: report(batch, sums), batch from 0.
   template <class Report> void report(Report&& tell) {
@@ -93,11 +93,9 @@ template <Backend B, std::size_t N> class batch_sums {
   template <class Report> void read(Report& tell) {
     std::array<double, N> sums{};
     for (std::size_t i = 0; i < N; ++i) sums[i] = before_[i].get();
-    check_late(sums[0]);
+    require_finite(sums[0], done_);
     tell(done_ - 1, sums);
   }
-  void check(double loss) const { require_finite(loss, done_ + 1); }
-  void check_late(double loss) const { require_finite(loss, done_); }
   void require_finite(double loss, index_t batch) const {
     require(std::isfinite(loss), "train_epoch", [&] {
       return "the loss is not finite in epoch " + std::to_string(epoch_) + ", batch " +

@@ -70,12 +70,7 @@ template <class P, class D> struct targets_of {
 
   COLDZOOM_HD void operator()(index_t i) const {
     const index_t n = i / image.image(), e = i % image.image();
-    amplitudes a;
-    if constexpr (FieldAdditive<D>) {
-      a = d.amplitudes(level[n], image, e / image.pixels(), e / image.w % image.h, e % image.w);
-    } else {
-      a = d.amplitudes(level[n]);
-    }
+    const amplitudes a = amplitudes_of(d, level[n], image)(e);
     noise[i] = static_cast<float>(P::target(static_cast<double>(x0[i]), static_cast<double>(noise[i]), a));
   }
 };
