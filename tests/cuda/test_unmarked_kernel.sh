@@ -3,20 +3,10 @@
 # compiles with it. Needs nvcc and no device; skips without nvcc.
 set -euo pipefail
 
-source_dir=${COLDZOOM_SOURCE_DIR:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
-nvcc=$(sed -n 's/^COLDZOOM_NVCC:FILEPATH=\(.*[^D]\)$/\1/p' "${COLDZOOM_BUILD_DIR:?}/CMakeCache.txt")
-if [ -z "$nvcc" ]; then
-  echo "skipped: no nvcc"
-  exit 77
-fi
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source=tests/cuda/installed.sh
+. "$(dirname "${BASH_SOURCE[0]}")/installed.sh"
 
-cmake -S "$source_dir" -B "$work/library" -DCMAKE_INSTALL_PREFIX="$work/prefix" -DCOLDZOOM_NVCC="$nvcc" \
-  -DCOLDZOOM_BUILD_TESTS=OFF -DCOLDZOOM_BUILD_EXAMPLES=OFF -DCOLDZOOM_BUILD_BENCHMARKS=OFF
-cmake --install "$work/library"
-cmake -S "$source_dir/tests/cuda/unmarked_kernel" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/prefix" \
-  -DCMAKE_CUDA_COMPILER="$nvcc" -DCMAKE_CUDA_ARCHITECTURES="${CUDAARCHS:-90}"
+configure unmarked_kernel
 for unit in kernel degradation interpolation helper; do
   cmake --build "$work/build" --target "$unit"
   if cmake --build "$work/build" --target "unmarked_$unit" >"$work/output" 2>&1; then
