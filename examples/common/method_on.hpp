@@ -98,10 +98,10 @@ template <class B, class M, class... Samplers> class model_on final : public mod
     on_host_images(*b_, z, x0_hat, [&](auto in, auto out) { model_(in, step, out); });
     if constexpr (P::needs_amplitudes) {
       const auto amplitude = coldzoom::detail::amplitudes_at(method_.degradation, schedule, t, image_);
+      const coldzoom::detail::clean_estimate<P, std::remove_const_t<decltype(amplitude)>> estimate{
+          amplitude, value_range::low, value_range::high};
       for (coldzoom::index_t i = 0; i < z.dims.size(); ++i) {
-        const double x0 = P::x0(static_cast<double>(z.data[i]), static_cast<double>(x0_hat.data[i]),
-                                amplitude(i % image_.image()));
-        x0_hat.data[i] = std::clamp(static_cast<float>(x0), value_range::low, value_range::high);
+        x0_hat.data[i] = static_cast<float>(estimate(i % image_.image(), z.data[i], x0_hat.data[i]));
       }
     }
   }
@@ -275,13 +275,10 @@ template <class B, class M, class... Samplers> class method_on final : public me
   int last_step_;
 };
 
-/// `method` with the degradation in the range of the programs' images.
-template <class M> auto in_programs_range(const M& method) {
-  auto degradation = coldzoom::in_range<value_range>(method.degradation);
-  return coldzoom::method<value_range, decltype(degradation), typename M::schedule_type,
-                          typename M::prediction, typename M::input_type, typename M::loss_type,
-                          typename M::weighting_type>{
-      std::move(degradation), method.schedule, method.predict, method.input, method.loss, method.weighting};
+/// `m` with its degradation in the range of the programs' images.
+template <class M> auto in_programs_range(const M& m) {
+  return coldzoom::make_method(value_range{}, coldzoom::in_range<value_range>(m.degradation), m.schedule,
+                               m.predict, m.input, m.loss, m.weighting);
 }
 
 /// A sampler with a share of fresh noise to choose.

@@ -76,12 +76,10 @@ template <class D, class Own> class chosen_weighting {
 
 /// The method as the user wants it trained.
 template <class M> auto in_training(const M& m, const run_options& o) {
-  using loss = chosen_loss<typename M::loss_type>;
-  using weighting = chosen_weighting<typename M::degradation_type, typename M::weighting_type>;
-  return coldzoom::method<typename M::range, typename M::degradation_type, typename M::schedule_type,
-                          typename M::prediction, typename M::input_type, loss, weighting>{
-      m.degradation, m.schedule,           m.predict,
-      m.input,       loss(m.loss, o.loss), weighting(m.weighting, o.weighting)};
+  return coldzoom::make_method(
+      typename M::range{}, m.degradation, m.schedule, m.predict, m.input,
+      chosen_loss<typename M::loss_type>(m.loss, o.loss),
+      chosen_weighting<typename M::degradation_type, typename M::weighting_type>(m.weighting, o.weighting));
 }
 
 /// Adam, AdamW or SGD.
