@@ -25,6 +25,15 @@ struct shape {
   friend constexpr bool operator==(const shape&, const shape&) = default;
 };
 
+/// Where element i of dense images of a shape lies, row-major.
+struct element_place {
+  index_t n, c, y, x;
+
+  COLDZOOM_HD static constexpr element_place at(index_t i, const shape& s) {
+    return {i / s.image(), i / s.pixels() % s.c, i / s.w % s.h, i % s.w};
+  }
+};
+
 /// "N x C x H x W", for messages.
 inline std::string to_string(const shape& s) {
   return std::to_string(s.n) + " x " + std::to_string(s.c) + " x " + std::to_string(s.h) + " x " +
@@ -135,6 +144,10 @@ template <class T, index_t Lanes, class Space> struct activation_view {
   COLDZOOM_HD constexpr index_t size() const { return dims.n * image_size(); }
   COLDZOOM_HD constexpr index_t offset(index_t n, index_t c, index_t pixel) const {
     return ((n * lane_groups() + c / Lanes) * dims.pixels() + pixel) * Lanes + c % Lanes;
+  }
+  /// The channel of element i in memory order; dims.c or more in padding lanes.
+  COLDZOOM_HD constexpr index_t channel(index_t i) const {
+    return i / (Lanes * dims.pixels()) % lane_groups() * Lanes + i % Lanes;
   }
   COLDZOOM_HD constexpr T& operator()(index_t n, index_t c, index_t y, index_t x) const {
     return data[offset(n, c, y * dims.w + x)];

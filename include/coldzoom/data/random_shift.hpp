@@ -20,7 +20,7 @@ template <class In, class Out> struct shift_images {
 
   COLDZOOM_HD void operator()(index_t i) const {
     const shape& s = out.dims;
-    const index_t x = i % s.w, y = i / s.w % s.h, c = i / s.pixels() % s.c, n = i / s.image();
+    const auto [n, c, y, x] = element_place::at(i, s);
     const index_t from_y = y + random_below(keys[n], 0, 2 * reach + 1) - reach;
     const index_t from_x = x + random_below(keys[n], 1, 2 * reach + 1) - reach;
     const bool inside = from_y >= 0 && from_y < s.h && from_x >= 0 && from_x < s.w;

@@ -56,7 +56,8 @@ template <class D> struct amplitude_field {
   shape image;
 
   COLDZOOM_HD amplitudes operator()(index_t i) const {
-    return d.amplitudes(level, image, i / image.pixels(), i / image.w % image.h, i % image.w);
+    const auto [n, c, y, x] = element_place::at(i, image);
+    return d.amplitudes(level, image, c, y, x);
   }
 };
 

@@ -87,7 +87,7 @@ template <class In, class Out> struct flatten_backward {
 
   COLDZOOM_HD void operator()(index_t i) const {
     const index_t pixels = dx.dims.pixels(), pixel = i / Out::lanes % pixels, n = i / dx.image_size();
-    const index_t c = i / (Out::lanes * pixels) % dx.lane_groups() * Out::lanes + i % Out::lanes;
+    const index_t c = dx.channel(i);
     dx.data[i] = c < dx.dims.c ? dy.data[dy.offset(n, c * pixels + pixel, 0)] : 0;
   }
 };

@@ -43,8 +43,7 @@ template <class In, class Out> struct film_forward {
   Out y;
 
   COLDZOOM_HD void operator()(index_t i) const {
-    const index_t n = i / y.image_size(), lane = i % Out::lanes, pixels = y.dims.pixels();
-    const index_t c = i / (Out::lanes * pixels) % y.lane_groups() * Out::lanes + lane;
+    const index_t n = i / y.image_size(), c = y.channel(i);
     y.data[i] = c < y.dims.c ? x.data[i] * (1 + film.data[film.offset(n, c, 0)]) +
                                    film.data[film.offset(n, y.dims.c + c, 0)]
                              : 0;
@@ -75,8 +74,7 @@ template <class In, class Out> struct film_backward_image {
   Out dx;
 
   COLDZOOM_HD void operator()(index_t i) const {
-    const index_t n = i / dx.image_size(), lane = i % Out::lanes, pixels = dx.dims.pixels();
-    const index_t c = i / (Out::lanes * pixels) % dx.lane_groups() * Out::lanes + lane;
+    const index_t n = i / dx.image_size(), c = dx.channel(i);
     dx.data[i] = c < dx.dims.c ? dy.data[i] * (1 + film.data[film.offset(n, c, 0)]) : 0;
   }
 };

@@ -60,8 +60,7 @@ template <class In, class Out> struct copy_planes {
   Out to;
 
   COLDZOOM_HD void operator()(index_t i) const {
-    const index_t x = i % to.dims.w, y = i / to.dims.w % to.dims.h, c = i / to.dims.pixels() % to.dims.c,
-                  n = i / to.dims.image();
+    const auto [n, c, y, x] = element_place::at(i, to.dims);
     to(n, c, y, x) = from.data ? from(n, c, y, x) : 0;
   }
 };
@@ -73,9 +72,8 @@ template <class Out> struct noise_planes {
   Out to;
 
   COLDZOOM_HD void operator()(index_t i) const {
-    const index_t image = to.dims.image(), n = i / image, e = i % image;
-    to(n, e / to.dims.pixels(), e / to.dims.w % to.dims.h, e % to.dims.w) =
-        random_normal(keys[n], first + static_cast<std::uint64_t>(e));
+    const auto [n, c, y, x] = element_place::at(i, to.dims);
+    to(n, c, y, x) = random_normal(keys[n], first + static_cast<std::uint64_t>(i % to.dims.image()));
   }
 };
 
@@ -86,8 +84,7 @@ template <class Mask, class Levels, class Out> struct mask_planes {
   Out to;
 
   COLDZOOM_HD void operator()(index_t i) const {
-    const index_t x = i % to.dims.w, y = i / to.dims.w % to.dims.h, c = i / to.dims.pixels() % to.dims.c,
-                  n = i / to.dims.image();
+    const auto [n, c, y, x] = element_place::at(i, to.dims);
     to(n, c, y, x) = call_in_kernel(mask, level[n], to.dims, c, y, x);
   }
 };

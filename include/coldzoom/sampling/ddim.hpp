@@ -34,9 +34,7 @@ struct ddim_sampler {
   /// noise.
   double eta = 0;
 
-  template <Backend B> struct state {
-    template <class F> void for_each_buffer(F&&) {}
-  };
+  template <Backend B> using state = detail::no_state;
   template <Backend B> state<B> make_state(B&, shape) const { return {}; }
 
   /// As ddpm_sampler, with any additive degradation and schedule where eta is 0. Throws `error` for eta out

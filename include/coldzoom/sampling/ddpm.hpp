@@ -17,9 +17,7 @@ struct ddpm_sampler {
   /// Clips x0_hat to the range of the images in every step.
   bool clip = true;
 
-  template <Backend B> struct state {
-    template <class F> void for_each_buffer(F&&) {}
-  };
+  template <Backend B> using state = detail::no_state;
   template <Backend B> state<B> make_state(B&, shape) const { return {}; }
 
   /// `z` holds noise and becomes the samples; `keys` name the fresh noise. The degradation is

@@ -11,9 +11,7 @@ struct naive_sampler {
   static constexpr const char* name = "naive";
   static constexpr bool takes_estimates = false;  // x0_hat is all that it needs
 
-  template <Backend B> struct state {
-    template <class F> void for_each_buffer(F&&) {}
-  };
+  template <Backend B> using state = detail::no_state;
   template <Backend B> state<B> make_state(B&, shape) const { return {}; }
 
   /// `z` holds D(x, T) and becomes the samples. `keys` name the randomness of the degradation: those that

@@ -79,6 +79,11 @@ template <class P, class Amplitudes> struct clean_estimate {
   }
 };
 
+/// The state of samplers that remember nothing.
+struct no_state {
+  template <class F> void for_each_buffer(F&&) {}
+};
+
 /// The estimate of a sampler, clipped to the range R where it has a member `clip` that is true.
 template <class P, ValueRange R, class Sampler, class Amplitudes>
 clean_estimate<P, Amplitudes> estimate_of(const Sampler& sampler, const Amplitudes& amplitude) {

@@ -88,9 +88,8 @@ template <class W> struct fill_pixel_weights {
   float* out;
 
   COLDZOOM_HD void operator()(index_t i) const {
-    const index_t e = i % image.image();
-    out[i] = weighting.pixel_weight(level[i / image.image()], image, e / image.pixels(),
-                                    e / image.w % image.h, e % image.w);
+    const auto [n, c, y, x] = element_place::at(i, image);
+    out[i] = weighting.pixel_weight(level[n], image, c, y, x);
   }
 };
 

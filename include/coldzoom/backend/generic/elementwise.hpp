@@ -120,8 +120,7 @@ template <class In, class Out> struct add_per_channel {
   Out y;
 
   COLDZOOM_HD void operator()(index_t i) const {
-    const index_t lane = i % Out::lanes, group = i / (Out::lanes * y.dims.pixels()) % y.lane_groups();
-    const index_t n = i / y.image_size(), c = group * Out::lanes + lane;
+    const index_t n = i / y.image_size(), c = y.channel(i);
     if (c < y.dims.c) y.data[i] += e.data[e.offset(n, c, 0)];
   }
 };
