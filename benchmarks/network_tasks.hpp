@@ -27,17 +27,11 @@
 
 namespace cz = coldzoom;
 
-template <class Network> cz::parameter_list tensors_of(const Network& network) {
-  cz::parameter_list list;
-  network.describe(list, "");
-  return list;
-}
-
 /// The parameters of a network, in its order, by their names in a file.
 template <class Network>
 std::vector<float> read_parameters(const cz::safetensors_file& data, const Network& network) {
   std::vector<float> parameters;
-  for (const cz::parameter_info& tensor : tensors_of(network)) {
+  for (const cz::parameter_info& tensor : cz::parameters_of(network)) {
     const std::vector<float>& values = data.values<float>(tensor.name, tensor.dims);
     parameters.insert(parameters.end(), values.begin(), values.end());
   }
@@ -57,7 +51,7 @@ template <cz::Backend B, class Network> class training_step {
         parameters_(cz::to_backend(b, parameters)),
         gradients_(b.template allocate<float>(cz::parameter_count(network_))),
         loss_(b.template allocate<float>(images.n)),
-        updater_(b, tensors_of(network_)),
+        updater_(b, cz::parameters_of(network_)),
         workspace_(network_.make_workspace(b, images.with_n(most), cz::pass::train)),
         x_(b, images.with_n(most)),
         y_(b, images.with_n(most)),
@@ -91,7 +85,7 @@ template <cz::Backend B, class Network> class training_step {
     file.add(prefix + "y", {images_.n, images_.c, images_.h, images_.w}, cz::to_host(b_, y));
     file.add(prefix + "loss", {}, std::vector<double>{b_.sum(loss_.data(), images_.n)});
     const float* from = gradients_.data();
-    for (const cz::parameter_info& tensor : tensors_of(network_)) {
+    for (const cz::parameter_info& tensor : cz::parameters_of(network_)) {
       file.add(prefix + "grad." + tensor.name, tensor.dims, cz::to_host<float>(b_, from, tensor.size()));
       from += tensor.size();
     }

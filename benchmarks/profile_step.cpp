@@ -55,10 +55,8 @@ void profile(int threads, cz::index_t batch, int steps) {
 
   const cz::timed network(cz::reconstructor::original(image).stack());
   std::vector<float> parameters = cz::initial_parameters(network, 1), gradients(parameters.size());
-  cz::parameter_list list;
-  network.describe(list, "");
   const cz::adam optimizer;
-  auto state = optimizer.make_state(b, list);
+  auto state = optimizer.make_state(b, cz::parameters_of(network));
   cz::index_t updates = 0;
   auto workspace = network.make_workspace(b, micro_batch, cz::pass::train);
   cz::activation_buffer<backend> x(b, micro_batch), y(b, micro_batch), dy(b, micro_batch);

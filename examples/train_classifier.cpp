@@ -1,5 +1,6 @@
 /// Trains the digit classifier whose features and confidences the scores are made of.
 
+#include <coldzoom/core/file.hpp>
 #include <coldzoom/training/checkpoint.hpp>
 #include <cstdio>
 #include <map>
@@ -52,7 +53,7 @@ template <class B> void train_on(B& b, const std::string& where, const settings&
   const std::map<std::string, std::string> must_agree{{"kind", classifier_kind},
                                                       {"data_fingerprint", fingerprint(data)},
                                                       {"train_images", std::to_string(train.dims.n)},
-                                                      {"learning_rate", exact(s.learning_rate)},
+                                                      {"learning_rate", exact_number(s.learning_rate)},
                                                       {"epochs", std::to_string(s.epochs)},
                                                       {"warmup", std::to_string(s.warmup)},
                                                       {"shift", std::to_string(s.shift)}};

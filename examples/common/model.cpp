@@ -1,6 +1,7 @@
 #include "common/model.hpp"
 
 #include <array>
+#include <coldzoom/core/file.hpp>
 #include <coldzoom/training/checkpoint.hpp>
 
 #include "common/data.hpp"
@@ -31,7 +32,7 @@ void save_model(const std::string& path, const trained_model& model) {
                    {"value_range", value_range::name},
                    {"data", model.data}};
   for (const auto& [name, values] : model.network.settings().lists) file.metadata[name] = join(values);
-  if (m.beta_max > 0) file.metadata["beta_max"] = exact(m.beta_max);
+  if (m.beta_max > 0) file.metadata["beta_max"] = coldzoom::exact_number(m.beta_max);
   if (model.histogram) file.metadata["latent.histogram"] = join(*model.histogram);
   coldzoom::save_safetensors(path, file);
 }

@@ -15,9 +15,6 @@ struct interrupted {};
 /// Throws `interrupted` if Ctrl-C was pressed. Called between batches; files already written stay whole.
 void stop_if_requested();
 
-/// All digits of a number, so that settings that differ at all are told apart.
-std::string exact(double value);
-
 /// Makes a folder and those above it, where they are absent. Throws coldzoom::error where it cannot.
 void make_folder(const std::string& path);
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <coldzoom/core/file.hpp>
 #include <coldzoom/optim/learning_rate.hpp>
 #include <cstdio>
 #include <map>
@@ -31,13 +32,13 @@ std::map<std::string, std::string> settings_to_keep(const trained_model& model, 
       {"data_fingerprint", fingerprint(data)},
       {"train_images", std::to_string(data.train.dims.n)},
       {"optimizer_kind", s.policies.optimizer},
-      {"learning_rate", exact(s.learning_rate)},
+      {"learning_rate", exact_number(s.learning_rate)},
       {"decay", s.decay}};
   if (s.decay == "cosine") {
     keep["epochs"] = std::to_string(s.epochs);
     keep["warmup"] = std::to_string(s.warmup);
   }
-  if (model.method.beta_max > 0) keep["beta_max"] = exact(model.method.beta_max);
+  if (model.method.beta_max > 0) keep["beta_max"] = exact_number(model.method.beta_max);
   return keep;
 }
 

@@ -1,10 +1,20 @@
-/// Values of the host on a backend, and back.
+/// Values of the host: random ones, and on a backend and back.
 #pragma once
 
 #include <coldzoom/backend/backend.hpp>
+#include <coldzoom/core/random.hpp>
+#include <cstdint>
 #include <vector>
 
 namespace coldzoom::inline COLDZOOM_ISA {
+
+/// Uniform in [low, high), the same for the same seed.
+inline std::vector<float> random_values(index_t count, std::uint64_t seed, float low, float high) {
+  std::vector<float> values;
+  for (index_t i = 0; i < count; ++i)
+    values.push_back(low + (high - low) * random_uniform({seed}, static_cast<std::uint64_t>(i)));
+  return values;
+}
 
 /// A buffer of `b` that holds `values`.
 template <class T, Backend B> auto to_backend(B& b, const std::vector<T>& values) {

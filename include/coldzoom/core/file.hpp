@@ -13,6 +13,7 @@
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/core/view.hpp>
 #include <cstddef>
+#include <cstdio>
 #include <limits>
 #include <memory>
 #include <span>
@@ -196,6 +197,13 @@ inline void write_file_atomically(const std::string& path, std::span<const std::
 
 inline void write_file_atomically(const std::string& path, const std::string& text) {
   write_file_atomically(path, std::as_bytes(std::span(text)));
+}
+
+/// All digits of a number, so that settings that differ at all are told apart.
+inline std::string exact_number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.17g", value);
+  return text;
 }
 
 /// "[2, 3]", for messages.

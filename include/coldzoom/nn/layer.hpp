@@ -114,11 +114,17 @@ struct plain_layer {
   template <Backend B, class Workspace> void reduce_gradients(B&, real_t<B>*, Workspace&) const {}
 };
 
+/// The tensors that a whole network describes, in storage order.
+template <class L> parameter_list parameters_of(const L& layer) {
+  parameter_list list;
+  layer.describe(list, "");
+  return list;
+}
+
 /// Number of parameters of `layer`: those that `describe` lists. It makes the list, so ask once and not in
 /// every pass.
 template <class L> index_t parameter_count(const L& layer) {
-  parameter_list list;
-  layer.describe(list, "");
+  const parameter_list list = parameters_of(layer);
   index_t total = 0;
   for (const parameter_info& p : list) total += p.size();
   return total;
@@ -126,8 +132,7 @@ template <class L> index_t parameter_count(const L& layer) {
 
 /// Initial values of all parameters of `network`, in storage order: PyTorch's defaults, drawn from `seed`.
 template <class Network> std::vector<float> initial_parameters(const Network& network, std::uint64_t seed) {
-  parameter_list list;
-  network.describe(list, "");
+  const parameter_list list = parameters_of(network);
   std::vector<float> values;
   for (std::size_t tensor = 0; tensor < list.size(); ++tensor) {
     const sample_key key{seed, stream::initialisation, tensor};

@@ -11,16 +11,9 @@
 
 namespace coldzoom::inline COLDZOOM_ISA::testing {
 
+using coldzoom::random_values;
 using coldzoom::to_backend;
 using coldzoom::to_host;
-
-/// Uniform in [low, high), the same for the same stream and count.
-inline std::vector<float> random_values(index_t count, std::uint64_t seed, float low, float high) {
-  std::vector<float> values;
-  for (index_t i = 0; i < count; ++i)
-    values.push_back(low + (high - low) * random_uniform({seed}, static_cast<std::uint64_t>(i)));
-  return values;
-}
 
 /// Whether two results of one size have the same bits; -0 and 0 differ.
 inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {

@@ -6,7 +6,6 @@
 #include <coldzoom/io/safetensors.hpp>
 #include <coldzoom/nn/layer.hpp>
 #include <coldzoom/training/probe.hpp>
-#include <cstdio>
 #include <map>
 #include <string>
 #include <utility>
@@ -17,10 +16,8 @@ namespace coldzoom::inline COLDZOOM_ISA {
 /// Appends the parameters of `network`, one array each under its own name. `values` in storage order.
 template <class Network>
 void add_parameters(safetensors_file& file, const Network& network, const std::vector<float>& values) {
-  parameter_list list;
-  network.describe(list, "");
   auto from = values.begin();
-  for (const parameter_info& p : list) {
+  for (const parameter_info& p : parameters_of(network)) {
     file.add(p.name, p.dims, std::vector<float>(from, from + p.size()));
     from += p.size();
   }
@@ -30,10 +27,8 @@ void add_parameters(safetensors_file& file, const Network& network, const std::v
 /// Throws `error` where one is absent, of another shape or not float32.
 template <class Network>
 std::vector<float> read_parameters(const safetensors_file& file, const Network& network) {
-  parameter_list list;
-  network.describe(list, "");
   std::vector<float> values;
-  for (const parameter_info& p : list) {
+  for (const parameter_info& p : parameters_of(network)) {
     const std::vector<float>& part = file.values<float>(p.name, p.dims);
     values.insert(values.end(), part.begin(), part.end());
   }
@@ -41,13 +36,6 @@ std::vector<float> read_parameters(const safetensors_file& file, const Network& 
 }
 
 namespace detail {
-
-/// All digits of a number, so that settings that differ at all are told apart.
-inline std::string exact_number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.17g", value);
-  return text;
-}
 
 /// The settings that must agree, as text, between a checkpoint and the run that continues it. The first ones
 /// explain the others.

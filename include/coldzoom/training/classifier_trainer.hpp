@@ -50,8 +50,8 @@ class classifier_trainer {
         augment_(std::move(augment)),
         loss_policy_(std::move(loss)),
         network_(b, std::move(network), image_, options_.batch_size, 1, options_.seed),
-        updater_(b, described(), std::move(optimizer), {options_.clip_norm, options_.average_decays},
-                 std::move(rank)),
+        updater_(b, parameters_of(network_.network()), std::move(optimizer),
+                 {options_.clip_norm, options_.average_decays}, std::move(rank)),
         classes_(checked_classes(network_.output())),
         label_(b.template allocate<std::int32_t>(options_.batch_size)),
         clean_(b.template allocate<float>(options_.batch_size * image_.image())),
@@ -127,6 +127,9 @@ class classifier_trainer {
   const classifier_options& options() const { return options_; }
   B& on() const { return *b_; }
 
+  /// The network at work, for passes of one's own between epochs.
+  auto& passes() { return network_; }
+
   // The state that makes a run continue.
   buffer_t<B>& parameters() { return network_.parameters(); }
   updater<B, O, Rank>& update() { return updater_; }
@@ -146,11 +149,6 @@ class classifier_trainer {
       return "the network makes " + to_string(output) + " of an image, wanted 1 x classes x 1 x 1";
     });
     return output.c;
-  }
-  parameter_list described() const {
-    parameter_list list;
-    network_.network().describe(list, "");
-    return list;
   }
   image_batch<R, float, space> view(buffer_t<B>& memory, index_t n) const {
     return image_batch<R, float, space>(tensor_view<float, space>(memory.data(), image_.with_n(n)));

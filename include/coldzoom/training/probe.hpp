@@ -28,20 +28,12 @@ inline std::vector<float> thinned(const std::vector<float>& values, std::size_t 
   return few;
 }
 
-/// Uniform in [low, high), the same for the same seed.
-inline std::vector<float> probe_values(index_t count, std::uint64_t seed, float low, float high) {
-  std::vector<float> values;
-  for (index_t i = 0; i < count; ++i)
-    values.push_back(low + (high - low) * random_uniform({seed}, static_cast<std::uint64_t>(i)));
-  return values;
-}
-
 /// The result of apply(x0, keys, out) on two random images of range R.
 template <ValueRange R, class B, class Apply>
 std::vector<float> probe_images(B& b, shape image, std::size_t most, const Apply& apply) {
   using space = typename B::space;
   const shape dims = image.with_n(2);
-  const auto x0 = to_backend(b, probe_values(dims.size(), 1, R::low, R::high));
+  const auto x0 = to_backend(b, random_values(dims.size(), 1, R::low, R::high));
   auto out = b.template allocate<float>(dims.size());
   apply(image_batch<R, const float, space>(tensor_view<const float, space>(x0.data(), dims)),
         key_sequence{3, stream::training_degradation, 0},
@@ -67,8 +59,8 @@ std::vector<float> probe_degradation(B& b, const D& d, const S& schedule, shape 
 template <class B, class L> std::vector<float> probe_loss(B& b, const L& loss, shape image) {
   const index_t draws = draws_of(loss);
   const shape targets = image.with_n(2), rows = image.with_n(2 * draws);
-  const auto target = to_backend(b, probe_values(targets.size(), 4, -1, 1)),
-             images = to_backend(b, probe_values(rows.size(), 5, -1, 1));
+  const auto target = to_backend(b, random_values(targets.size(), 4, -1, 1)),
+             images = to_backend(b, random_values(rows.size(), 5, -1, 1));
   activation_buffer<B> y(b, rows), dy(b, rows);
   auto per_image = b.template allocate<float>(2), out = b.template allocate<float>(rows.size());
   using space = typename B::space;
@@ -86,8 +78,8 @@ template <class B, class I> std::vector<float> probe_input(B& b, const I& input,
   using space = typename B::space;
   const shape dims = image.with_n(1), in = input_shape(input, dims);
   const index_t conditions = condition_channels(input);
-  const auto x_t = to_backend(b, probe_values(dims.size(), 6, -1, 1));
-  const auto condition = to_backend(b, probe_values(conditions * dims.pixels(), 7, -1, 1));
+  const auto x_t = to_backend(b, random_values(dims.size(), 6, -1, 1));
+  const auto condition = to_backend(b, random_values(conditions * dims.pixels(), 7, -1, 1));
   const auto number = to_backend(b, std::vector<float>{0.5f});
   auto out = b.template allocate<float>(in.size());
   input_context<B> context;
@@ -100,20 +92,28 @@ template <class B, class I> std::vector<float> probe_input(B& b, const I& input,
   return thinned(to_host<float>(b, out.data(), in.size()));
 }
 
-/// The answer of a network to a random input, with initial parameters of a fixed seed.
-template <class B, class Network> std::vector<float> probe_network(B& b, const Network& network, shape in) {
+/// The answer of a network in training to a random input, with initial parameters of a fixed seed. It runs in
+/// the memory of the training passes: a second network would cost a tenth of the memory of a small run.
+template <class B, class Passes> std::vector<float> probe_network(B& b, Passes& passes, shape in) {
   using space = typename B::space;
   in = in.with_n(1);
-  const shape out = network.output_shape(in);
-  predictor<B, Network> predict(b, network, in, initial_parameters(network, 9), 1);
-  const auto x = to_backend(b, probe_values(in.size(), 10, -1, 1)),
+  const shape out = passes.output();
+  auto parameters = b.template allocate<float>(passes.parameters().size());
+  const std::vector<float> initial = initial_parameters(passes.network(), 9);
+  b.upload(initial.data(), parameters.data(), parameters.size());
+  const auto x = to_backend(b, random_values(in.size(), 10, -1, 1)),
              time = to_backend(b, std::vector<float>{0.5f});
   const auto label = to_backend(b, std::vector<std::int32_t>{0});
   auto y = b.template allocate<float>(out.size());
   side_inputs<B> side;
   side.time = {time.data(), 1};
   side.label = {label.data(), 1};
-  predict(tensor_view<const float, space>(x.data(), in), side, tensor_view<float, space>(y.data(), out));
+  passes.pack(parameters);
+  passes.predict(tensor_view<const float, space>(x.data(), in), side,
+                 [&](index_t, const_activation<B> answer) {
+                   unpack_images<B>(b, answer, tensor_view<float, space>(y.data(), out));
+                 });
+  passes.pack(passes.parameters());
   return thinned(to_host<float>(b, y.data(), out.size()));
 }
 
@@ -174,13 +174,13 @@ template <class Trainer> policy_probes probe_policies(Trainer& t) {
     probes.emplace_back("loss", detail::probe_loss(b, m.loss, t.image()));
     const shape in = input_shape(m.input, t.image());
     probes.emplace_back("input", detail::probe_input(b, m.input, t.image()));
-    probes.emplace_back("network", detail::probe_network(b, t.network(), in));
+    probes.emplace_back("network", detail::probe_network(b, t.passes(), in));
   } else {
     probes.emplace_back("augmentation", detail::probe_images<typename Trainer::range>(
                                             b, t.image(), 128, [&](auto x0, key_sequence keys, auto out) {
                                               t.augment()(b, x0, keys, out);
                                             }));
-    probes.emplace_back("network", detail::probe_network(b, t.network(), t.image()));
+    probes.emplace_back("network", detail::probe_network(b, t.passes(), t.image()));
   }
   return probes;
 }

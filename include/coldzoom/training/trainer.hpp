@@ -58,8 +58,8 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
         draws_(checked_draws(draws_of(method_.loss))),
         network_(b, std::move(network), input_shape(method_.input, image_), options_.batch_size * draws_,
                  draws_, options_.seed),
-        updater_(b, described(), std::move(optimizer), {options_.clip_norm, options_.average_decays},
-                 std::move(rank)),
+        updater_(b, parameters_of(network_.network()), std::move(optimizer),
+                 {options_.clip_norm, options_.average_decays}, std::move(rank)),
         x0_(images_of(1)),
         x_t_(images_of(1)),
         noise_(images_of(P::needs_amplitudes ? 1 : 0)),
@@ -176,6 +176,9 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
   const trainer_options& options() const { return options_; }
   B& on() const { return *b_; }
 
+  /// The network at work, for passes of one's own between epochs.
+  auto& passes() { return network_; }
+
   // The state that makes a run continue.
   buffer_t<B>& parameters() { return network_.parameters(); }
   updater<B, O, Rank>& update() { return updater_; }
@@ -210,11 +213,6 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
       return "the loss wants " + std::to_string(draws) + " draws of an image; it must want at least 1";
     });
     return draws;
-  }
-  parameter_list described() const {
-    parameter_list list;
-    network_.network().describe(list, "");
-    return list;
   }
   /// Memory for the images of a part, `times` of each.
   buffer_t<B> images_of(index_t times) const {
