@@ -47,10 +47,11 @@ BOOST_AUTO_TEST_CASE(conversions_are_inverse) {
 }
 
 BOOST_AUTO_TEST_CASE(targets_are_those_of_the_papers) {
-  const cz::amplitudes a{0.8, 0.6};
+  // Sums of powers of two: exact in whatever order, and however, a compiler multiplies and adds.
+  const cz::amplitudes a{0.75, 0.5};
   BOOST_TEST(cz::predict_x0::target(2, 3, a) == 2.0);
   BOOST_TEST(cz::predict_noise::target(2, 3, a) == 3.0);
-  BOOST_TEST(cz::predict_velocity::target(2, 3, a) == 0.8 * 3 - 0.6 * 2);
+  BOOST_TEST(cz::predict_velocity::target(2, 3, a) == 1.25);
   BOOST_TEST(cz::predict_flow::target(2, 3, a) == 1.0);
 }
 
