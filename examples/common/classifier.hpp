@@ -12,9 +12,23 @@
 namespace programs {
 
 using classifier_block = coldzoom::conv_block<coldzoom::group_norm, coldzoom::gelu>;
-using classifier_trunk =
-    coldzoom::sequence<classifier_block, coldzoom::max_pool, classifier_block, classifier_block,
-                       coldzoom::max_pool, classifier_block, coldzoom::average_pool>;
+using classifier_blocks = coldzoom::conv_stack<coldzoom::group_norm, coldzoom::gelu>;
+
+/// The second and the third block have no pool between them and hand over their images.
+struct classifier_trunk : coldzoom::sequence<classifier_block, coldzoom::max_pool, classifier_blocks,
+                                             coldzoom::max_pool, classifier_block, coldzoom::average_pool> {
+  using sequence::sequence;
+
+  /// The names in files count every block and every pool, so the blocks are 0, 2, 3 and 5.
+  void describe(coldzoom::parameter_list& list, const std::string& prefix) const {
+    const std::string stem = prefix.empty() ? "" : prefix + ".";
+    const std::vector<classifier_block>& middle = std::get<2>(layers).blocks;
+    std::get<0>(layers).describe(list, stem + "0");
+    middle[0].describe(list, stem + "2");
+    middle[1].describe(list, stem + "3");
+    std::get<4>(layers).describe(list, stem + "5");
+  }
+};
 
 /// Four 3x3 convolutions with group norm and GELU, 16, 32, 64 and 128 channels wide, pooled to a half after
 /// the first and the third; the mean of the last over the picture is the vector of 128 features, a linear
@@ -45,7 +59,8 @@ struct digit_classifier : coldzoom::sequence<classifier_trunk, coldzoom::linear>
   }
   static classifier_trunk make_trunk(coldzoom::shape image) {
     using coldzoom::max_pool;
-    return classifier_trunk(block(image.c, 16), max_pool(2), block(16, 32), block(32, 64), max_pool(2),
+    return classifier_trunk(block(image.c, 16), max_pool(2),
+                            classifier_blocks({block(16, 32), block(32, 64)}), max_pool(2),
                             block(64, features),
                             coldzoom::average_pool(std::max<coldzoom::index_t>(image.h / 4, 1),
                                                    std::max<coldzoom::index_t>(image.w / 4, 1)));
