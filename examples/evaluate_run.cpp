@@ -174,7 +174,7 @@ void evaluate_run(programs::machine& m, settings s) {
                 {{"data", data_name}});
   const auto missing = std::count_if(epochs.begin(), epochs.end(), [&](int e) { return !log.has(e); });
   std::printf(
-      "%td checkpoints, %td of them to be scored with %td samples: %s latents, %s sampler, %d network "
+      "%td checkpoints, %td of them to be scored with %td samples: %s initial states, %s sampler, %d network "
       "calls\n",
       static_cast<index_t>(epochs.size()), static_cast<index_t>(missing), s.sampling.count,
       latents.policy.c_str(), s.sampling.sampler.c_str(), calls);
@@ -213,12 +213,13 @@ void add_options(programs::options& o, settings& s) {
   o.add("--every", s.every, "score every K-th epoch, and the last").range(1, 1000000);
   o.add("--data", s.data,
         std::string(programs::data_help) +
-            "; its test split is the reference, and latents come from it as with sample; by default what the "
-            "model was trained on");
+            "; its test split is the reference, and initial states come from it as with sample; by default "
+            "what the model was trained on");
   o.add("--latent", s.latent,
-        "histogram, patches, gaussian or degraded; by default the original's for the model")
+        "the initial state: histogram, patches, gaussian or degraded; by default the original's for the "
+        "model")
       .one_of(programs::latent_names());
-  o.add("--latent-file", s.latent_file, "latents of pixel_distribution, in place of --latent")
+  o.add("--latent-file", s.latent_file, "initial states of pixel_distribution, in place of --latent")
       .excludes("--latent");
   programs::add_sampling_options(o, s.sampling);
   programs::add_classifier(o, s.classifier);

@@ -1,5 +1,5 @@
-/// Histograms of the pixels at a level of the degradation: of the data, and of latents drawn to stand for
-/// them.
+/// Histograms of the pixels at a level of the degradation: of the data, and of initial states drawn to
+/// stand for them.
 
 #include <algorithm>
 #include <array>
@@ -28,7 +28,7 @@ struct settings {
   bool smoke = false;
 };
 
-/// 256 bins, and how alike pixels are that lie one latent pixel apart.
+/// 256 bins, and how alike two pixels are whose distance is one pixel of the grid of the initial state.
 class pixel_statistics {
  public:
   /// Values below `low` and above `high` fall into the end bins; `apart` pixels of a row are compared.
@@ -81,7 +81,7 @@ class pixel_statistics {
 
 pixel_statistics draw_statistics(programs::method_at_work& method, const programs::latent_source& source,
                                  index_t count, std::uint64_t seed, pixel_statistics statistics) {
-  programs::progress_bar bar("drawing", static_cast<double>(count), "latents");
+  programs::progress_bar bar("drawing", static_cast<double>(count), "initial states");
   method.for_each_latent(source, count, seed, [&](index_t first, host_images z) {
     programs::stop_if_requested();
     statistics.add(z);
@@ -171,7 +171,7 @@ void compare(programs::machine& m, settings s) {
                 p.images(), p.mean(), p.deviation(), p.correlation());
   };
   print(what, of_data);
-  print(policy + " latents", of_latents);
+  print(policy + " initial states", of_latents);
   if (!s.csv.empty()) write_csv(s.csv, of_data, of_latents);
   if (!s.png.empty()) write_picture(s.png, what, policy, of_data, of_latents);
   if (!s.latent_file.empty()) save_latents(s.latent_file, source);
@@ -182,15 +182,16 @@ void add_options(programs::options& o, settings& s) {
   o.add("--kind", s.kind, "whose degradation: " + programs::method_names());
   o.add("--step", s.step, "t of D(x0, t), 0 for the last of the kind").at_least_0();
   o.add("--latent", s.latent,
-        "how latents are drawn: histogram or patches (zoom), gaussian (ddpm), degraded; by default as sample "
+        "the initial state: histogram or patches (zoom), gaussian (ddpm), degraded; by default as sample "
         "does");
-  o.add("--count", s.count, "how many latents to draw, 0 for as many as there are images").at_least_0();
+  o.add("--count", s.count, "how many initial states to draw, 0 for as many as there are images")
+      .at_least_0();
   programs::add_limit(o, s.limit, "training images");
-  programs::add_seed(o, s.seed, "of noise and latents");
+  programs::add_seed(o, s.seed, "of noise and initial states");
   programs::add_machine(o, s.on);
   o.add("--csv", s.csv, "both histograms as a table");
   o.add("--png", s.png, "both histograms as a picture, .png or .svg (needs gnuplot)");
-  o.add("--latent-file", s.latent_file, "where to put the latents, for sample --latent-file");
+  o.add("--latent-file", s.latent_file, "where to put the initial states, for sample --latent-file");
   o.add_flag("--smoke", s.smoke, "500 images: shows that everything works, in seconds");
 }
 
@@ -199,7 +200,7 @@ void add_options(programs::options& o, settings& s) {
 int main(int argc, char** argv) {
   return programs::run_on_machine<settings>(
       argc, argv, "pixel_distribution",
-      "Compares the pixels of degraded images with those of latents drawn to stand "
+      "Compares the pixels of degraded images with those of initial states drawn to stand "
       "for them.",
       add_options, compare);
 }

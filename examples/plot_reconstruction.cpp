@@ -145,8 +145,8 @@ void plot(programs::machine& m, const settings& s) {
   plot_reconstructions(*method, *network, model, images_from(test, s.first, s.images), at, reconstructions);
   const latent_source latents = find_latents(m, {"", s.latent_file, s.data}, model);
   plot_sampling(*network, model, latents, s, calls, states);
-  std::printf("%s\n%s (%s sampler, %s latents)\n", reconstructions.c_str(), states.c_str(), sampler.c_str(),
-              latents.policy.c_str());
+  std::printf("%s\n%s (%s sampler, %s initial states)\n", reconstructions.c_str(), states.c_str(),
+              sampler.c_str(), latents.policy.c_str());
 }
 
 void add_options(programs::options& o, settings& s) {
@@ -159,7 +159,7 @@ void add_options(programs::options& o, settings& s) {
   o.add("--every", s.every, "show every so many steps of sampling; 0 for about 12 in all").at_least_0();
   o.add("--images", s.images, "how many images and samples").range(1, 40);
   o.add("--first", s.first, "the first test image").at_least_0();
-  o.add("--latent-file", s.latent_file, "latents to sample from, as for sample");
+  o.add("--latent-file", s.latent_file, "initial states to sample from, as for sample");
   programs::add_sampling_options(o, s.sampling);
   programs::add_machine(o, s.on);
   o.add("--out", s.out, "folder for reconstruction.png and sampling.png");

@@ -20,7 +20,7 @@ struct settings {
   programs::machine_choice on;
 };
 
-/// The states of the first samples on their way from the latent to the digit: a row a sample, then the
+/// The states of the first samples on their way from the initial state to the digit: a row a sample, then the
 /// result.
 class progression {
  public:
@@ -33,7 +33,7 @@ class progression {
   void record(index_t first, host_images state) {
     if (first != 0) return;
     const int call = call_++;
-    // Evenly spread over the calls, the latent itself always among them.
+    // Evenly spread over the calls, the initial state itself always among them.
     if (call * columns_ / calls_ == (call - 1) * columns_ / calls_ && call > 0) return;
     append(state.data);
   }
@@ -69,7 +69,7 @@ void sample(programs::machine& m, const settings& s) {
   const std::string sampler = fitting_sampler(*model.method.entry, s.sampling);
   const latent_source latents = find_latents(m, {s.latent, s.latent_file, s.data}, model);
   std::printf(
-      "%s from %s, %s latents%s, %s sampler, %d network calls\n", model.method.name().c_str(),
+      "%s from %s, %s initial states%s, %s sampler, %d network calls\n", model.method.name().c_str(),
       s.model.c_str(), latents.policy.c_str(),
       latents.step == 0 ? "" : (" from " + (s.latent_file.empty() ? latents.data : s.latent_file)).c_str(),
       sampler.c_str(), calls);
@@ -103,20 +103,21 @@ void add_options(programs::options& o, settings& s) {
         "what the model is, where the file does not say: " + programs::method_names() +
             "; a file without metadata is taken for the original project's");
   o.add("--data", s.data,
-        std::string("where the latents come from if the file carries none: ") + programs::data_help +
+        std::string("where the initial states come from if the file carries none: ") + programs::data_help +
             "; by default what the model was trained on, else embedded");
   o.add("--count", s.sampling.count, "how many samples").range(1, 10000000);
   o.add("--latent", s.latent,
-        "histogram (independent pixels; zoom_nearest unless you say otherwise), patches (centres of training "
-        "images; zoom_bilinear), gaussian (ddpm) or degraded (D(x, T) of training images; every kind)")
+        "the initial state: histogram (independent pixels; zoom_nearest unless you say otherwise), patches "
+        "(centres of training images; zoom_bilinear), gaussian (ddpm) or degraded (D(x, T) of training "
+        "images; every kind)")
       .one_of(programs::latent_names());
   o.add("--latent-file", s.latent_file,
-        "latents of pixel_distribution or of a training run, instead of --data");
+        "initial states of pixel_distribution or of a training run, instead of --data");
   programs::add_sampling_options(o, s.sampling);
   programs::add_machine(o, s.on);
   o.add("--out", s.out, "N x H x W float32 in [0, 1] (N x C x H x W for C > 1)");
   o.add("--png", s.png, "grid of the samples (400 at most)");
-  o.add("--steps-png", s.steps_png, "the way from latent to sample, for the first 8");
+  o.add("--steps-png", s.steps_png, "the way from initial state to sample, for the first 8");
 }
 
 }  // namespace
@@ -124,6 +125,6 @@ void add_options(programs::options& o, settings& s) {
 int main(int argc, char** argv) {
   return programs::run_on_machine<settings>(
       argc, argv, "sample",
-      "Draws images from a trained model, from latent to digit in T network calls or fewer.", add_options,
-      sample);
+      "Draws images from a trained model, from initial state to digit in T network calls or fewer.",
+      add_options, sample);
 }

@@ -18,7 +18,7 @@ namespace programs {
 ///
 /// `make` returns a coldzoom::method of T = settings.steps steps, in any value range. The policies after it
 /// are the samplers that fit and, if D(x, T) of training images is not what sampling starts from, the
-/// latents; the first of each is the default.
+/// initial states; the first of each is the default.
 template <class Make, class... Policies>
 method_registration add_method(method_info info, Make make, Policies... policies) {
   return method_registration(make_entry(std::move(info), std::move(make), policies...));

@@ -139,7 +139,7 @@ latent_source load_latents(const std::string& path) {
   const std::vector<std::string> known = latent_names();
   require(std::find(known.begin(), known.end(), source.policy) != known.end(), path.c_str(), [&] {
     return "found latent '" + source.policy + "' in the metadata, wanted " + any_of(known) +
-           "; is this a file of latents?";
+           "; is this a file of initial states?";
   });
   const method_entry& method = find_method(path, source.kind);
   check_latent(method, source.policy);

@@ -80,16 +80,17 @@ latent_source find_latents(machine& m, const latent_options& s, const trained_mo
   const auto of_noise = [](const std::string& policy) { return policy == gaussian_latents::name; };
   if (!s.file.empty()) {
     latent_source source = load_latents(s.file);
-    require(s.policy.empty() || s.policy == source.policy, "--latent",
-            [&] { return "found " + s.policy + ", but " + s.file + " holds " + source.policy + " latents"; });
+    require(s.policy.empty() || s.policy == source.policy, "--latent", [&] {
+      return "found " + s.policy + ", but " + s.file + " holds " + source.policy + " initial states";
+    });
     require(source.image == image, s.file.c_str(), [&] {
-      return "found latents for images of " + to_string(source.image) + ", the model draws " +
+      return "found initial states for images of " + to_string(source.image) + ", the model draws " +
              to_string(image);
     });
     check_latent(*method.entry, source.policy);
     require(of_noise(source.policy) || (method.name() == source.kind && method.steps == source.step),
             s.file.c_str(), [&] {
-              return "found latents of " + source.kind + " at step " + std::to_string(source.step) +
+              return "found initial states of " + source.kind + " at step " + std::to_string(source.step) +
                      ", the model starts from " + method.name() + " at step " + std::to_string(method.steps);
             });
     return source;

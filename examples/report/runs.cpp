@@ -44,7 +44,7 @@ image_set draw(machine& m, run_report& run, const settings& s) {
   const shape image = model.network.image();
   run.samples_from = "drawn with " + fitting_sampler(*model.method.entry, options) + " in " +
                      std::to_string(network_calls(model.method, options)) + " network calls from " +
-                     latents.policy + " latents";
+                     latents.policy + " initial states";
   const auto method = model.method.on(m);
   return {image.with_n(s.count),
           to_unit(method->run(model.network, model.parameters)->draw(latents, options))};

@@ -25,7 +25,7 @@ bin=build/mine
 $bin/train --list | grep -q "vignette *darkens the corners" || fail "train --list does not name the method"
 $bin/train --method vignette --smoke --widths 4,3 --samples 9 --out run
 $bin/sample --model run/model.safetensors --count 830 --out samples.npy --png samples.png | tee said.txt
-grep -q "vignette from run/model.safetensors, degraded latents" said.txt || fail "sample says something else"
+grep -q "vignette from run/model.safetensors, degraded initial states" said.txt || fail "sample says something else"
 $bin/sample --model run/model.safetensors --latent-file run/latents.safetensors --count 3 --sampler naive --out few.npy
 $bin/evaluate --samples samples.npy --json scores.json >/dev/null
 $bin/report --runs run --samples samples.npy --scores scores.json --out report.html

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Models of every kind: what training leaves, that each sampler fits and repeats, latents as files, bad input.
+# Models of every kind: what training leaves, that each sampler fits and repeats, initial states as files, bad input.
 set -euo pipefail
 # shellcheck source=tests/programs/common.sh
 . "${COLDZOOM_SOURCE_DIR:?}/tests/programs/common.sh"
@@ -102,7 +102,7 @@ if cmp -s clipped.npy free.npy; then fail "--no-clip does nothing"; fi
 draw ddpm_linear noisy.npy --sampler ddim --eta 1
 if cmp -s clipped.npy noisy.npy; then fail "--eta does nothing"; fi
 
-echo "-- latents as files"
+echo "-- initial states as files"
 # Those of a training run are of its --limit images, as the counts in the model are; the bank of --data is larger.
 for kind in zoom_nearest ddpm_linear; do
   ok sample --model $kind/model.safetensors --count 5 --out model.npy
@@ -153,8 +153,8 @@ bad "sampling steps is 41" ddpm_linear --sampling-steps 41
 bad "only the ddim sampler" ddpm_linear --eta 0.5
 bad "--eta" ddpm_linear --sampler ddim --eta 2
 bad "wanted gaussian for ddpm_linear" ddpm_linear --latent-file zoom_nearest/latents.safetensors
-bad "holds histogram latents" zoom_nearest --latent patches --latent-file zoom_nearest/latents.safetensors
-bad "is this a file of latents" zoom_nearest --latent-file zoom_nearest/model.safetensors
+bad "holds histogram initial states" zoom_nearest --latent patches --latent-file zoom_nearest/latents.safetensors
+bad "is this a file of initial states" zoom_nearest --latent-file zoom_nearest/model.safetensors
 bad "absent.safetensors" zoom_nearest --latent-file absent.safetensors
 expect "give --kind" sample --model bare.safetensors
 expect "found kind 'ddpm_sigmoid'" sample --model bare.safetensors --kind ddpm_sigmoid

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Programs that measure and draw: what their tables and pictures hold, latents that go on to sample, bad input.
+# Programs that measure and draw: what their tables and pictures hold, initial states that go on to sample, bad input.
 set -euo pipefail
 # shellcheck source=tests/programs/common.sh
 . "${COLDZOOM_SOURCE_DIR:?}/tests/programs/common.sh"
@@ -36,7 +36,7 @@ for name in "nearest.csv", "bilinear.csv", "noise.csv":
     for what in "data", "latent":
         shares = [float(r[what + "_share"]) for r in rows]
         assert len(rows) == 256 and abs(sum(shares) - 1) < 1e-6 and min(shares) >= 0
-    # Latents that stand for the data: 500 and more images leave the shares of 16 bins that alike.
+    # Initial states that stand for the data: 500 and more images leave the shares of 16 bins that alike.
     for k in range(0, 256, 16):
         data, latent = (sum(float(r[w + "_share"]) for r in rows[k : k + 16]) for w in ("data", "latent"))
         assert abs(data - latent) < 0.05, (name, k, data, latent)
@@ -52,7 +52,7 @@ bad_pixels "wanted gaussian" --kind ddpm_linear --latent patches
 bad_pixels "picture.gif: found another ending" --png picture.gif
 bad_pixels "nowhere" --csv nowhere/table.csv
 ok pixel_distribution --data "$data" --smoke --step 14 --latent-file other.safetensors
-expect "latents of zoom_nearest at step 14" sample --model run/model.safetensors --latent-file other.safetensors
+expect "initial states of zoom_nearest at step 14" sample --model run/model.safetensors --latent-file other.safetensors
 
 echo "-- plot_schedules"
 ok plot_schedules --data "$data" --out schedules --steps 100
