@@ -30,6 +30,12 @@ struct shown_method {
   bool again;  // another form of the method before
 };
 
+/// The largest variance of a step, 0 where the method names none.
+double beta_max(const std::map<std::string, double>& numbers) {
+  const auto found = numbers.find("beta_max");
+  return found == numbers.end() ? 0 : found->second;
+}
+
 /// All methods of the table that add noise, or all others. Noise in `steps` steps, up to the largest variance
 /// of the table and of the original project.
 std::vector<shown_method> shown_methods(bool noise, int steps) {
@@ -38,15 +44,16 @@ std::vector<shown_method> shown_methods(bool noise, int steps) {
     const programs::method_info& info = entry->info();
     if (entry->adds_noise() != noise) continue;
     if (!noise) {
-      shown.push_back({info.title, {{info.steps, info.steps, info.beta_max}, entry}, false});
+      shown.push_back({info.title, {{info.steps, info.steps, info.default_numbers()}, entry}, false});
       continue;
     }
-    std::vector<double> largest{info.beta_max};
-    if (info.original.beta_max != info.beta_max) largest.push_back(info.original.beta_max);
-    for (const double beta : largest) {
+    const std::map<std::string, double> own = info.default_numbers(), original = info.original.numbers;
+    std::vector<std::map<std::string, double>> forms{own};
+    if (original != own) forms.push_back(original);
+    for (const std::map<std::string, double>& numbers : forms) {
       char text[32] = "";
-      if (beta > 0) std::snprintf(text, sizeof text, ", beta up to %g", beta);
-      shown.push_back({info.title + text, {{steps, steps, beta}, entry}, beta != info.beta_max});
+      if (beta_max(numbers) > 0) std::snprintf(text, sizeof text, ", beta up to %g", beta_max(numbers));
+      shown.push_back({info.title + text, {{steps, steps, numbers}, entry}, numbers != own});
     }
   }
   return shown;
@@ -86,7 +93,7 @@ void write_csv(programs::machine& m, const std::string& path, const std::vector<
     for (int t = 1; t <= method.steps; ++t) {
       const programs::noise_amounts at = schedule->amounts(t);
       char line[160];
-      std::snprintf(line, sizeof line, "%s,%g,%d,%.9g,%.9g,%.9g\n", method.name().c_str(), method.beta_max, t,
+      std::snprintf(line, sizeof line, "%s,%g,%d,%.9g,%.9g,%.9g\n", method.name().c_str(), beta_max(method.numbers), t,
                     at.beta, at.signal, at.noise);
       text += line;
     }

@@ -8,7 +8,7 @@ namespace {
 
 using namespace programs;
 
-struct settings : training_settings, noise_settings {
+struct settings : training_settings {
   std::string method;
   bool list = false;
 };
@@ -26,14 +26,13 @@ void print_tables() {
 
 void train(machine& m, const settings& s) {
   if (s.list) return print_tables();
-  train_model(m, method_of(s.method, s, s), s);
+  train_model(m, method_of(s.method, s), s);
 }
 
 void add_options(options& o, settings& s) {
   o.add("--method", s.method, "what to undo: " + method_names());
   o.add_flag("--list", s.list, "name all methods and networks with a line each, and train none");
-  add_training_options(o, s);
-  add_noise_options(o, s);
+  add_training_options(o, s, methods());
 }
 
 }  // namespace

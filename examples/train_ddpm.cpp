@@ -4,19 +4,19 @@
 
 namespace {
 
-struct settings : programs::training_settings, programs::noise_settings {
+struct settings : programs::training_settings {
   std::string schedule = "linear";
 };
 
 void add_options(programs::options& o, settings& s) {
-  programs::add_training_options(o, s);
+  programs::add_training_options(
+      o, s, {&programs::find_method("", "ddpm_linear"), &programs::find_method("", "ddpm_cosine")});
   o.add("--schedule", s.schedule, "of the noise: linear (Ho et al. 2020) or cosine (Nichol, Dhariwal 2021)")
       .one_of({"linear", "cosine"});
-  programs::add_noise_options(o, s);
 }
 
 void train(programs::machine& m, const settings& s) {
-  programs::train_model(m, programs::method_of("ddpm_" + s.schedule, s, s), s);
+  programs::train_model(m, programs::method_of("ddpm_" + s.schedule, s), s);
 }
 
 }  // namespace

@@ -83,14 +83,14 @@ std::vector<std::uint8_t> cut_windows(const coldzoom::labelled_images& images, c
 
 }  // namespace
 
-latent_source make_latents(machine& m, const method_entry& method, const std::string& policy, int step,
+latent_source make_latents(machine& m, const model_method& method, const std::string& policy,
                            const std::string& data, const coldzoom::labelled_images& images) {
-  check_latent(method, policy);
+  check_latent(*method.entry, policy);
   const bool of_data = policy != gaussian_latents::name;
-  latent_source source{policy, method.name(), of_data ? step : 0, data, images.dims.with_n(1), {}, {}, {}};
+  latent_source source{policy, method.name(), of_data ? method.steps : 0, data, images.dims.with_n(1)};
   if (policy == histogram_latents::name) {
-    method.on(m, {step, step, 0})
-        ->for_each_degraded(images, step, {}, [&](coldzoom::index_t, host_images, host_images z) {
+    method.on(m)->for_each_degraded(
+        images, method.steps, {}, [&](coldzoom::index_t, host_images, host_images z) {
           const histogram_counts counts = coldzoom::pixel_histogram<value_range>::count(z);
           for (std::size_t k = 0; k < counts.size(); ++k) source.counts[k] += counts[k];
         });
@@ -98,6 +98,7 @@ latent_source make_latents(machine& m, const method_entry& method, const std::st
     source.patches = cut_windows(images, source.window());
   } else if (policy == degraded_latents::name) {
     source.images = images.pixels;
+    source.labels = images.labels;
   }
   return source;
 }
@@ -124,6 +125,7 @@ void save_latents(const std::string& path, const latent_source& source) {
     const index_t n = std::clamp<index_t>(most / d.image(), 1, d.n);
     file.add("images", {n, d.c, d.h, d.w},
              std::vector<std::uint8_t>(source.images.begin(), source.images.begin() + n * d.image()));
+    file.add("labels", {n}, std::vector<std::uint8_t>(source.labels.begin(), source.labels.begin() + n));
   }
   coldzoom::save_safetensors(path, file);
 }
@@ -135,7 +137,7 @@ latent_source load_latents(const std::string& path) {
   metadata.expect("format_version", "1");
   metadata.expect("value_range", value_range::name);
   latent_source source{
-      metadata.text("latent"), metadata.text("kind"), 0, metadata.text("data"), {}, {}, {}, {}};
+      metadata.text("latent"), metadata.text("kind"), 0, metadata.text("data")};
   const std::vector<std::string> known = latent_names();
   require(std::find(known.begin(), known.end(), source.policy) != known.end(), path.c_str(), [&] {
     return "found latent '" + source.policy + "' in the metadata, wanted " + any_of(known) +
@@ -164,6 +166,7 @@ latent_source load_latents(const std::string& path) {
     const coldzoom::shape d = source.image_dims();
     file.values<std::uint8_t>("images", {d.n, d.c, d.h, d.w});  // checks the shape
     require(d.n > 0, path.c_str(), "array 'images': found none");
+    if (file.find("labels")) source.labels = file.values<std::uint8_t>("labels", {d.n});
   }
   return source;
 }

@@ -18,10 +18,11 @@ struct latent_source {
   std::string kind;
   int step = 0;                       // 0 for noise, which knows none
   std::string data;                   // that it was made from
-  coldzoom::shape image;              // 1 x C x H x W, of the data
+  coldzoom::shape image{};            // 1 x C x H x W, of the data
   histogram_counts counts{};          // of the policy histogram
-  std::vector<std::uint8_t> patches;  // of the policy patches: N x C x h x w, the window that the step leaves
-  std::vector<std::uint8_t> images;   // of the policy degraded: N x C x H x W
+  std::vector<std::uint8_t> patches{};  // of the policy patches: N x C x h x w, the window that the step leaves
+  std::vector<std::uint8_t> images{};   // of the policy degraded: N x C x H x W
+  std::vector<std::uint8_t> labels{};   // of these images
 
   coldzoom::image_window window() const;
   coldzoom::shape patch_dims() const;
@@ -39,8 +40,8 @@ std::string latents_of(const method_entry& method);
 /// Throws coldzoom::error where models of the method do not start from such latents.
 void check_latent(const method_entry& method, const std::string& policy);
 
-/// Latents at `step` of a method out of `images`; for noise nothing but the shape is taken from them.
-latent_source make_latents(machine& m, const method_entry& method, const std::string& policy, int step,
+/// Latents of the last step of a method out of `images`; for noise nothing but the shape is taken from them.
+latent_source make_latents(machine& m, const model_method& method, const std::string& policy,
                            const std::string& data, const coldzoom::labelled_images& images);
 
 /// The file that `sample --latent-file` takes. Of the policy degraded it has the first 16 MiB of images.

@@ -1,6 +1,7 @@
 #include "common/method.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <utility>
 
 #include "common/methods.hpp"
@@ -15,6 +16,8 @@ table<method_entry>& all() {
     table<method_entry> own;
     own.add(zoom_nearest_entry());
     own.add(zoom_bilinear_entry());
+    own.add(zoom_frontier_entry());
+    own.add(flow_entry());
     own.add(ddpm_linear_entry());
     own.add(ddpm_cosine_entry());
     return own;
@@ -24,6 +27,24 @@ table<method_entry>& all() {
 
 }  // namespace
 
+std::string spoken(double number) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", number);
+  return text;
+}
+
+std::string method_number::option() const {
+  std::string text = "--" + name;
+  std::replace(text.begin(), text.end(), '_', '-');
+  return text;
+}
+
+std::map<std::string, double> method_info::default_numbers() const {
+  std::map<std::string, double> values;
+  for (const method_number& number : numbers) values[number.name] = number.otherwise;
+  return values;
+}
+
 method_entry::method_entry(method_info info, std::string target, std::vector<std::string> latents,
                            std::vector<sampler_info> samplers)
     : info_(std::move(info)),
@@ -31,7 +52,7 @@ method_entry::method_entry(method_info info, std::string target, std::vector<std
       latents_(std::move(latents)),
       samplers_(std::move(samplers)) {
   if (info_.title.empty()) info_.title = info_.name;
-  if (info_.original.steps == 0) info_.original = {info_.steps, info_.steps, info_.beta_max};
+  if (info_.original.steps == 0) info_.original = {info_.steps, info_.steps, info_.default_numbers()};
   if (info_.quick_sampler.empty()) info_.quick_sampler = samplers_.front().name;
 }
 

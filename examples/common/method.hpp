@@ -23,30 +23,49 @@ using sampling_observer = std::function<void(coldzoom::index_t, int, host_images
 
 inline constexpr int largest_steps = 100000;  // T of a schedule
 
+/// A number that methods have beside T, between the bounds and, but for `low`, within them: an option of the
+/// training programs, and an entry in the files of models. Methods that share a name share its help and bounds.
+struct method_number {
+  std::string name, help;  // "beta_max" makes the option --beta-max
+  double otherwise = 0;    // where the user does not say
+  double low = 0, high = 1;
+
+  std::string option() const;
+  bool fits(double value) const { return value > low && value < high; }
+};
+
+/// "0.02".
+std::string spoken(double number);
+
 /// The numbers of a method.
 struct method_settings {
-  int steps = 0;        // T
-  int last_step = 0;    // t is drawn from 1 .. last_step
-  double beta_max = 0;  // largest variance of a step, of methods that add noise
+  int steps = 0;                          // T
+  int last_step = 0;                      // t is drawn from 1 .. last_step
+  std::map<std::string, double> numbers;  // those of method_info, by name
+
+  double number(const std::string& name) const { return numbers.at(name); }
 };
 
 /// What stands in the table.
 struct method_info {
   std::string name, help;  // of one line
   int steps = 0;           // T, unless the user says otherwise
-  double beta_max = 0;     // likewise; 0 where the method has none
+  std::vector<method_number> numbers = {};
   std::string title = {};  // in pictures; the name where empty
   /// Numbers of a file that names none, such as the original project's; those above where empty.
   method_settings original = {};
   /// How a quick look is sampled: the sampler, the first where empty, and at most so many network calls.
   std::string quick_sampler = {};
   int quick_calls = largest_steps;
+
+  /// The numbers above, each as it is where nobody says otherwise.
+  std::map<std::string, double> default_numbers() const;
 };
 
 /// What the programs have to know of a sampler.
 struct sampler_info {
   std::string name;
-  bool has_eta = false;
+  bool has_eta = false, has_spacing = false;
 };
 
 /// What a step of a noise schedule adds, and what is left by then.
@@ -75,6 +94,7 @@ struct run_options {
   std::uint64_t seed = 0;
   double average_decay = 0;
   double clip_norm = 0;
+  double label_dropout = 0.15;  // of a network with classes
   std::string loss, weighting;  // the method's own where empty
   std::string optimizer = "adam";
   double weight_decay = -1;  // of adamw and sgd, their own below 0
@@ -142,6 +162,8 @@ class method_entry {
 
   /// Whether D mixes the image with noise, by a NoiseSchedule.
   virtual bool adds_noise() const = 0;
+  /// Channels that the network reads for such images.
+  virtual coldzoom::index_t input_channels(coldzoom::shape image) const = 0;
   /// The largest T for such images.
   virtual int most_steps(coldzoom::shape image) const = 0;
   virtual std::unique_ptr<method_at_work> on(machine& m, const method_settings& settings) const = 0;

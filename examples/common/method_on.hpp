@@ -27,22 +27,79 @@ namespace programs {
 
 namespace detail {
 
-/// Draws latents: the first keys choose them, the second are those of the sampler, with which a random
-/// degradation has to be asked for its latent.
+/// The labels of samples: those that the user wants, in turn, or any.
+struct wanted_labels {
+  std::vector<coldzoom::index_t> in_turn;
+  coldzoom::index_t classes = 0;  // 0 where the model reads no labels
+
+  bool chosen() const { return !in_turn.empty(); }
+  std::int32_t of(std::uint64_t sample) const {
+    return static_cast<std::int32_t>(in_turn[static_cast<std::size_t>(sample % in_turn.size())]);
+  }
+};
+
+/// Draws latents and returns their labels, none where the model reads none: the first keys choose them, the
+/// second are those of the sampler, with which a random degradation has to be asked for its latent.
 template <class B>
-using latent_drawing =
-    std::function<void(coldzoom::key_sequence choice, coldzoom::key_sequence sampling, images_on<B> out)>;
+using latent_drawing = std::function<std::vector<std::int32_t>(
+    coldzoom::key_sequence choice, coldzoom::key_sequence sampling, images_on<B> out)>;
+
+/// Labels of latents that have none of their own.
+inline std::vector<std::int32_t> draw_labels(const wanted_labels& wanted, coldzoom::key_sequence choice,
+                                             coldzoom::index_t count) {
+  constexpr std::uint64_t behind = std::uint64_t{1} << 33;  // the numbers that make the latent
+  std::vector<std::int32_t> labels;
+  for (coldzoom::index_t n = 0; n < count && wanted.classes > 0; ++n) {
+    labels.push_back(wanted.chosen() ? wanted.of(choice.first + static_cast<std::uint64_t>(n))
+                                     : static_cast<std::int32_t>(
+                                           coldzoom::random_below(choice[n], behind, wanted.classes)));
+  }
+  return labels;
+}
+
+/// The images of a source by their labels.
+inline std::vector<std::vector<std::int32_t>> images_by_label(const latent_source& source,
+                                                              const wanted_labels& wanted) {
+  std::vector<std::vector<std::int32_t>> places(static_cast<std::size_t>(wanted.classes));
+  const std::string& name = source.data;
+  coldzoom::require(!source.labels.empty(), name.c_str(),
+                    "the images that sampling starts from have no labels, and the model reads labels");
+  for (std::size_t i = 0; i < source.labels.size(); ++i) {
+    coldzoom::require(source.labels[i] < wanted.classes, name.c_str(), [&] {
+      return "found label " + std::to_string(source.labels[i]) + ", the model knows 0 to " +
+             std::to_string(wanted.classes - 1);
+    });
+    places[source.labels[i]].push_back(static_cast<std::int32_t>(i));
+  }
+  for (const coldzoom::index_t label : wanted.in_turn) {
+    coldzoom::require(label < wanted.classes && !places[static_cast<std::size_t>(label)].empty(), "--class",
+                      [&] { return "found " + std::to_string(label) + ", and " + name + " has no such image"; });
+  }
+  return places;
+}
 
 template <class B, class M>
-latent_drawing<B> degraded_latents(B& b, const M& method, const latent_source& source) {
+latent_drawing<B> degraded_latents(B& b, const M& method, const latent_source& source,
+                                   const wanted_labels& wanted) {
   using namespace coldzoom;
+  std::vector<std::vector<std::int32_t>> places;
+  if (wanted.classes > 0) places = images_by_label(source, wanted);
   const auto images =
       std::make_shared<const dataset<B, value_range>>(b, source.image_dims(), source.images.data());
-  return [&b, images, degradation = method.degradation, level = method.schedule.level(source.step)](
-             key_sequence choice, key_sequence sampling, images_on<B> out) {
-    std::vector<std::int32_t> order;
+  return [&b, images, places, wanted, labels_of = source.labels, degradation = method.degradation,
+          level = method.schedule.level(source.step)](key_sequence choice, key_sequence sampling,
+                                                      images_on<B> out) {
+    std::vector<std::int32_t> order, labels;
     for (index_t n = 0; n < out.dims.n; ++n) {
-      order.push_back(static_cast<std::int32_t>(random_below(choice[n], 0, images->size())));
+      if (wanted.chosen()) {
+        const std::int32_t label = wanted.of(choice.first + static_cast<std::uint64_t>(n));
+        const std::vector<std::int32_t>& own = places[static_cast<std::size_t>(label)];
+        order.push_back(
+            own[static_cast<std::size_t>(random_below(choice[n], 0, static_cast<index_t>(own.size())))]);
+      } else {
+        order.push_back(static_cast<std::int32_t>(random_below(choice[n], 0, images->size())));
+      }
+      if (wanted.classes > 0) labels.push_back(labels_of[static_cast<std::size_t>(order.back())]);
     }
     const auto there = to_backend(b, order);
     auto memory = b.template allocate<float>(out.dims.size());
@@ -51,20 +108,28 @@ latent_drawing<B> degraded_latents(B& b, const M& method, const latent_source& s
     const auto levels = to_backend(b, std::vector<float>(order.size(), level));
     degrade(b, degradation, image_batch<value_range, const float, typename B::space>(clean),
             {levels.data(), out.dims.n}, sampling, out);
+    return labels;
   };
 }
 
-template <class B, class M> latent_drawing<B> drawing_of(B& b, const M& method, const latent_source& source) {
+template <class B, class M>
+latent_drawing<B> drawing_of(B& b, const M& method, const latent_source& source, const wanted_labels& wanted) {
   using namespace coldzoom;
-  if (source.policy == gaussian_latents::name) {
-    return [&b](key_sequence choice, key_sequence, images_on<B> out) {
-      gaussian_state<value_range>{}.draw(b, choice, out);
+  const auto labelled = [wanted](const auto& latent) -> latent_drawing<B> {
+    return [wanted, latent](key_sequence choice, key_sequence, images_on<B> out) {
+      latent(choice, out);
+      return draw_labels(wanted, choice, out.dims.n);
     };
+  };
+  if (source.policy == gaussian_latents::name) {
+    return labelled([&b](key_sequence choice, images_on<B> out) {
+      gaussian_state<value_range>{}.draw(b, choice, out);
+    });
   }
   if (source.policy == histogram_latents::name) {
     const image_window at = source.window();
-    return [&b, latent = pixel_histogram<value_range>(source.counts, at.h, at.w)](
-               key_sequence choice, key_sequence, images_on<B> out) { latent.draw(b, choice, out); };
+    return labelled([&b, latent = pixel_histogram<value_range>(source.counts, at.h, at.w)](
+                        key_sequence choice, images_on<B> out) { latent.draw(b, choice, out); });
   }
   if constexpr (Zooms<decltype(method.degradation)>) {
     if (source.policy == patch_latents::name) {
@@ -73,12 +138,22 @@ template <class B, class M> latent_drawing<B> drawing_of(B& b, const M& method, 
       const auto interpolation = method.degradation.interpolation;
       using bank = patch_bank<value_range, std::remove_const_t<decltype(interpolation)>, B>;
       const auto latent = std::make_shared<const bank>(b, source.patch_dims(), patches, interpolation);
-      return
-          [&b, latent](key_sequence choice, key_sequence, images_on<B> out) { latent->draw(b, choice, out); };
+      return labelled([&b, latent](key_sequence choice, images_on<B> out) { latent->draw(b, choice, out); });
     }
   }
-  return degraded_latents(b, method, source);
+  return degraded_latents(b, method, source, wanted);
 }
+
+/// A sampler with a share of fresh noise to choose.
+template <class Sampler>
+concept TakesEta = requires(Sampler s) {
+  s.eta;
+};
+/// A sampler that can spend its calls unevenly.
+template <class Sampler>
+concept TakesSpacing = requires(Sampler s) {
+  s.spacing;
+};
 
 template <class B, class M, class... Samplers> class model_on final : public model_at_work {
   using space = typename B::space;
@@ -88,6 +163,7 @@ template <class B, class M, class... Samplers> class model_on final : public mod
       : b_(&b),
         method_(method),
         image_(network.image()),
+        classes_(network.classes()),
         model_(b, typename M::prediction{}, layer_on<B>(network), image_, parameters, method.input) {}
 
   void restore(host_images z, int t, host_images x0_hat) override {
@@ -95,6 +171,8 @@ template <class B, class M, class... Samplers> class model_on final : public mod
     const auto& schedule = method_.schedule;
     const coldzoom::sampling_step step{
         t, static_cast<float>(t) / static_cast<float>(schedule.steps()), schedule.level(t), {}};
+    set_labels(std::vector<std::int32_t>(static_cast<std::size_t>(classes_ > 0 ? z.dims.n : 0),
+                                         static_cast<std::int32_t>(classes_)));  // for none
     on_host_images(*b_, z, x0_hat, [&](auto in, auto out) { model_(in, step, out); });
     if constexpr (P::needs_amplitudes) {
       const auto amplitude = coldzoom::detail::amplitudes_at(method_.degradation, schedule, t, image_);
@@ -110,7 +188,10 @@ template <class B, class M, class... Samplers> class model_on final : public mod
                           const sampling_observer& observe) override {
     using namespace coldzoom;
     constexpr index_t batch = 256;
-    const latent_drawing<B> draw_latents = drawing_of(*b_, method_, latents);
+    require(classes_ > 0 || (options.classes.empty() && options.guidance == 1),
+            options.classes.empty() ? "--guidance" : "--class", "this model reads no labels");
+    const latent_drawing<B> draw_latents =
+        drawing_of(*b_, method_, latents, wanted_labels{options.classes, classes_});
     const int calls = options.calls == 0 ? method_.schedule.steps() : options.calls;
     std::vector<float> samples(static_cast<std::size_t>(options.count * image_.image())), state_copy, x0_copy;
     auto memory = b_->template allocate<float>(std::min(batch, options.count) * image_.image());
@@ -121,7 +202,7 @@ template <class B, class M, class... Samplers> class model_on final : public mod
       const auto place = static_cast<std::uint64_t>(first);
       const key_sequence choice{options.seed, stream::initial_state, place},
           sampling{options.seed, stream::sampling, place};
-      draw_latents(choice, sampling, z);
+      set_labels(draw_latents(choice, sampling, z));
       index_t done = 0;
       auto watch = [&](int t, images_on<B> state, images_on<B> x0_hat) {
         stop_if_requested();
@@ -145,27 +226,52 @@ template <class B, class M, class... Samplers> class model_on final : public mod
     if (!options.sampler.empty() && options.sampler != Sampler::name) return false;
     Sampler sampler;
     if constexpr (requires { sampler.clip; }) sampler.clip = options.clip;
-    if constexpr (requires { sampler.eta; }) sampler.eta = options.eta;
-    sampler(*b_, model_, method_.degradation, method_.schedule, calls, keys, z, watch);
+    if constexpr (TakesEta<Sampler>) sampler.eta = options.eta;
+    if constexpr (TakesSpacing<Sampler>) sampler.spacing = options.spacing;
+    const auto run = [&](auto& model) {
+      sampler(*b_, model, method_.degradation, method_.schedule, calls, keys, z, watch);
+    };
+    if (options.guidance == 1) {
+      run(model_);
+    } else {
+      coldzoom::guided model(*b_, model_, static_cast<float>(options.guidance),
+                             static_cast<std::int32_t>(classes_));
+      run(model);
+    }
     return true;
+  }
+  void set_labels(const std::vector<std::int32_t>& labels) {
+    labels_ = coldzoom::to_backend(*b_, labels);
+    model_.set_labels({labels.empty() ? nullptr : labels_.data(), static_cast<coldzoom::index_t>(labels.size())});
   }
 
   B* b_;
   M method_;
   coldzoom::shape image_;
+  coldzoom::index_t classes_;
+  typename B::template buffer<std::int32_t> labels_;
   coldzoom::model<B, typename M::prediction, coldzoom::any_layer<B>, typename M::input_type> model_;
 };
 
 /// The options of a trainer that `o` stands for.
-inline coldzoom::trainer_options trainer_options_of(const run_options& o, int last_step) {
+inline coldzoom::trainer_options trainer_options_of(const run_options& o, int last_step,
+                                                    const model_network& network) {
   coldzoom::trainer_options options;
   options.batch_size = o.batch_size;
   options.accumulate = o.accumulate;
   options.seed = o.seed;
   options.last_step = last_step;
   options.clip_norm = o.clip_norm;
+  if (network.classes() > 0) options.label_dropout = o.label_dropout;
   if (o.average_decay > 0) options.average_decays = {o.average_decay};
   return options;
+}
+
+/// The labels, where the network reads them.
+template <class B>
+void set_labels_of(B& b, coldzoom::dataset<B, value_range>& set, const coldzoom::labelled_images& images,
+                   const model_network& network) {
+  if (network.classes() > 0) set.set_labels(b, images.labels, network.classes());
 }
 
 template <class B, class M> class training_on final : public training_run {
@@ -177,7 +283,10 @@ template <class B, class M> class training_on final : public training_run {
       : b_(&b),
         train_(b, data.train.dims, data.train.pixels.data()),
         test_(b, data.test.dims, data.test.pixels.data()),
-        trainer_(b, method, layer_on<B>(network), network.image(), options, optimizer) {}
+        trainer_(b, method, layer_on<B>(network), network.image(), options, optimizer) {
+    set_labels_of(b, train_, data.train, network);
+    set_labels_of(b, test_, data.test, network);
+  }
 
   coldzoom::index_t batches() const override { return trainer_.batches(train_); }
   double train_epoch(int epoch, const std::function<double(coldzoom::index_t)>& rate,
@@ -229,7 +338,7 @@ template <class B, class M, class... Samplers> class method_on final : public me
 
   void for_each_latent(const latent_source& source, coldzoom::index_t count, std::uint64_t seed,
                        const std::function<void(coldzoom::index_t, host_images)>& use) override {
-    const latent_drawing<B> draw = drawing_of(*b_, method_, source);
+    const latent_drawing<B> draw = drawing_of(*b_, method_, source, {});
     std::vector<float> copy;
     auto memory = b_->template allocate<float>(source.image.with_n(batch).size());
     for (coldzoom::index_t first = 0; first < count; first += batch) {
@@ -257,16 +366,18 @@ template <class B, class M, class... Samplers> class method_on final : public me
                                       const run_options& o) override {
     const auto method = in_training(method_, o);
     return std::make_unique<training_on<B, std::remove_const_t<decltype(method)>>>(
-        *b_, method, network, data, trainer_options_of(o, last_step_), chosen_optimizer(o));
+        *b_, method, network, data, trainer_options_of(o, last_step_, network), chosen_optimizer(o));
   }
 
   double test_loss(const model_network& network, const std::vector<float>& parameters,
                    const coldzoom::labelled_images& images, coldzoom::index_t draws) override {
     // Of the type that training compiles.
     coldzoom::trainer t(*b_, in_training(method_, {}), layer_on<B>(network), network.image(),
-                        trainer_options_of({}, last_step_), chosen_optimizer({}));
+                        trainer_options_of({}, last_step_, network), chosen_optimizer({}));
     b_->upload(parameters.data(), t.parameters().data(), t.parameters().size());
-    return t.test_loss(coldzoom::dataset<B, value_range>(*b_, images.dims, images.pixels.data()), draws);
+    coldzoom::dataset<B, value_range> set(*b_, images.dims, images.pixels.data());
+    set_labels_of(*b_, set, images, network);
+    return t.test_loss(set, draws);
   }
 
  private:
@@ -280,12 +391,6 @@ template <class M> auto in_programs_range(const M& m) {
   return coldzoom::make_method(value_range{}, coldzoom::in_range<value_range>(m.degradation), m.schedule,
                                m.predict, m.input, m.loss, m.weighting);
 }
-
-/// A sampler with a share of fresh noise to choose.
-template <class Sampler>
-concept TakesEta = requires(Sampler s) {
-  s.eta;
-};
 
 template <class Latents, class Samplers, class Make, class Backends> class entry_of;
 template <class... Latents, class... Samplers, class Make, class... Bs>
@@ -303,10 +408,14 @@ class entry_of<std::tuple<Latents...>, std::tuple<Samplers...>, Make, backend_li
  public:
   entry_of(method_info info, Make make)
       : method_entry(std::move(info), method::prediction::name, {Latents::name...},
-                     {sampler_info{Samplers::name, TakesEta<Samplers>}...}),
+                     {sampler_info{Samplers::name, TakesEta<Samplers>, TakesSpacing<Samplers>}...}),
         make_(std::move(make)) {}
 
   bool adds_noise() const override { return coldzoom::NoiseSchedule<schedule>; }
+  coldzoom::index_t input_channels(coldzoom::shape image) const override {
+    // The policy of any numbers: which channels there are is in its type.
+    return make_(defaults()).input.channels(image);
+  }
   int most_steps(coldzoom::shape image) const override {
     return Zooms<degradation> ? static_cast<int>(std::min(image.h, image.w)) - 1 : largest_steps;
   }
@@ -318,6 +427,8 @@ class entry_of<std::tuple<Latents...>, std::tuple<Samplers...>, Make, backend_li
   }
 
  private:
+  method_settings defaults() const { return {info().steps, info().steps, info().default_numbers()}; }
+
   Make make_;
 };
 

@@ -32,7 +32,7 @@ void save_model(const std::string& path, const trained_model& model) {
                    {"value_range", value_range::name},
                    {"data", model.data}};
   for (const auto& [name, values] : model.network.settings().lists) file.metadata[name] = join(values);
-  if (m.beta_max > 0) file.metadata["beta_max"] = coldzoom::exact_number(m.beta_max);
+  for (const auto& [name, value] : m.numbers) file.metadata[name] = coldzoom::exact_number(value);
   if (model.histogram) file.metadata["latent.histogram"] = join(*model.histogram);
   coldzoom::save_safetensors(path, file);
 }
@@ -50,7 +50,7 @@ trained_model load_model(const std::string& path, const std::string& kind) {
   const method_entry& entry = find_method(path, known);
   metadata.expect("target", entry.target());
 
-  model_network network = network_of(file);
+  model_network network = network_of(file, [&](coldzoom::shape image) { return entry.input_channels(image); });
   std::vector<float> parameters = coldzoom::read_parameters(file, network);
   const method_settings& original = entry.info().original;
   model_method method{original, &entry};
@@ -58,10 +58,15 @@ trained_model load_model(const std::string& path, const std::string& kind) {
   // A file that names no last step names no shorter one; only the original's own files have neither.
   method.last_step = metadata.number("last_step", 1, method.steps,
                                      metadata.text("steps").empty() ? original.last_step : method.steps);
-  if (const std::string text = metadata.text("beta_max"); method.beta_max > 0 && !text.empty()) {
-    method.beta_max = std::strtod(text.c_str(), nullptr);
-    require(method.beta_max > 0 && method.beta_max < 1, path.c_str(),
-            [&] { return "found beta_max '" + text + "', wanted a number between 0 and 1"; });
+  for (const method_number& number : entry.info().numbers) {
+    const std::string text = metadata.text(number.name.c_str());
+    if (text.empty()) continue;
+    const double value = std::strtod(text.c_str(), nullptr);
+    require(number.fits(value), path.c_str(), [&] {
+      return "found " + number.name + " '" + text + "', wanted a number between " + spoken(number.low) +
+             " and " + spoken(number.high);
+    });
+    method.numbers[number.name] = value;
   }
   return {method, metadata.text("data"), metadata.counts("latent.histogram"), std::move(network),
           std::move(parameters)};

@@ -32,6 +32,7 @@ table<network_entry>& all() {
   static table<network_entry> entries = [] {
     table<network_entry> own;
     own.add(reconstructor_entry());
+    own.add(unet_entry());
     return own;
   }();
   return entries;
@@ -40,6 +41,11 @@ table<network_entry>& all() {
 }  // namespace
 
 const std::string& model_network::name() const { return entry_->info().name; }
+
+coldzoom::index_t model_network::classes() const {
+  const auto found = settings_.lists.find("classes");
+  return found == settings_.lists.end() ? 0 : found->second.front();
+}
 
 std::string model_network::options_text() const {
   std::string text;
@@ -63,10 +69,14 @@ model_network network_entry::make(network_settings settings) const {
     }
   }
   settings.lists = std::move(lists);
+  if (settings.input_channels == 0) settings.input_channels = settings.image.c;
   std::shared_ptr<const model_network::held> made = make_(settings);
-  coldzoom::require(made->output_shape(settings.image) == settings.image, info_.name.c_str(), [&] {
-    return "the network turns " + to_string(settings.image) + " into " +
-           to_string(made->output_shape(settings.image)) + "; a model of the programs keeps the shape";
+  coldzoom::shape in = settings.image;
+  in.c = settings.input_channels;
+  const coldzoom::shape out = made->output_shape(in);
+  coldzoom::require(out == settings.image, info_.name.c_str(), [&] {
+    return "the network turns " + to_string(in) + " into " + to_string(out) + ", wanted an image of " +
+           to_string(settings.image);
   });
   return {*this, std::move(settings), std::move(made)};
 }
@@ -77,21 +87,25 @@ const network_entry& find_network(const std::string& where, const std::string& n
   return all().find("network", where, name);
 }
 
-model_network network_of(const coldzoom::safetensors_file& file) {
+model_network network_of(const coldzoom::safetensors_file& file,
+                         const std::function<index_t(coldzoom::shape)>& input_channels) {
   const file_metadata metadata(file.source, file.metadata);
   const std::string name = metadata.text("network"), image = metadata.text("image");
   const network_entry& entry = name.empty() ? *networks().front() : find_network(file.source, name);
   if (image.empty()) {
     coldzoom::require(static_cast<bool>(entry.info().read), file.source.c_str(),
                       [&] { return "found no image size for the network " + name; });
-    return entry.make(entry.info().read(file));
+    network_settings settings = entry.info().read(file);
+    settings.input_channels = input_channels(settings.image);
+    return entry.make(std::move(settings));
   }
   const std::vector<index_t> dims = read_list(file.source, "image", image);
   const bool fits =
       dims.size() == 3 && std::all_of(dims.begin(), dims.end(), [](index_t d) { return d > 0; });
   coldzoom::require(fits && dims[0] * dims[1] * dims[2] <= (1 << 24), file.source.c_str(),
                     [&] { return "found image '" + image + "', wanted channels,height,width"; });
-  network_settings settings{{1, dims[0], dims[1], dims[2]}, {}};
+  network_settings settings{{1, dims[0], dims[1], dims[2]}, 0, {}};
+  settings.input_channels = input_channels(settings.image);
   for (const network_option& option : entry.info().options) {
     if (const std::string text = metadata.text(option.name.c_str()); !text.empty()) {
       settings.lists[option.name] = read_list(file.source, option.name, text);
@@ -116,8 +130,8 @@ void add_network_options(options& o, network_choice& choice) {
   }
 }
 
-model_network make_network(const network_choice& choice, coldzoom::shape image) {
-  return find_network("--network", choice.name).make({image, choice.lists});
+model_network make_network(const network_choice& choice, coldzoom::shape image, index_t input_channels) {
+  return find_network("--network", choice.name).make({image, input_channels, choice.lists});
 }
 
 network_registration::network_registration(network_info info, network_entry::maker make) {

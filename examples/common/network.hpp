@@ -30,6 +30,7 @@ struct network_option {
 /// What a network of the table is made of.
 struct network_settings {
   coldzoom::shape image;                                        // 1 x C x H x W
+  coldzoom::index_t input_channels = 0;                         // 0 for C
   std::map<std::string, std::vector<coldzoom::index_t>> lists;  // the options, by name
 
   const std::vector<coldzoom::index_t>& list(const std::string& name) const { return lists.at(name); }
@@ -69,6 +70,8 @@ class model_network {
   const network_entry& entry() const { return *entry_; }
   const std::string& name() const;
   coldzoom::shape image() const { return settings_.image; }
+  /// Classes of the labels that it reads, its option `classes`; 0 for none.
+  coldzoom::index_t classes() const;
   const network_settings& settings() const { return settings_; }
   /// "widths 16,32,32,16, kernel 7".
   std::string options_text() const;
@@ -91,7 +94,7 @@ class network_entry {
 
   const network_info& info() const { return info_; }
   /// Options that `settings` does not have are the entry's own. Throws coldzoom::error for values that the
-  /// network refuses, and for a network that does not keep the shape of an image.
+  /// network refuses, and for a network that does not make an image of its input.
   model_network make(network_settings settings) const;
 
  private:
@@ -105,9 +108,11 @@ const std::vector<const network_entry*>& networks();
 /// Throws coldzoom::error, blaming `where`, for a name that there is not.
 const network_entry& find_network(const std::string& where, const std::string& name);
 
-/// The network that a file says it holds, or that its arrays show. Throws coldzoom::error, with the file's
+/// The network that a file says it holds, or that its arrays show; input_channels(image) is asked how many
+/// channels it reads. Throws coldzoom::error, with the file's
 /// name, where it holds none.
-model_network network_of(const coldzoom::safetensors_file& file);
+model_network network_of(const coldzoom::safetensors_file& file,
+                         const std::function<coldzoom::index_t(coldzoom::shape image)>& input_channels);
 
 /// What the user says of the network.
 struct network_choice {
@@ -116,7 +121,8 @@ struct network_choice {
 };
 /// --network, and the options of all networks of the table.
 void add_network_options(options& o, network_choice& choice);
-model_network make_network(const network_choice& choice, coldzoom::shape image);
+model_network make_network(const network_choice& choice, coldzoom::shape image,
+                           coldzoom::index_t input_channels);
 
 /// Puts an entry into the table when a program starts.
 struct network_registration {

@@ -1,6 +1,7 @@
 #include "common/networks.hpp"
 
 #include <coldzoom/nn/reconstructor.hpp>
+#include <coldzoom/nn/unet.hpp>
 
 #include "coldzoom_programs/network.hpp"
 
@@ -42,7 +43,7 @@ network_settings read_reconstructor(const coldzoom::safetensors_file& file) {
                       return "found " + std::to_string(widths.size()) + " blocks for images of " +
                              to_string(image) + ", wanted 2 to 64 of reasonable size";
                     });
-  return {image, {{"widths", widths}, {"kernel", {first[2]}}}};
+  return {image, 0, {{"widths", widths}, {"kernel", {first[2]}}}};
 }
 
 }  // namespace
@@ -55,7 +56,29 @@ std::unique_ptr<network_entry> reconstructor_entry() {
                                {"kernel", "size of the hidden kernels", {7}}},
                    .read = read_reconstructor},
       network_maker<backends>([](const network_settings& s) {
-        return original_reconstructor(s.image, s.list("widths"), s.number("kernel"));
+        return original_reconstructor(s.image, s.list("widths"), s.number("kernel"), s.input_channels);
+      }));
+}
+
+std::unique_ptr<network_entry> unet_entry() {
+  const coldzoom::unet_options o;
+  return std::make_unique<network_entry>(
+      network_info{.name = "unet",
+                   .help = "residual U-Net with an embedding of time and label",
+                   .options = {{"widths", "channels at full size, half, quarter ...", o.widths},
+                               {"kernels", "their sizes, the last for all further levels", o.kernels},
+                               {"blocks", "residual blocks a level, down and up", {o.blocks}},
+                               {"bottom-blocks", "residual blocks at the smallest size", {o.bottom_blocks}},
+                               {"embedding", "width of the embedding", {o.embedding}},
+                               {"classes", "of the labels, 0 for none; --labels takes those of the data", {0}, 0}}},
+      network_maker<backends>([](const network_settings& s) {
+        return coldzoom::unet(s.input_channels, s.image.c,
+                              {.widths = s.list("widths"),
+                               .kernels = s.list("kernels"),
+                               .blocks = s.number("blocks"),
+                               .bottom_blocks = s.number("bottom-blocks"),
+                               .classes = s.number("classes"),
+                               .embedding = s.number("embedding")});
       }));
 }
 

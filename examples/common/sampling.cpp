@@ -36,8 +36,18 @@ void add_sampling_options(options& o, sampling_options& s) {
   o.add("--sampler", s.sampler, help + "; the first is the default").one_of(all);
   o.add("--sampling-steps", s.calls, "network calls, 1 to T; 0 for T").at_least_0();
   o.add_flag("!--no-clip", s.clip,
-             "ddpm and ddim: do not clip x0_hat to the range of the data in every step");
+             "ddpm, ddim and adams_bashforth: do not clip x0_hat to the range of the data in every step");
   o.add("--eta", s.eta, "ddim: fresh noise in each step, 0 (none) to 1 (as much as ancestral)").from_0_to_1();
+  o.add("--spacing", s.spacing,
+        "adams_bashforth: a power above 1 spends more of the calls early, where pictures are decided")
+      .at_least_0();
+  o.add("--guidance", s.guidance,
+        "models with labels: how far to lean towards the label, 1 (as trained) to 3, at twice the cost above 1")
+      .at_least_0();
+  o.add("--class", s.classes,
+        "models with labels: classes to draw, in turn, such as 7 or 0,1,2; drawn with the initial states if absent")
+      .separated_by(',')
+      .range(0, 255);
   add_seed(o, s.seed, "sample i depends on the seed and i alone");
 }
 
@@ -52,6 +62,11 @@ std::string fitting_sampler(const method_entry& method, const sampling_options& 
   });
   coldzoom::require(options.eta == 0 || found->has_eta, "--eta", [&] {
     const std::string names = names_of(fit, [](const sampler_info& sampler) { return sampler.has_eta; });
+    return names.empty() ? "no sampler of a " + method.name() + " model has one"
+                         : "only the " + names + " sampler has one";
+  });
+  coldzoom::require(options.spacing == 1 || found->has_spacing, "--spacing", [&] {
+    const std::string names = names_of(fit, [](const sampler_info& sampler) { return sampler.has_spacing; });
     return names.empty() ? "no sampler of a " + method.name() + " model has one"
                          : "only the " + names + " sampler has one";
   });
@@ -97,12 +112,12 @@ latent_source find_latents(machine& m, const latent_options& s, const trained_mo
   }
   const std::string policy = s.policy.empty() ? method.entry->latents().front() : s.policy;
   check_latent(*method.entry, policy);
-  if (of_noise(policy)) return {policy, method.name(), 0, "noise", image, {}, {}, {}};
+  if (of_noise(policy)) return {policy, method.name(), 0, "noise", image};
   if (policy == histogram_latents::name && model.histogram && s.data.empty()) {
-    return {policy, method.name(), method.steps, "the model", image, *model.histogram, {}, {}};
+    return {policy, method.name(), method.steps, "the model", image, *model.histogram};
   }
   const named_data data = load_data_for(model, s.data);
-  return make_latents(m, *method.entry, policy, method.steps, data.name, data.images.train);
+  return make_latents(m, method, policy, data.name, data.images.train);
 }
 
 }  // namespace programs

@@ -1,5 +1,6 @@
 #include "common/train_model.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <coldzoom/core/file.hpp>
@@ -38,7 +39,7 @@ std::map<std::string, std::string> settings_to_keep(const trained_model& model, 
     keep["epochs"] = std::to_string(s.epochs);
     keep["warmup"] = std::to_string(s.warmup);
   }
-  if (model.method.beta_max > 0) keep["beta_max"] = exact_number(model.method.beta_max);
+  for (const auto& [name, value] : model.method.numbers) keep[name] = exact_number(value);
   return keep;
 }
 
@@ -51,17 +52,27 @@ void save_samples_of(method_at_work& method, const trained_model& model, const l
 
 }  // namespace
 
-void add_training_options(options& o, training_settings& s) {
+void add_training_options(options& o, training_settings& s, const std::vector<const method_entry*>& trained) {
   add_run_options(o, s);
   o.add("--decay", s.decay, "of the learning rate: constant, or cosine to 0 over all epochs")
       .one_of({"constant", "cosine"});
   add_network_options(o, s.network);
   std::string defaults;
-  for (const method_entry* method : methods()) {
-    defaults +=
-        (defaults.empty() ? "" : ", ") + std::to_string(method->info().steps) + " (" + method->name() + ")";
+  std::map<std::string, std::string> numbers;  // help, by option
+  for (const method_entry* method : trained) {
+    const method_info& info = method->info();
+    defaults += (defaults.empty() ? "" : ", ") + std::to_string(info.steps) + " (" + info.name + ")";
+    for (const method_number& number : info.numbers) {
+      std::string& help = numbers[number.name];
+      help += (help.empty() ? number.help + ", 0 for the method's own: " : ", ") + spoken(number.otherwise) +
+              " (" + info.name + ")";
+    }
   }
   o.add("--steps", s.steps, "T, 0 for the method's own: " + defaults).at_least_0();
+  o.add("--last-step", s.last_step, "t is drawn from 1 .. this one, 0 for T; the original's DDPM: 999")
+      .at_least_0();
+  for (const auto& [name, help] : numbers) o.add(method_number{name, ""}.option(), s.numbers[name], help).at_least_0();
+  o.add_flag("--labels", s.labels, "train with the labels of the data, for networks that have classes: unet");
   run_options& p = s.policies;
   o.add("--loss", p.loss, "mse, l1 or huber; the method's own if absent, mse of the table's")
       .one_of(loss_names);
@@ -74,25 +85,17 @@ void add_training_options(options& o, training_settings& s) {
       .at_least_0();
   o.add("--momentum", p.momentum, "of sgd").from_0_to_below_1();
   o.add("--clip-norm", p.clip_norm, "the largest norm of the gradients of an update, 0 for any").at_least_0();
+  o.add("--label-dropout", p.label_dropout, "share of the images whose label is left out, for guidance")
+      .from_0_to_below_1();
   o.add("--accumulate", p.accumulate, "batches an update, whose gradients add up").range(1, 100000);
   o.add("--samples", s.samples, "images in the grid of each epoch, 0 for none").range(0, 10000);
 }
 
-void add_noise_options(options& o, noise_settings& s) {
-  o.add("--beta-max", s.beta_max,
-        "largest variance of a step, above 0 and below 1; 0 for 0.02 (linear), 0.999 (cosine; the original: "
-        "0.02)")
-      .from_0_to_below_1();
-  o.add("--last-step", s.last_step,
-        "t is drawn from 1 .. this one, 0 for T; the original left out the last: 999")
-      .at_least_0();
-}
-
-model_method method_of(const std::string& name, const training_settings& s, const noise_settings& noise) {
+model_method method_of(const std::string& name, const training_settings& s) {
   const method_entry& entry = find_method("--method", name);
-  model_method method{{}, &entry};
-  method.steps = s.steps == 0 ? entry.info().steps : s.steps;
-  method.last_step = noise.last_step == 0 ? method.steps : noise.last_step;
+  model_method method{{s.steps, s.last_step, entry.info().default_numbers()}, &entry};
+  if (method.steps == 0) method.steps = entry.info().steps;
+  if (method.last_step == 0) method.last_step = method.steps;
   require(method.steps <= largest_steps, "--steps", [&] {
     return "found " + std::to_string(method.steps) + ", wanted 1 to " + std::to_string(largest_steps);
   });
@@ -100,9 +103,19 @@ model_method method_of(const std::string& name, const training_settings& s, cons
     return "found " + std::to_string(method.last_step) + ", wanted at most the " +
            std::to_string(method.steps) + " steps";
   });
-  method.beta_max = noise.beta_max > 0 ? noise.beta_max : entry.info().beta_max;
-  require(entry.info().beta_max > 0 || noise.beta_max == 0, "--beta-max",
-          [&] { return "a " + name + " model has none"; });
+  for (const auto& [number_name, value] : s.numbers) {
+    if (value == 0) continue;
+    const std::vector<method_number>& known = entry.info().numbers;
+    const auto found = std::find_if(known.begin(), known.end(),
+                                    [&](const method_number& n) { return n.name == number_name; });
+    const std::string option = method_number{number_name, ""}.option();
+    require(found != known.end(), option.c_str(), [&] { return "a " + name + " model has none"; });
+    require(found->fits(value), option.c_str(), [&] {
+      return "found " + spoken(value) + ", wanted a number between " + spoken(found->low) + " and " +
+             spoken(found->high);
+    });
+    method.numbers[number_name] = value;
+  }
   return method;
 }
 
@@ -117,7 +130,15 @@ void train_model(machine& m, const model_method& method, training_settings s) {
     return "found " + std::to_string(method.steps) + ", wanted 1 to " + std::to_string(most_steps) +
            " for images of " + to_string(image);
   });
-  trained_model model{method, s.data, {}, make_network(s.network, image), {}};
+  if (s.labels) {
+    const auto classes = static_cast<index_t>(*std::max_element(data.train.labels.begin(), data.train.labels.end()));
+    s.network.lists["classes"] = {classes + 1};
+  }
+  trained_model model{
+      method, s.data, {}, make_network(s.network, image, method.entry->input_channels(image)), {}};
+  require(!s.labels || model.network.classes() > 0, "--labels", [&] {
+    return "the network " + model.network.name() + " reads no labels; take --network unet";
+  });
   run_folder folder(s.out, s.resume);
 
   const std::unique_ptr<method_at_work> work = method.on(m);
@@ -135,7 +156,7 @@ void train_model(machine& m, const model_method& method, training_settings s) {
   if (s.resume) run->load(folder.state_file(folder.last_epoch()), keep);
 
   const latent_source latents =
-      make_latents(m, *method.entry, method.entry->latents().front(), method.steps, s.data, data.train);
+      make_latents(m, method, method.entry->latents().front(), s.data, data.train);
   save_latents(folder.file("latents.safetensors"), latents);
   if (latents.policy == histogram_latents::name) model.histogram = latents.counts;
   std::printf("%s: %td training and %td test images of %s, %td parameters, %s, into %s\n",
@@ -187,7 +208,8 @@ void train_model(machine& m, const model_method& method, training_settings s) {
 int train_one_method(int argc, char** argv, const char* program, const char* description,
                      const char* method) {
   return run_on_machine<training_settings>(
-      argc, argv, program, description, add_training_options,
+      argc, argv, program, description,
+      [&](options& o, training_settings& s) { add_training_options(o, s, {&find_method(program, method)}); },
       [&](machine& m, const training_settings& s) { train_model(m, method_of(method, s), s); });
 }
 

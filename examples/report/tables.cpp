@@ -96,9 +96,16 @@ std::string settings_table(const std::vector<run_report>& runs) {
   add(rows, "steps T", [](const run_report& run) { return std::to_string(run.model.method.steps); });
   add(rows, "last trained step",
       [](const run_report& run) { return std::to_string(run.model.method.last_step); });
-  add(rows, "largest beta", [](const run_report& run) {
-    return run.model.method.beta_max > 0 ? format("%g", run.model.method.beta_max) : std::string();
-  });
+  std::map<std::string, std::string> numbers;  // of all methods: help by name
+  for (const run_report& run : runs) {
+    for (const method_number& number : run.model.method.entry->info().numbers) numbers[number.name] = number.help;
+  }
+  for (const auto& [name, help] : numbers) {
+    add(rows, help.c_str(), [name = name](const run_report& run) {
+      const auto found = run.model.method.numbers.find(name);
+      return found == run.model.method.numbers.end() ? std::string() : spoken(found->second);
+    });
+  }
   add(rows, "network", [](const run_report& run) { return run.model.network.name(); });
   std::map<std::string, std::string> options;  // of all networks: help by name
   for (const run_report& run : runs) {

@@ -57,10 +57,10 @@ std::vector<entry> entries() {
       },
       programs::patch_latents{}, programs::histogram_latents{}, cz::naive_sampler{}, cz::tacos_sampler{}));
   all.push_back(programs::make_entry<both>(
-      {.name = "noise", .help = "", .steps = 6, .beta_max = 0.2},
+      {.name = "noise", .help = "", .steps = 6, .numbers = {{.name = "beta_max", .help = "", .otherwise = 0.2}}},
       [](const programs::method_settings& s) {
         return cz::make_method(cz::centred{}, cz::gaussian_noise{},
-                               cz::ddpm_schedule::linear(s.steps, 1e-4, s.beta_max), cz::predict_velocity{});
+                               cz::ddpm_schedule::linear(s.steps, 1e-4, s.number("beta_max")), cz::predict_velocity{});
       },
       programs::gaussian_latents{}, cz::ddim_sampler{}));
   all.push_back(programs::make_entry<both>(
@@ -110,13 +110,13 @@ void append(std::vector<float>& all, host_images part) {
 /// All that a machine makes of a model of one method, one after the other.
 std::vector<std::vector<float>> work_on(programs::machine& m, const programs::method_entry& method,
                                         const fixture& f) {
-  const programs::method_settings settings{6, 6, method.info().beta_max};
+  const programs::method_settings settings{6, 6, method.info().default_numbers()};
   const auto work = method.on(m, settings);
   std::vector<float> degraded, drawn, states;
   work->for_each_degraded(f.digits, 4, {5, cz::stream::user, 0},
                           [&](index_t, host_images, host_images z) { append(degraded, z); });
   const programs::latent_source latents =
-      programs::make_latents(m, method, method.latents().front(), 6, "digits", f.digits);
+      programs::make_latents(m, {settings, &method}, method.latents().front(), "digits", f.digits);
   work->for_each_latent(latents, 1500, 7, [&](index_t first, host_images z) {
     BOOST_TEST(first == static_cast<index_t>(drawn.size()) / 64);
     append(drawn, z);
@@ -168,7 +168,7 @@ BOOST_FIXTURE_TEST_CASE(degraded_latents_are_images_of_the_data_under_the_keys_o
   const entry method = std::move(entries().back());
   const auto work = method->on(near_one, {6, 6, 0});
   const programs::latent_source latents =
-      programs::make_latents(near_one, *method, "degraded", 3, "digits", digits);
+      programs::make_latents(near_one, {{3, 3, {}}, method.get()}, "degraded", "digits", digits);
   std::vector<float> drawn;
   work->for_each_latent(latents, 40, 7, [&](index_t, host_images z) { append(drawn, z); });
   for (index_t n = 0; n < 40; ++n) {
@@ -212,14 +212,14 @@ BOOST_FIXTURE_TEST_CASE(what_an_entry_says_of_itself, fixture) {
 
 BOOST_FIXTURE_TEST_CASE(networks_are_made_of_their_options, fixture) {
   programs::network_choice choice{"reconstructor", {{"widths", {5, 3}}}};
-  const programs::model_network made = programs::make_network(choice, image);
+  const programs::model_network made = programs::make_network(choice, image, 1);
   BOOST_TEST(made.options_text() == "widths 5,3, kernel 7");
   BOOST_TEST(cz::parameter_count(made) == cz::parameter_count(cz::reconstructor(image, {5, 3})));
   BOOST_TEST(message_of([&] {
-               programs::make_network({"reconstructor", {{"kernel", {0}}}}, image);
+               programs::make_network({"reconstructor", {{"kernel", {0}}}}, image, 1);
              }) == "--kernel: found 0, wanted at least 1");
   BOOST_TEST(message_of([&] {
-               programs::make_network({"transformer", {}}, image);
+               programs::make_network({"transformer", {}}, image, 1);
              }) == "--network: found network 'transformer', wanted one of reconstructor");
 }
 

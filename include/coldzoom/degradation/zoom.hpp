@@ -104,6 +104,19 @@ template <class I> struct zoom {
     return {(rows + 1) / 2, (cols + 1) / 2, h - rows, w - cols};
   }
 
+  /// The first step whose window of an h x w image is without pixel (y, x); min(h, w) where every window holds
+  /// it.
+  COLDZOOM_HD static constexpr index_t lost_step(index_t h, index_t w, index_t y, index_t x) {
+    const index_t side = h < w ? h : w;
+    // A row is gone where s h / side, rounded down, is at least the number of rows that must go first.
+    const auto first = [side](index_t extent, index_t place) {
+      const index_t above = 2 * place + 1, below = 2 * (extent - place);
+      return ((above < below ? above : below) * side + extent - 1) / extent;
+    };
+    const index_t row = first(h, y), column = first(w, x), step = row < column ? row : column;
+    return step < side ? step : side;
+  }
+
   COLDZOOM_HD float operator()(image_view<const float> x0, index_t c, index_t y, index_t x,
                                float level) const {
     const image_window at = window(step(level), x0.h, x0.w);

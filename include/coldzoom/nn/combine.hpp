@@ -7,67 +7,124 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 namespace detail {
 
+/// A run of pixels of one lane group of one image, all its lanes: the work of an index. Divisions by run-time
+/// numbers cost more than adding a vector, so a host takes whole pictures; a device, whose neighbouring
+/// threads take neighbouring pixels, takes one.
+struct lane_run {
+  index_t n, group, first, count;
+
+  /// Index: [n][lane group][run] of `view`.
+  template <class View> COLDZOOM_HD static lane_run at(index_t i, const View& view, index_t length) {
+    const index_t pixels = view.dims.pixels(), runs = (pixels + length - 1) / length;
+    const index_t plane = i / runs, first = i % runs * length;
+    return {plane / view.lane_groups(), plane % view.lane_groups(), first,
+            first + length < pixels ? length : pixels - first};
+  }
+  /// Where the run begins in memory.
+  template <class View> COLDZOOM_HD index_t offset(const View& view) const {
+    return view.offset(n, group * View::lanes, first);
+  }
+};
+
+/// make(length) as the kernel of all runs of `view`, `cost` for each element.
+template <class B, class View, class Make>
+void for_each_run(B& b, const View& view, index_t cost, const Make& make) {
+  const index_t pixels = view.dims.pixels(), length = BlockBackend<B> ? 1 : pixels;
+  if (view.size() == 0) return;
+  b.for_each_index(view.dims.n * view.lane_groups() * ((pixels + length - 1) / length), make(length),
+                   cost * View::lanes * length);
+}
+
 /// to[n, c] += from[n, c] for the channels of `to`; `from` may have more. Padding lanes become zero: a sum in
-/// place of what they held could grow from step to step. Index: [n][lane group][pixel] of `to`, all its
-/// lanes.
+/// place of what they held could grow from step to step. Index: see lane_run.
 template <class In, class Out> struct add_leading_channels {
+  index_t length;
   In from;
   Out to;
 
   COLDZOOM_HD void operator()(index_t i) const {
-    const index_t pixels = to.dims.pixels(), plane = i / pixels;
-    const index_t n = plane / to.lane_groups(), first = plane % to.lane_groups() * Out::lanes;
-    const index_t at = from.offset(n, first, i % pixels);
-    for (index_t lane = 0; lane < Out::lanes; ++lane) {
-      auto& sum = to.data[i * Out::lanes + lane];
-      sum = first + lane < to.dims.c ? sum + from.data[at + lane] : 0;
+    const lane_run run = lane_run::at(i, to, length);
+    const auto* const own = from.data + run.offset(from);
+    auto* const sum = to.data + run.offset(to);
+    const index_t used = to.dims.c - run.group * Out::lanes;
+    if (used >= Out::lanes) {
+      for (index_t k = 0; k < run.count * Out::lanes; ++k) sum[k] += own[k];
+    } else {
+      for (index_t k = 0; k < run.count * Out::lanes; ++k)
+        sum[k] = k % Out::lanes < used ? sum[k] + own[k] : 0;
     }
   }
 };
 
-/// to[lane] = channel c + lane of a pixel of x, 0 beyond the last channel.
+/// to = channels c .. c + lanes - 1 of a run of pixels of x; 0 beyond the last channel.
 template <class In, class Real>
-COLDZOOM_HD void copy_lanes(const In& x, index_t n, index_t c, index_t pixel, Real* to) {
+COLDZOOM_HD void copy_lanes(const In& x, index_t c, const lane_run& run, Real* to) {
   if (c % In::lanes == 0) {  // they lie side by side
-    const Real* from = x.data + x.offset(n, c, pixel);
-    for (index_t lane = 0; lane < In::lanes; ++lane) to[lane] = c + lane < x.dims.c ? from[lane] : 0;
-  } else {
+    const Real* const from = x.data + x.offset(run.n, c, run.first);
+    const index_t used = x.dims.c - c;
+    for (index_t k = 0; k < run.count * In::lanes; ++k)
+      to[k] = used >= In::lanes || k % In::lanes < used ? from[k] : 0;
+    return;
+  }
+  for (index_t pixel = 0; pixel < run.count; ++pixel) {
     for (index_t lane = 0; lane < In::lanes; ++lane)
-      to[lane] = c + lane < x.dims.c ? x.data[x.offset(n, c + lane, pixel)] : 0;
+      to[pixel * In::lanes + lane] =
+          c + lane < x.dims.c ? x.data[x.offset(run.n, c + lane, run.first + pixel)] : 0;
   }
 }
 
-/// y = [first, second] along the channels; padding lanes become zero. Index: [n][lane group][pixel] of y, all
-/// its lanes.
+/// y = [first, second] along the channels; padding lanes become zero. Index: see lane_run.
 template <class In, class Out> struct concatenate_channels {
+  index_t length;
   In first, second;
   Out y;
 
   COLDZOOM_HD void operator()(index_t i) const {
-    const index_t pixel = i % y.dims.pixels(), plane = i / y.dims.pixels();
-    const index_t n = plane / y.lane_groups(), begin = plane % y.lane_groups() * Out::lanes,
-                  split = first.dims.c;
-    auto* to = y.data + i * Out::lanes;
-    if (begin >= split) return copy_lanes(second, n, begin - split, pixel, to);
-    copy_lanes(first, n, begin, pixel, to);
-    for (index_t lane = split - begin; lane < Out::lanes && begin + lane < y.dims.c; ++lane)
-      to[lane] = second.data[second.offset(n, begin + lane - split, pixel)];
+    const lane_run run = lane_run::at(i, y, length);
+    const index_t begin = run.group * Out::lanes, split = first.dims.c;
+    auto* const to = y.data + run.offset(y);
+    if (begin >= split) return copy_lanes(second, begin - split, run, to);
+    copy_lanes(first, begin, run, to);
+    for (index_t lane = split - begin; lane < Out::lanes && begin + lane < y.dims.c; ++lane) {
+      for (index_t pixel = 0; pixel < run.count; ++pixel)
+        to[pixel * Out::lanes + lane] =
+            second.data[second.offset(run.n, begin + lane - split, run.first + pixel)];
+    }
   }
 };
 
-/// The channels of x from `begin` on; padding lanes become zero. Index: [n][lane group][pixel] of y, all its
-/// lanes.
+/// The channels of x from `begin` on; padding lanes become zero. Index: see lane_run.
 template <class In, class Out> struct trailing_channels {
+  index_t length;
   In x;
   index_t begin;
   Out y;
 
   COLDZOOM_HD void operator()(index_t i) const {
-    const index_t pixel = i % y.dims.pixels(), plane = i / y.dims.pixels();
-    copy_lanes(x, plane / y.lane_groups(), begin + plane % y.lane_groups() * Out::lanes, pixel,
-               y.data + i * Out::lanes);
+    const lane_run run = lane_run::at(i, y, length);
+    copy_lanes(x, begin + run.group * Out::lanes, run, y.data + run.offset(y));
   }
 };
+
+/// to += the leading channels of `from`.
+template <Backend B> void add_channels(B& b, const_activation<B> from, activation<B> to) {
+  for_each_run(b, to, 2, [&](index_t length) {
+    return add_leading_channels<const_activation<B>, activation<B>>{length, from, to};
+  });
+}
+/// y = [first, second] along the channels.
+template <Backend B>
+void join_channels(B& b, const_activation<B> first, const_activation<B> second, activation<B> y) {
+  for_each_run(b, y, 2, [&](index_t length) {
+    return concatenate_channels<const_activation<B>, activation<B>>{length, first, second, y};
+  });
+}
+/// y = the channels of x from `begin` on, as many as y has.
+template <Backend B> void take_channels(B& b, const_activation<B> x, index_t begin, activation<B> y) {
+  for_each_run(b, y, 2, [&](index_t length) {
+    return trailing_channels<const_activation<B>, activation<B>>{length, x, begin, y};
+  });
+}
 
 /// y[n, c * pixels + pixel] = x[n, c, pixel]; padding lanes become zero. Index: memory order of y.
 template <class In, class Out> struct flatten_forward {
@@ -134,7 +191,7 @@ template <class L> struct residual : detail::wrapper<L> {
   void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
                activation<B> y, workspace<B>& ws) const {
     this->inner.forward(b, parameters, x, side, y, ws.inner);
-    add(b, x, y);
+    detail::add_channels(b, x, y);
   }
   template <Backend B>
   void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
@@ -142,13 +199,7 @@ template <class L> struct residual : detail::wrapper<L> {
     const activation<B> kept = ws.dy.view(dy.dims.n);
     if (dx.data) b.copy(dy.data, kept.data, dy.size());
     this->inner.backward(b, parameters, x, side, dy, dx, gradients, ws.inner);
-    if (dx.data) add<B>(b, kept, dx);
-  }
-
- private:
-  template <Backend B> void add(B& b, const_activation<B> from, activation<B> to) const {
-    using kernel = detail::add_leading_channels<const_activation<B>, activation<B>>;
-    b.for_each_index(to.size() / B::lanes, kernel{from, to}, 2 * B::lanes);
+    if (dx.data) detail::add_channels<B>(b, kept, dx);
   }
 };
 
@@ -180,19 +231,16 @@ template <class L> struct skip_concat : detail::wrapper<L> {
                activation<B> y, workspace<B>& ws) const {
     const activation<B> inner_y = ws.y.view(x.dims.n);
     this->inner.forward(b, parameters, x, side, inner_y, ws.inner);
-    using kernel = detail::concatenate_channels<const_activation<B>, activation<B>>;
-    b.for_each_index(y.size() / B::lanes, kernel{x, inner_y, y}, 2 * B::lanes);
+    detail::join_channels<B>(b, x, inner_y, y);
   }
   template <Backend B>
   void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
                 activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws) const {
     const activation<B> inner_dy = ws.y.view(x.dims.n);
-    using split_kernel = detail::trailing_channels<const_activation<B>, activation<B>>;
-    b.for_each_index(inner_dy.size() / B::lanes, split_kernel{dy, x.dims.c, inner_dy}, 2 * B::lanes);
+    detail::take_channels<B>(b, dy, x.dims.c, inner_dy);
     this->inner.backward(b, parameters, x, side, inner_dy, dx, gradients, ws.inner);
     if (!dx.data) return;
-    using add_kernel = detail::add_leading_channels<const_activation<B>, activation<B>>;
-    b.for_each_index(dx.size() / B::lanes, add_kernel{dy, dx}, 2 * B::lanes);
+    detail::add_channels<B>(b, dy, dx);
   }
 };
 

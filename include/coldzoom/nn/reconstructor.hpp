@@ -7,7 +7,7 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 /// Blocks of 7x7 convolution, layer norm over the pixels and GELU, one for each hidden width; the time
 /// condition is added to the output of the first; a 3x3 convolution ends it. Input and output are C x H x W
-/// images.
+/// images; an input policy may add channels to the input.
 ///
 /// With widths (16, 32, 32, 16) on 1 x 28 x 28 it has 146,961 parameters and costs 79.4 M multiply-adds an
 /// image. Parameter names are those of the original Cold Zoom Diffusion project, so that PyTorch's
@@ -16,12 +16,12 @@ class reconstructor {
   using network = conv_stack<layer_norm_pixels, gelu, time_condition>;
 
  public:
-  /// `image` gives C, H and W; n is ignored. `kernel` is the odd size of the hidden kernels.
-  /// Throws `error` for fewer than two widths or a width below 1.
-  reconstructor(shape image, std::vector<index_t> widths, index_t kernel = 7)
+  /// `image` gives C, H and W; n is ignored. `kernel` is the odd size of the hidden kernels; input_channels is
+  /// 0 for C. Throws `error` for fewer than two widths or a width below 1.
+  reconstructor(shape image, std::vector<index_t> widths, index_t kernel = 7, index_t input_channels = 0)
       : image_(image.with_n(1)),
         widths_(std::move(widths)),
-        stack_(build(image_, widths_, kernel)) {}
+        stack_(build(image_, widths_, kernel, input_channels > 0 ? input_channels : image.c)) {}
 
   /// The network of the original project.
   static reconstructor original(shape image) { return reconstructor(image, {16, 32, 32, 16}); }
@@ -63,7 +63,7 @@ class reconstructor {
   }
 
  private:
-  static network build(shape image, const std::vector<index_t>& widths, index_t kernel) {
+  static network build(shape image, const std::vector<index_t>& widths, index_t kernel, index_t in) {
     require(widths.size() >= 2, "reconstructor", [&] {
       return "there are " + std::to_string(widths.size()) + " hidden widths; it needs at least two";
     });
@@ -77,7 +77,6 @@ class reconstructor {
     }
     const layer_norm_pixels norm(image.h, image.w);
     std::vector<network::block> blocks;
-    index_t in = image.c;
     for (const index_t width : widths) {
       blocks.push_back({conv2d::same(in, width, kernel), norm});
       in = width;

@@ -1,6 +1,7 @@
 /// The common parts of samplers: their steps, the loop around them, and observers.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <coldzoom/backend/generic/elementwise.hpp>
 #include <coldzoom/core/error.hpp>
@@ -19,16 +20,24 @@ struct no_observer {
 };
 
 /// The steps T = first > ... > last >= 1 of a sampler with `calls` calls of the model, evenly spread over a
-/// schedule of `steps`; every step where calls = steps. Throws `error` unless 1 <= calls <= steps.
-inline std::vector<int> sampling_steps(int steps, int calls) {
+/// schedule of `steps`; every step where calls = steps. `spacing` is a power: the share of the schedule that
+/// lies behind after k calls is (k / calls)^spacing, so that above 1 the first steps are small. Throws `error`
+/// unless 1 <= calls <= steps and 1 <= spacing <= 4.
+inline std::vector<int> sampling_steps(int steps, int calls, double spacing = 1) {
   require(calls >= 1 && calls <= steps, "sampling_steps", [&] {
     return "the number of sampling steps is " + std::to_string(calls) + "; it must be 1 to " +
            std::to_string(steps);
   });
+  require(spacing >= 1 && spacing <= 4, "sampling_steps",
+          [&] { return "the spacing is " + std::to_string(spacing) + "; it must be 1 to 4"; });
   std::vector<int> chosen;
   chosen.reserve(static_cast<std::size_t>(calls));
   for (int i = 0; i < calls; ++i) {
-    chosen.push_back(static_cast<int>((static_cast<long long>(steps) * (calls - i) + calls - 1) / calls));
+    const int even = static_cast<int>((static_cast<long long>(steps) * (calls - i) + calls - 1) / calls);
+    const double behind = std::pow(static_cast<double>(i) / calls, spacing);
+    const int wanted = spacing == 1 ? even : static_cast<int>(std::lround(steps * (1 - behind)));
+    // Each step is below the one before, and leaves room for those to come.
+    chosen.push_back(std::max(calls - i, i == 0 ? wanted : std::min(wanted, chosen.back() - 1)));
   }
   return chosen;
 }
@@ -155,7 +164,7 @@ template <class Sampler, class B, class M, class D, class S, ValueRange R> class
         schedule_(&schedule),
         keys_(keys),
         z_(z),
-        steps_(sampling_steps(schedule.steps(), calls)),
+        steps_(sampling_steps(schedule.steps(), calls, spacing_of(sampler))),
         state_(sampler.template make_state<B>(b, z.dims)),
         y_(b.template allocate<float>(keeps_answer ? z.dims.size() : 0)),
         x0_hat_(b.template allocate<float>(z.dims.size())),
@@ -233,6 +242,11 @@ template <class Sampler, class B, class M, class D, class S, ValueRange R> class
  private:
   // Where the answer is x0_hat as it is, one memory serves both.
   static constexpr bool keeps_answer = P::needs_amplitudes || Sampler::takes_estimates;
+
+  static double spacing_of(const Sampler& s) {
+    if constexpr (requires { s.spacing; }) return s.spacing;
+    return 1;
+  }
 
   Sampler sampler_;
   B* b_;
