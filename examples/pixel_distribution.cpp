@@ -150,7 +150,8 @@ void compare(programs::machine& m, settings s) {
   });
   numbers.steps = last;
   const std::unique_ptr<method_at_work> method = kind.on(m, numbers);
-  const latent_source source = make_latents(m, {{step, step, numbers.numbers}, &kind}, policy, s.data, images);
+  const latent_source source =
+      make_latents(m, {{step, step, numbers.numbers}, &kind}, policy, s.data, images);
   // Noise knows no bounds; four deviations leave out 1 value in 16,000.
   const float low = kind.adds_noise() ? -4 : value_range::low,
               high = kind.adds_noise() ? 4 : value_range::high;

@@ -93,8 +93,8 @@ void write_csv(programs::machine& m, const std::string& path, const std::vector<
     for (int t = 1; t <= method.steps; ++t) {
       const programs::noise_amounts at = schedule->amounts(t);
       char line[160];
-      std::snprintf(line, sizeof line, "%s,%g,%d,%.9g,%.9g,%.9g\n", method.name().c_str(), beta_max(method.numbers), t,
-                    at.beta, at.signal, at.noise);
+      std::snprintf(line, sizeof line, "%s,%g,%d,%.9g,%.9g,%.9g\n", method.name().c_str(),
+                    beta_max(method.numbers), t, at.beta, at.signal, at.noise);
       text += line;
     }
   }

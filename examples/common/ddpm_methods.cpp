@@ -43,13 +43,13 @@ std::unique_ptr<method_entry> ddpm_linear_entry() {
 }
 
 std::unique_ptr<method_entry> ddpm_cosine_entry() {
-  return ddpm_entry(
-      {.name = "ddpm_cosine",
-       .help = "adds noise by the cosine schedule of Nichol and Dhariwal 2021",
-       .steps = 1000,
-       .title = "cosine"},
-      0.999,
-      [](const method_settings& s) { return coldzoom::ddpm_schedule::cosine(s.steps, s.number(beta_max_name)); });
+  return ddpm_entry({.name = "ddpm_cosine",
+                     .help = "adds noise by the cosine schedule of Nichol and Dhariwal 2021",
+                     .steps = 1000,
+                     .title = "cosine"},
+                    0.999, [](const method_settings& s) {
+                      return coldzoom::ddpm_schedule::cosine(s.steps, s.number(beta_max_name));
+                    });
 }
 
 }  // namespace programs

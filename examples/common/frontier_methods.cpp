@@ -48,13 +48,14 @@ std::unique_ptr<method_entry> zoom_frontier_entry() {
 }
 
 std::unique_ptr<method_entry> flow_entry() {
-  return make_entry({.name = "flow",
-                     .help = "flow matching (Lipman et al. 2023): all pixels fade into noise at once",
-                     .steps = 320,
-                     .title = "flow matching",
-                     .quick_calls = 12},
-                    [](const method_settings& s) { return frontier_method(no_order{}, HUGE_VALF, s.steps); },
-                    coldzoom::adams_bashforth_sampler{}, coldzoom::ddim_sampler{});
+  return make_entry(
+      {.name = "flow",
+       .help = "flow matching (Lipman et al. 2023): all pixels fade into noise at once",
+       .steps = 320,
+       .title = "flow matching",
+       .quick_calls = 12},
+      [](const method_settings& s) { return frontier_method(no_order{}, HUGE_VALF, s.steps); },
+      coldzoom::adams_bashforth_sampler{}, coldzoom::ddim_sampler{});
 }
 
 }  // namespace programs

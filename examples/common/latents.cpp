@@ -136,8 +136,7 @@ latent_source load_latents(const std::string& path) {
   const file_metadata metadata(file.source, file.metadata);
   metadata.expect("format_version", "1");
   metadata.expect("value_range", value_range::name);
-  latent_source source{
-      metadata.text("latent"), metadata.text("kind"), 0, metadata.text("data")};
+  latent_source source{metadata.text("latent"), metadata.text("kind"), 0, metadata.text("data")};
   const std::vector<std::string> known = latent_names();
   require(std::find(known.begin(), known.end(), source.policy) != known.end(), path.c_str(), [&] {
     return "found latent '" + source.policy + "' in the metadata, wanted " + any_of(known) +

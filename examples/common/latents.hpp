@@ -16,13 +16,14 @@ using histogram_counts = std::array<std::uint64_t, 256>;
 struct latent_source {
   std::string policy;
   std::string kind;
-  int step = 0;                       // 0 for noise, which knows none
-  std::string data;                   // that it was made from
-  coldzoom::shape image{};            // 1 x C x H x W, of the data
-  histogram_counts counts{};          // of the policy histogram
-  std::vector<std::uint8_t> patches{};  // of the policy patches: N x C x h x w, the window that the step leaves
-  std::vector<std::uint8_t> images{};   // of the policy degraded: N x C x H x W
-  std::vector<std::uint8_t> labels{};   // of these images
+  int step = 0;               // 0 for noise, which knows none
+  std::string data;           // that it was made from
+  coldzoom::shape image{};    // 1 x C x H x W, of the data
+  histogram_counts counts{};  // of the policy histogram
+  std::vector<std::uint8_t>
+      patches{};  // of the policy patches: N x C x h x w, the window that the step leaves
+  std::vector<std::uint8_t> images{};  // of the policy degraded: N x C x H x W
+  std::vector<std::uint8_t> labels{};  // of these images
 
   coldzoom::image_window window() const;
   coldzoom::shape patch_dims() const;

@@ -72,8 +72,9 @@ inline std::vector<std::vector<std::int32_t>> images_by_label(const latent_sourc
     places[source.labels[i]].push_back(static_cast<std::int32_t>(i));
   }
   for (const coldzoom::index_t label : wanted.in_turn) {
-    coldzoom::require(label < wanted.classes && !places[static_cast<std::size_t>(label)].empty(), "--class",
-                      [&] { return "found " + std::to_string(label) + ", and " + name + " has no such image"; });
+    coldzoom::require(
+        label < wanted.classes && !places[static_cast<std::size_t>(label)].empty(), "--class",
+        [&] { return "found " + std::to_string(label) + ", and " + name + " has no such image"; });
   }
   return places;
 }
@@ -113,7 +114,8 @@ latent_drawing<B> degraded_latents(B& b, const M& method, const latent_source& s
 }
 
 template <class B, class M>
-latent_drawing<B> drawing_of(B& b, const M& method, const latent_source& source, const wanted_labels& wanted) {
+latent_drawing<B> drawing_of(B& b, const M& method, const latent_source& source,
+                             const wanted_labels& wanted) {
   using namespace coldzoom;
   const auto labelled = [wanted](const auto& latent) -> latent_drawing<B> {
     return [wanted, latent](key_sequence choice, key_sequence, images_on<B> out) {
@@ -122,9 +124,8 @@ latent_drawing<B> drawing_of(B& b, const M& method, const latent_source& source,
     };
   };
   if (source.policy == gaussian_latents::name) {
-    return labelled([&b](key_sequence choice, images_on<B> out) {
-      gaussian_state<value_range>{}.draw(b, choice, out);
-    });
+    return labelled(
+        [&b](key_sequence choice, images_on<B> out) { gaussian_state<value_range>{}.draw(b, choice, out); });
   }
   if (source.policy == histogram_latents::name) {
     const image_window at = source.window();
@@ -242,7 +243,8 @@ template <class B, class M, class... Samplers> class model_on final : public mod
   }
   void set_labels(const std::vector<std::int32_t>& labels) {
     labels_ = coldzoom::to_backend(*b_, labels);
-    model_.set_labels({labels.empty() ? nullptr : labels_.data(), static_cast<coldzoom::index_t>(labels.size())});
+    model_.set_labels(
+        {labels.empty() ? nullptr : labels_.data(), static_cast<coldzoom::index_t>(labels.size())});
   }
 
   B* b_;

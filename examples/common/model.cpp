@@ -50,7 +50,8 @@ trained_model load_model(const std::string& path, const std::string& kind) {
   const method_entry& entry = find_method(path, known);
   metadata.expect("target", entry.target());
 
-  model_network network = network_of(file, [&](coldzoom::shape image) { return entry.input_channels(image); });
+  model_network network =
+      network_of(file, [&](coldzoom::shape image) { return entry.input_channels(image); });
   std::vector<float> parameters = coldzoom::read_parameters(file, network);
   const method_settings& original = entry.info().original;
   model_method method{original, &entry};

@@ -63,14 +63,15 @@ std::unique_ptr<network_entry> reconstructor_entry() {
 std::unique_ptr<network_entry> unet_entry() {
   const coldzoom::unet_options o;
   return std::make_unique<network_entry>(
-      network_info{.name = "unet",
-                   .help = "residual U-Net with an embedding of time and label",
-                   .options = {{"widths", "channels at full size, half, quarter ...", o.widths},
-                               {"kernels", "their sizes, the last for all further levels", o.kernels},
-                               {"blocks", "residual blocks a level, down and up", {o.blocks}},
-                               {"bottom-blocks", "residual blocks at the smallest size", {o.bottom_blocks}},
-                               {"embedding", "width of the embedding", {o.embedding}},
-                               {"classes", "of the labels, 0 for none; --labels takes those of the data", {0}, 0}}},
+      network_info{
+          .name = "unet",
+          .help = "residual U-Net with an embedding of time and label",
+          .options = {{"widths", "channels at full size, half, quarter ...", o.widths},
+                      {"kernels", "their sizes, the last for all further levels", o.kernels},
+                      {"blocks", "residual blocks a level, down and up", {o.blocks}},
+                      {"bottom-blocks", "residual blocks at the smallest size", {o.bottom_blocks}},
+                      {"embedding", "width of the embedding", {o.embedding}},
+                      {"classes", "of the labels, 0 for none; --labels takes those of the data", {0}, 0}}},
       network_maker<backends>([](const network_settings& s) {
         return coldzoom::unet(s.input_channels, s.image.c,
                               {.widths = s.list("widths"),

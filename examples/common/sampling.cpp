@@ -42,10 +42,12 @@ void add_sampling_options(options& o, sampling_options& s) {
         "adams_bashforth: a power above 1 spends more of the calls early, where pictures are decided")
       .at_least_0();
   o.add("--guidance", s.guidance,
-        "models with labels: how far to lean towards the label, 1 (as trained) to 3, at twice the cost above 1")
+        "models with labels: how far to lean towards the label, 1 (as trained) to 3, at twice the cost above "
+        "1")
       .at_least_0();
   o.add("--class", s.classes,
-        "models with labels: classes to draw, in turn, such as 7 or 0,1,2; drawn with the initial states if absent")
+        "models with labels: classes to draw, in turn, such as 7 or 0,1,2; drawn with the initial states if "
+        "absent")
       .separated_by(',')
       .range(0, 255);
   add_seed(o, s.seed, "sample i depends on the seed and i alone");

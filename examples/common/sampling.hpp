@@ -16,10 +16,10 @@ struct sampling_options {
   int calls = 0;        // network calls; 0 for one per step of the model
   std::uint64_t seed = 0;
   coldzoom::index_t count = 64;
-  bool clip = true;     // x0_hat, of samplers of noise
-  double eta = 0;       // of ddim
-  double spacing = 1;   // of adams_bashforth
-  double guidance = 1;  // of models with labels
+  bool clip = true;                        // x0_hat, of samplers of noise
+  double eta = 0;                          // of ddim
+  double spacing = 1;                      // of adams_bashforth
+  double guidance = 1;                     // of models with labels
   std::vector<coldzoom::index_t> classes;  // sample i is of class classes[i % size]; drawn where empty
 };
 

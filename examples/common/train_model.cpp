@@ -71,7 +71,8 @@ void add_training_options(options& o, training_settings& s, const std::vector<co
   o.add("--steps", s.steps, "T, 0 for the method's own: " + defaults).at_least_0();
   o.add("--last-step", s.last_step, "t is drawn from 1 .. this one, 0 for T; the original's DDPM: 999")
       .at_least_0();
-  for (const auto& [name, help] : numbers) o.add(method_number{name, ""}.option(), s.numbers[name], help).at_least_0();
+  for (const auto& [name, help] : numbers)
+    o.add(method_number{name, ""}.option(), s.numbers[name], help).at_least_0();
   o.add_flag("--labels", s.labels, "train with the labels of the data, for networks that have classes: unet");
   run_options& p = s.policies;
   o.add("--loss", p.loss, "mse, l1 or huber; the method's own if absent, mse of the table's")
@@ -131,14 +132,14 @@ void train_model(machine& m, const model_method& method, training_settings s) {
            " for images of " + to_string(image);
   });
   if (s.labels) {
-    const auto classes = static_cast<index_t>(*std::max_element(data.train.labels.begin(), data.train.labels.end()));
+    const auto classes =
+        static_cast<index_t>(*std::max_element(data.train.labels.begin(), data.train.labels.end()));
     s.network.lists["classes"] = {classes + 1};
   }
   trained_model model{
       method, s.data, {}, make_network(s.network, image, method.entry->input_channels(image)), {}};
-  require(!s.labels || model.network.classes() > 0, "--labels", [&] {
-    return "the network " + model.network.name() + " reads no labels; take --network unet";
-  });
+  require(!s.labels || model.network.classes() > 0, "--labels",
+          [&] { return "the network " + model.network.name() + " reads no labels; take --network unet"; });
   run_folder folder(s.out, s.resume);
 
   const std::unique_ptr<method_at_work> work = method.on(m);
@@ -155,8 +156,7 @@ void train_model(machine& m, const model_method& method, training_settings s) {
   const std::map<std::string, std::string> keep = settings_to_keep(model, s, data);
   if (s.resume) run->load(folder.state_file(folder.last_epoch()), keep);
 
-  const latent_source latents =
-      make_latents(m, method, method.entry->latents().front(), s.data, data.train);
+  const latent_source latents = make_latents(m, method, method.entry->latents().front(), s.data, data.train);
   save_latents(folder.file("latents.safetensors"), latents);
   if (latents.policy == histogram_latents::name) model.histogram = latents.counts;
   std::printf("%s: %td training and %td test images of %s, %td parameters, %s, into %s\n",

@@ -57,10 +57,14 @@ std::vector<entry> entries() {
       },
       programs::patch_latents{}, programs::histogram_latents{}, cz::naive_sampler{}, cz::tacos_sampler{}));
   all.push_back(programs::make_entry<both>(
-      {.name = "noise", .help = "", .steps = 6, .numbers = {{.name = "beta_max", .help = "", .otherwise = 0.2}}},
+      {.name = "noise",
+       .help = "",
+       .steps = 6,
+       .numbers = {{.name = "beta_max", .help = "", .otherwise = 0.2}}},
       [](const programs::method_settings& s) {
         return cz::make_method(cz::centred{}, cz::gaussian_noise{},
-                               cz::ddpm_schedule::linear(s.steps, 1e-4, s.number("beta_max")), cz::predict_velocity{});
+                               cz::ddpm_schedule::linear(s.steps, 1e-4, s.number("beta_max")),
+                               cz::predict_velocity{});
       },
       programs::gaussian_latents{}, cz::ddim_sampler{}));
   all.push_back(programs::make_entry<both>(

@@ -7,6 +7,7 @@
 #include <coldzoom/degradation/gaussian_noise.hpp>
 #include <coldzoom/degradation/zoom.hpp>
 #include <coldzoom/interpolation/bilinear.hpp>
+#include <coldzoom/sampling/adams_bashforth.hpp>
 #include <coldzoom/sampling/ddim.hpp>
 #include <coldzoom/sampling/ddpm.hpp>
 #include <coldzoom/sampling/dpm_solver.hpp>
@@ -128,6 +129,16 @@ void check_path(const Sampler& sampler, const D& d, const S& schedule, const amp
   }
 }
 
+/// Multistep samplers carry the error of every answer on, half of the one before, and what is rounded.
+template <class P, class D, class S>
+void check_multistep(const cz::adams_bashforth_sampler& sampler, const D& d, const S& schedule,
+                     const amplitude_function& at) {
+  sample<P>(sampler, d, schedule, at, [&](const auto& network, const host_images& z, int calls) {
+    const double answers = std::accumulate(network.off.begin(), network.off.end(), 0.0);
+    BOOST_TEST(largest_difference(z, x0) <= 2 * answers + calls * 8 * 8 * 0x1p-24);
+  });
+}
+
 /// tacos ends at D(x0, 0). The error of x0_hat enters by the part of the signal that a step brings back, and
 /// a step rounds: twice D, of three operations, then a difference and a sum, all below 8 in size.
 template <class P, class D, class S>
@@ -171,6 +182,8 @@ void check_all_but_ddpm(const D& d, const S& schedule, const amplitude_function&
   check_last_answer<P>(cz::dpm_solver_sampler{.clip = false}, d, schedule, at);
   check_path<P>(cz::ddim_sampler{}, d, schedule, at, level_rounding);
   check_path<P>(cz::dpm_solver_sampler{}, d, schedule, at, level_rounding);
+  check_multistep<P>(cz::adams_bashforth_sampler{}, d, schedule, at);
+  check_multistep<P>(cz::adams_bashforth_sampler{.clip = true, .spacing = 1.5}, d, schedule, at);
   check_tacos<P>(d, schedule, at);
 }
 
@@ -253,7 +266,7 @@ BOOST_AUTO_TEST_CASE(noise_that_is_not_of_the_schedule) {
 
 BOOST_AUTO_TEST_CASE(a_field_of_noise) {
   const cz::linear_schedule schedule(T);
-  const soft_frontier d;
+  const soft_frontier d{{}, 0.5f};
   const amplitude_function at = [&](int t, index_t e) {
     return d.amplitudes(schedule.level(t), x0.dims.with_n(1), 0, e / x0.dims.w, e % x0.dims.w);
   };

@@ -78,6 +78,26 @@ BOOST_AUTO_TEST_CASE(steps) {
              "sampling_steps: the number of sampling steps is 0; it must be 1 to 24");
 }
 
+BOOST_AUTO_TEST_CASE(spaced_steps) {
+  // 300 (1 - (k / 4)^2), and with a power near 1 nearly those of even spacing.
+  BOOST_TEST(cz::sampling_steps(300, 4, 2) == (std::vector<int>{300, 281, 225, 131}));
+  for (const int total : {5, 24, 320}) {
+    for (const double spacing : {1.0, 1.3, 2.0, 4.0}) {
+      for (int calls = 1; calls <= total; ++calls) {
+        std::vector<int> chosen = cz::sampling_steps(total, calls, spacing);
+        BOOST_REQUIRE(static_cast<int>(chosen.size()) == calls);
+        BOOST_REQUIRE(chosen.front() == total);
+        chosen.push_back(0);
+        for (std::size_t i = 1; i < chosen.size(); ++i) BOOST_REQUIRE(chosen[i] < chosen[i - 1]);
+      }
+    }
+  }
+  for (const double spacing : {0.5, 4.5, std::nan("")}) {
+    BOOST_TEST(message_of([&] { cz::sampling_steps(24, 4, spacing); }) ==
+               "sampling_steps: the spacing is " + std::to_string(spacing) + "; it must be 1 to 4");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(perfect_network_gives_x0) {
   backend b(2);
   const host_images x0 = random_images({3, 1, 28, 28}, 1);

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
 #include <coldzoom/degradation/gaussian_noise.hpp>
+#include <coldzoom/sampling/adams_bashforth.hpp>
 #include <coldzoom/sampling/ddim.hpp>
 #include <coldzoom/sampling/ddpm.hpp>
 #include <coldzoom/sampling/dpm_solver.hpp>
@@ -118,6 +119,7 @@ BOOST_AUTO_TEST_CASE(stopped_walks_continue) {
   check(cz::ddim_sampler{}, 0);
   check(cz::ddim_sampler{.eta = 0.7}, 0);
   check(cz::dpm_solver_sampler{}, 1);
+  check(cz::adams_bashforth_sampler{}, 2);
 }
 
 BOOST_AUTO_TEST_CASE(the_state_of_a_multistep_sampler_counts) {

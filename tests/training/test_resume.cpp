@@ -59,7 +59,7 @@ struct power_schedule {
 template <class R = cz::centred, class P = cz::predict_flow, class Activation = cz::silu, class L = cz::huber,
           class O = cz::adamw>
 struct run {
-  soft_frontier degradation{0.5};
+  soft_frontier degradation{{}, 0.5f};
   power_schedule schedule{20, 1};
   float mask = 1;
   index_t region = 2;

@@ -127,7 +127,7 @@ BOOST_AUTO_TEST_CASE(weighted_by_the_signal_to_noise_ratio) {
 
 BOOST_AUTO_TEST_CASE(a_field_of_noise_with_weights_of_pixels) {
   const cz::linear_schedule schedule(T);
-  const soft_frontier d;
+  const soft_frontier d{{}, 0.5f};
   check_step<cz::predict_velocity>(
       d, schedule, cz::region_weight(left_column{}),
       [&](int t, index_t i) {

@@ -1,6 +1,7 @@
 /// Layers that route their input around another layer, and the change from pictures to vectors.
 #pragma once
 
+#include <coldzoom/backend/operations.hpp>
 #include <coldzoom/nn/layer.hpp>
 
 namespace coldzoom::inline COLDZOOM_ISA {

@@ -31,7 +31,9 @@ class unet_levels {
  public:
   unet_levels(index_t in, index_t out, const unet_options& o) {
     const std::size_t levels = o.widths.size();
-    const auto kernel_of = [&](std::size_t level) { return o.kernels[std::min(level, o.kernels.size() - 1)]; };
+    const auto kernel_of = [&](std::size_t level) {
+      return o.kernels[std::min(level, o.kernels.size() - 1)];
+    };
     const auto block = [&](index_t kernel, index_t from, index_t to, bool reads) {
       index_t groups = std::min(o.groups, to);
       while (to % groups != 0) --groups;
@@ -91,22 +93,22 @@ class unet_levels {
   template <Backend B> workspace<B> make_workspace(B& b, shape in, pass mode) const {
     output_shape(in);  // checks
     workspace<B> ws;
-    const index_t kept = mode == pass::train ? in.n : 0;
-    const auto grow = [&](std::vector<activation_buffer<B>>& values,
-                          std::vector<activation_buffer<B>>* gradients, shape s) {
-      values.emplace_back(b, s);
-      if (gradients) gradients->emplace_back(b, s.with_n(kept));
+    const index_t trained = mode == pass::train ? in.n : 0;
+    const auto add = [&](std::vector<activation_buffer<B>>& activations,
+                         std::vector<activation_buffer<B>>* gradients, shape s) {
+      activations.emplace_back(b, s);
+      if (gradients) gradients->emplace_back(b, s.with_n(trained));
     };
     index_t offset = 0;
     std::vector<shape> outputs;
     for (std::size_t i = 0; i < down_.size(); ++i) {
       const shape input = i == 0 ? in : average_pool(2).output_shape(outputs.back());
-      grow(ws.down_input, &ws.d_down_input, i == 0 ? shape{} : input);  // the first input is the network's
+      add(ws.down_input, &ws.d_down_input, i == 0 ? shape{} : input);  // the first input is the network's
       ws.down.push_back(down_[i].make_workspace(b, input, mode));
       ws.down_offset.push_back(offset);
       offset += parameter_count(down_[i]);
       outputs.push_back(down_[i].output_shape(input));
-      grow(ws.down_output, &ws.d_down_output, outputs.back());
+      add(ws.down_output, &ws.d_down_output, outputs.back());
     }
     // The parts on the way up lie in reverse among the parameters, as they run.
     const std::size_t ups = up_.size();
@@ -122,10 +124,10 @@ class unet_levels {
       const shape merged = merged_shape(i, lower[i + 1]), risen = rise_[i].output_shape(lower[i + 1]);
       ws.rise.push_back(rise_[i].make_workspace(b, lower[i + 1], mode));
       ws.up.push_back(up_[i].make_workspace(b, merged, mode));
-      grow(ws.risen, &ws.d_risen, risen);
-      grow(ws.enlarged, nullptr, upsample_nearest(2).output_shape(risen));
-      grow(ws.up_input, &ws.d_up_input, merged);
-      grow(ws.up_output, &ws.d_up_output, lower[i]);
+      add(ws.risen, &ws.d_risen, risen);
+      add(ws.enlarged, nullptr, upsample_nearest(2).output_shape(risen));
+      add(ws.up_input, &ws.d_up_input, merged);
+      add(ws.up_output, &ws.d_up_output, lower[i]);
     }
     const shape below = lower[0];
     ws.end = end_->make_workspace(b, below, mode);

@@ -13,6 +13,7 @@ template <class Estimate, class Before, class To> struct take_multistep {
   Before before;
   To to;
   double extrapolate;  // 0 in the first turn
+  bool last;           // to the clean image, whatever noise a schedule leaves at step 0
   index_t image;
   const float* y;
   float* z;
@@ -21,7 +22,7 @@ template <class Estimate, class Before, class To> struct take_multistep {
 
   COLDZOOM_HD void operator()(index_t i) const {
     const index_t element = i % image;
-    const amplitudes a = estimate.amplitude(element), next = to(element);
+    const amplitudes a = estimate.amplitude(element), next = last ? amplitudes{} : to(element);
     const double x0_hat = estimate(element, z[i], y[i]);
     // The noise that leads from x0_hat to z; where there is none in z it plays no part.
     const double e = a.noise > 0 ? (static_cast<double>(z[i]) - a.signal * x0_hat) / a.noise : 0;
@@ -96,7 +97,7 @@ struct adams_bashforth_sampler {
     using kernel = detail::take_multistep<Estimate, std::remove_const_t<decltype(before)>,
                                           std::remove_const_t<decltype(to)>>;
     b.for_each_index(z.dims.size(),
-                     kernel{estimate, before, to, extrapolate, z.dims.image(), turn.y.data, z.data,
+                     kernel{estimate, before, to, extrapolate, turn.next == 0, z.dims.image(), turn.y.data, z.data,
                             s.clean.data(), s.noise.data()},
                      20);
   }

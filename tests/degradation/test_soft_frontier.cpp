@@ -1,0 +1,179 @@
+#define BOOST_TEST_MODULE soft_frontier
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <coldzoom/backend/cpu/cpu_backend.hpp>
+#include <coldzoom/degradation/soft_frontier.hpp>
+#include <coldzoom/schedule/linear.hpp>
+#include <coldzoom/testing/degradation_laws.hpp>
+#include <coldzoom/training/weighting.hpp>
+
+#include "common/random_images.hpp"
+
+namespace cz = coldzoom;
+using backend = cz::cpu_backend<float>;
+using cz::index_t;
+
+namespace {
+
+const std::vector<cz::shape> shapes{{2, 1, 28, 28}, {2, 3, 9, 9}, {1, 2, 7, 12}, {1, 1, 30, 11}, {1, 1, 1, 5}};
+
+template <class D>
+host_images degraded(const D& d, const host_images& x0, float level, cz::key_sequence keys = {}) {
+  backend b(1);
+  host_images out(x0.dims);
+  const std::vector<float> levels(static_cast<std::size_t>(x0.dims.n), level);
+  cz::degrade(b, d, x0.view(), {levels.data(), x0.dims.n}, keys, out.view());
+  return out;
+}
+
+template <class Check> void for_each_pixel(const cz::shape& dims, const Check& check) {
+  for (index_t n = 0; n < dims.n; ++n) {
+    for (index_t c = 0; c < dims.c; ++c) {
+      for (index_t y = 0; y < dims.h; ++y) {
+        for (index_t x = 0; x < dims.w; ++x) check(n, c, y, x);
+      }
+    }
+  }
+}
+
+bool inside(const cz::image_window& at, index_t y, index_t x) {
+  return y >= at.top && y < at.top + at.h && x >= at.left && x < at.left + at.w;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_zoom_loses_a_pixel_at_the_first_step_whose_window_is_without_it) {
+  const cz::zoom<cz::nearest> zoom;
+  for (index_t h = 1; h <= 17; ++h) {
+    for (index_t w = 1; w <= 17; ++w) {
+      for_each_pixel({1, 1, h, w}, [&](index_t, index_t, index_t y, index_t x) {
+        index_t step = 0;
+        while (step < std::min(h, w) && inside(zoom.window(step, h, w), y, x)) ++step;
+        BOOST_REQUIRE(zoom.lost_step(h, w, y, x) == step);
+      });
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_frame_of_a_zoom_holds_the_same_information) {
+  // The mask keeps exactly the window of the zoom, and a zoom of the masked picture is a zoom of the picture.
+  for (const cz::shape& dims : shapes) {
+    const int last = static_cast<int>(std::min(dims.h, dims.w)) - 1;
+    if (last == 0) continue;
+    const cz::zoom<cz::nearest> zoom{{}, last};
+    const cz::masked<cz::zoom_order> masked{{last}, -7.0f};
+    const host_images x0 = random_images(dims, 3);
+    const cz::linear_schedule schedule(last);
+    for (int step = 0; step <= last; ++step) {
+      const float level = schedule.level(step);
+      BOOST_REQUIRE(zoom.step(level) == step);
+      const host_images framed = degraded(masked, x0, level);
+      const cz::image_window window = zoom.window(step, dims.h, dims.w);
+      for_each_pixel(dims, [&](index_t n, index_t c, index_t y, index_t x) {
+        const float found = framed.view()(n, c, y, x);
+        BOOST_REQUIRE(found == (inside(window, y, x) ? x0.view()(n, c, y, x) : -7.0f));
+      });
+      BOOST_TEST((degraded(zoom, framed, level) == degraded(zoom, x0, level)));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(laws) {
+  backend b(2);
+  const cz::shape dims{2, 2, 9, 8};
+  cz::testing::degradation_laws<cz::centred>(cz::masked<cz::zoom_order>{{7}}, {.levels_beyond = true}, dims, b);
+  cz::testing::degradation_laws<cz::centred>(cz::soft_frontier<cz::zoom_order>{{7}, 0.4f, 0.5f},
+                                             {.random = true, .levels_beyond = true}, dims, b);
+}
+
+BOOST_AUTO_TEST_CASE(sigma_is_the_formula) {
+  for (const float width : {0.1f, 1.0f / 3, 2.0f}) {
+    const cz::soft_frontier<cz::zoom_order> d{{24}, width, 1};
+    const cz::shape image{1, 1, 28, 28};
+    for (int k = 0; k <= 50; ++k) {
+      const float level = static_cast<float>(k) / 50;
+      for_each_pixel(image, [&](index_t, index_t, index_t y, index_t x) {
+        const index_t lost = cz::zoom<cz::nearest>::lost_step(28, 28, y, x);
+        double wanted = 0;
+        if (lost <= 24) {
+          const double order = (static_cast<double>(lost) - 0.5) / 24, w = static_cast<double>(width);
+          wanted = std::clamp((static_cast<double>(level) * (1 + w) - order) / w, 0.0, 1.0);
+        }
+        const cz::amplitudes found = d.amplitudes(level, image, 0, y, x);
+        BOOST_REQUIRE(std::abs(found.noise - wanted) < 4 * 0x1p-24 * (2 + 1 / static_cast<double>(width)));
+        BOOST_REQUIRE(found.signal + found.noise == 1);
+      });
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(ends) {
+  const host_images x0 = random_images({2, 1, 28, 28}, 4);
+  const cz::key_sequence keys{1, cz::stream::user, 5};
+  const auto frontier = [](float width) { return cz::soft_frontier<cz::zoom_order>{{24}, width, 0.5f}; };
+  for (const float width : {0.0f, 0.3f, HUGE_VALF}) {
+    BOOST_TEST((degraded(frontier(width), x0, 0, keys) == x0));
+    // At level 1 the window of the last step is left, and noise of the key.
+    const host_images last = degraded(frontier(width), x0, 1, keys);
+    for_each_pixel(x0.dims, [&](index_t n, index_t c, index_t y, index_t x) {
+      const bool kept = y >= 12 && y < 16 && x >= 12 && x < 16;
+      const float noise = 0.5f * cz::random_normal(keys[n], static_cast<std::uint64_t>(y * 28 + x));
+      BOOST_REQUIRE(last.view()(n, c, y, x) == (kept ? x0.view()(n, c, y, x) : noise));
+    });
+  }
+  // Width 0: what the zoom still shows is clean, all else is noise.
+  for (const int step : {3, 11, 24}) {
+    const float level = cz::linear_schedule(24).level(step);
+    const host_images cold = degraded(frontier(0), x0, level, keys);
+    const cz::image_window window = cz::zoom<cz::nearest>{}.window(step, 28, 28);
+    for_each_pixel(x0.dims, [&](index_t n, index_t c, index_t y, index_t x) {
+      BOOST_REQUIRE((cold.view()(n, c, y, x) == x0.view()(n, c, y, x)) == inside(window, y, x));
+    });
+  }
+  // An infinite width: flow matching, one noise level for all that is ever lost.
+  const cz::amplitudes flow = frontier(HUGE_VALF).amplitudes(0.3f, {1, 1, 28, 28}, 0, 2, 9);
+  BOOST_TEST(flow.noise == static_cast<double>(0.3f));
+}
+
+BOOST_AUTO_TEST_CASE(input_and_weights) {
+  backend b(2);
+  const cz::soft_frontier<cz::zoom_order> d{{5}, 0.5f, 0.5f};
+  const cz::shape dims{3, 2, 6, 7};
+  const host_images x_t = random_images(dims, 6);
+  const std::vector<float> level{0.1f, 0.6f, 1.0f};
+  const auto input = cz::frontier_input(d);
+  BOOST_TEST(input.channels(dims) == 5);
+  host_images composed({3, 5, 6, 7});
+  cz::input_context<backend> context;
+  context.x_t = cz::tensor_view<const float>(x_t.pixels.data(), dims);
+  context.time = context.level = {level.data(), 3};
+  input.compose(b, context, cz::tensor_view<float>(composed.pixels.data(), composed.dims));
+  for_each_pixel({3, 1, 6, 7}, [&](index_t n, index_t, index_t y, index_t x) {
+    const auto at = [&](index_t c) { return composed.view()(n, c, y, x); };
+    for (index_t c = 0; c < 2; ++c) BOOST_REQUIRE(at(c) == x_t.view()(n, c, y, x));
+    BOOST_REQUIRE(at(2) == 2 * d.sigma(level[static_cast<std::size_t>(n)], dims, 0, y, x) - 1);
+    BOOST_REQUIRE(std::abs(at(3) - (static_cast<float>(2 * y + 1) / 6 - 1)) < 1e-6f);
+    BOOST_REQUIRE(std::abs(at(4) - (static_cast<float>(2 * x + 1) / 7 - 1)) < 1e-6f);
+  });
+
+  const cz::frontier_weight weight(d);
+  std::vector<float> weights;
+  for (index_t n = 0; n < 3; ++n) {
+    for_each_pixel({1, 2, 6, 7}, [&](index_t, index_t c, index_t y, index_t x) {
+      weights.push_back(weight.pixel_weight(level[static_cast<std::size_t>(n)], dims, c, y, x));
+      const float sigma = d.sigma(level[static_cast<std::size_t>(n)], dims, c, y, x);
+      BOOST_REQUIRE((weights.back() == 0) == (sigma == 0));
+      if (sigma > 0 && sigma < 1) BOOST_REQUIRE(weights.back() == 1);
+    });
+  }
+  BOOST_TEST(std::count(weights.begin(), weights.end(), 0.1f) > 0);
+  b.for_each_index(3, cz::detail::normalise_pixel_weights{2 * 6 * 7, weights.data()});
+  for (std::size_t n = 0; n < 3; ++n) {
+    double mean = 0;
+    for (std::size_t i = 0; i < 84; ++i) mean += static_cast<double>(weights[84 * n + i]) / 84;
+    BOOST_TEST(std::abs(mean - 1) < 1e-5, "image " << n << " has mean " << mean);
+  }
+  std::vector<float> none(84, 0.0f);
+  b.for_each_index(1, cz::detail::normalise_pixel_weights{84, none.data()});
+  BOOST_TEST((none == std::vector<float>(84, 0.0f)));
+}
