@@ -150,8 +150,8 @@ void evaluate_run(programs::machine& m, settings s) {
   const std::vector<int> epochs = epochs_of(s.run, s.every);
   const trained_model first = load_model(model_file(s.run, epochs.front()), "");
   const shape image = first.network.image();
-  s.sampling.sampler = fitting_sampler(*first.method.entry, s.sampling);
-  const int calls = network_calls(first.method, s.sampling);
+  s.sampling = resolved(first.method, s.sampling);
+  const int calls = s.sampling.calls;
 
   const auto& [data_name, data] = load_data_for(first, s.data);
   const classifier_model classifier = load_classifier(s.classifier);
@@ -170,6 +170,9 @@ void evaluate_run(programs::machine& m, settings s) {
                  {"network_calls", calls},
                  {"clip", s.sampling.clip},
                  {"eta", s.sampling.eta},
+                 {"spacing", s.sampling.spacing},
+                 {"guidance", s.sampling.guidance},
+                 {"classes", s.sampling.classes},
                  {"seed", s.sampling.seed}},
                 {{"data", data_name}});
   const auto missing = std::count_if(epochs.begin(), epochs.end(), [&](int e) { return !log.has(e); });

@@ -82,16 +82,14 @@ void plot_reconstructions(programs::method_at_work& method, programs::model_at_w
 /// The states of the first samples and what the network makes of them, before every k-th step, and the
 /// samples.
 void plot_sampling(programs::model_at_work& network, const programs::trained_model& model,
-                   const programs::latent_source& latents, const settings& s, int calls,
+                   const programs::latent_source& latents, programs::sampling_options options, int every,
                    const std::string& path) {
   const shape image = model.network.image();
   const index_t size = image.image();
-  programs::sampling_options options = s.sampling;
-  options.count = s.images;
   std::vector<std::string> columns;
   std::vector<std::vector<float>> states, guesses;  // by column
   int call = 0;
-  const int every = s.every > 0 ? s.every : std::max(1, (calls + 11) / 12);
+  if (every == 0) every = std::max(1, (options.calls + 11) / 12);
   const std::vector<float> samples =
       network.draw(latents, options, [&](index_t, int t, host_images state, host_images x0_hat) {
         if (call++ % every != 0) return;
@@ -103,7 +101,7 @@ void plot_sampling(programs::model_at_work& network, const programs::trained_mod
   states.push_back(samples);
   guesses.push_back(samples);
   table_rows rows(image);
-  for (index_t n = 0; n < s.images; ++n) {
+  for (index_t n = 0; n < options.count; ++n) {
     for (const auto* source : {&states, &guesses}) {
       std::vector<float> row;
       for (const std::vector<float>& column : *source)
@@ -129,8 +127,8 @@ void plot(programs::machine& m, const settings& s) {
     require(t >= 1 && t <= steps, "--at",
             [&] { return "found " + std::to_string(t) + ", wanted 1 to " + std::to_string(steps); });
   }
-  const std::string sampler = fitting_sampler(*model.method.entry, s.sampling);
-  const int calls = network_calls(model.method, s.sampling);
+  sampling_options sampling = resolved(model.method, s.sampling);
+  sampling.count = s.images;
   const labelled_images test = load_data_for(model, s.data).images.test;
   require(s.first + s.images <= test.dims.n, "--first", [&] {
     return "found " + std::to_string(s.first) + ", wanted at most " + std::to_string(test.dims.n - s.images) +
@@ -144,9 +142,9 @@ void plot(programs::machine& m, const settings& s) {
   const std::unique_ptr<model_at_work> network = method->run(model.network, model.parameters);
   plot_reconstructions(*method, *network, model, images_from(test, s.first, s.images), at, reconstructions);
   const latent_source latents = find_latents(m, {"", s.latent_file, s.data}, model);
-  plot_sampling(*network, model, latents, s, calls, states);
+  plot_sampling(*network, model, latents, sampling, s.every, states);
   std::printf("%s\n%s (%s sampler, %s initial states)\n", reconstructions.c_str(), states.c_str(),
-              sampler.c_str(), latents.policy.c_str());
+              sampling.sampler.c_str(), latents.policy.c_str());
 }
 
 void add_options(programs::options& o, settings& s) {

@@ -65,20 +65,18 @@ void sample(programs::machine& m, const settings& s) {
   using namespace programs;
   const trained_model model = load_model(s.model, s.kind);
   const shape image = model.network.image();
-  const int calls = network_calls(model.method, s.sampling);
-  const std::string sampler = fitting_sampler(*model.method.entry, s.sampling);
+  const sampling_options sampling = resolved(model.method, s.sampling);
+  const int calls = sampling.calls;
   const latent_source latents = find_latents(m, {s.latent, s.latent_file, s.data}, model);
   std::printf(
       "%s from %s, %s initial states%s, %s sampler, %d network calls\n", model.method.name().c_str(),
       s.model.c_str(), latents.policy.c_str(),
       latents.step == 0 ? "" : (" from " + (s.latent_file.empty() ? latents.data : s.latent_file)).c_str(),
-      sampler.c_str(), calls);
+      sampling.sampler.c_str(), calls);
 
   const std::unique_ptr<method_at_work> method = model.method.on(m);
   const std::unique_ptr<model_at_work> network = method->run(model.network, model.parameters);
   progression steps(image, s.sampling.count, calls, 12);
-  sampling_options sampling = s.sampling;
-  sampling.sampler = sampler;
   const auto start = std::chrono::steady_clock::now();
   const std::vector<float> samples =
       network->draw(latents, sampling,

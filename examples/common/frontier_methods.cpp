@@ -38,7 +38,8 @@ std::unique_ptr<method_entry> zoom_frontier_entry() {
                     .otherwise = 8,
                     .high = 1e6}},
        .title = "zoom, soft frontier",
-       .quick_calls = 12},
+       .calls = 12,
+       .spacing = 1.3},
       [](const method_settings& s) {
         const coldzoom::zoom_order order;
         const auto rings = static_cast<float>(s.number("frontier_rings"));
@@ -53,7 +54,8 @@ std::unique_ptr<method_entry> flow_entry() {
        .help = "flow matching (Lipman et al. 2023): all pixels fade into noise at once",
        .steps = 320,
        .title = "flow matching",
-       .quick_calls = 12},
+       .calls = 12,
+       .spacing = 1.3},
       [](const method_settings& s) { return frontier_method(no_order{}, HUGE_VALF, s.steps); },
       coldzoom::adams_bashforth_sampler{}, coldzoom::ddim_sampler{});
 }

@@ -54,6 +54,9 @@ struct method_info {
   std::string title = {};  // in pictures; the name where empty
   /// Numbers of a file that names none, such as the original project's; those above where empty.
   method_settings original = {};
+  /// Network calls of sampling and where they are spent, unless the user says otherwise; 0 calls for T.
+  int calls = 0;
+  double spacing = 1;
   /// How a quick look is sampled: the sampler, the first where empty, and at most so many network calls.
   std::string quick_sampler = {};
   int quick_calls = largest_steps;

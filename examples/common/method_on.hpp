@@ -228,7 +228,7 @@ template <class B, class M, class... Samplers> class model_on final : public mod
     Sampler sampler;
     if constexpr (requires { sampler.clip; }) sampler.clip = options.clip;
     if constexpr (TakesEta<Sampler>) sampler.eta = options.eta;
-    if constexpr (TakesSpacing<Sampler>) sampler.spacing = options.spacing;
+    if constexpr (TakesSpacing<Sampler>) sampler.spacing = options.spacing > 0 ? options.spacing : 1;
     const auto run = [&](auto& model) {
       sampler(*b_, model, method_.degradation, method_.schedule, calls, keys, z, watch);
     };

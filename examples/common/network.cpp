@@ -115,7 +115,7 @@ model_network network_of(const coldzoom::safetensors_file& file,
 }
 
 void add_network_options(options& o, network_choice& choice) {
-  choice.name = networks().front()->info().name;
+  if (choice.name.empty()) choice.name = networks().front()->info().name;
   o.add("--network", choice.name, "the network: " + all().names()).one_of(all().list());
   std::map<std::string, std::string> help;  // by option
   for (const network_entry* entry : networks()) {

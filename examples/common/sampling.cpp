@@ -34,12 +34,17 @@ void add_sampling_options(options& o, sampling_options& s) {
   for (const auto& [samplers, names] : methods_of)
     help += (help.empty() ? "" : "; ") + samplers + " for " + names;
   o.add("--sampler", s.sampler, help + "; the first is the default").one_of(all);
-  o.add("--sampling-steps", s.calls, "network calls, 1 to T; 0 for T").at_least_0();
+  o.add("--sampling-steps", s.calls,
+        "network calls, 1 to T; 0 for the method's own: 12 behind a soft frontier and of flow matching, else "
+        "T")
+      .at_least_0();
   o.add_flag("!--no-clip", s.clip,
              "ddpm, ddim and adams_bashforth: do not clip x0_hat to the range of the data in every step");
   o.add("--eta", s.eta, "ddim: fresh noise in each step, 0 (none) to 1 (as much as ancestral)").from_0_to_1();
   o.add("--spacing", s.spacing,
-        "adams_bashforth: a power above 1 spends more of the calls early, where pictures are decided")
+        "adams_bashforth: a power, 1 to 4; above 1 it spends more of the calls early, where pictures are "
+        "decided; "
+        "0 for the method's own, 1.3")
       .at_least_0();
   o.add("--guidance", s.guidance,
         "models with labels: how far to lean towards the label, 1 (as trained) to 3, at twice the cost above "
@@ -53,32 +58,31 @@ void add_sampling_options(options& o, sampling_options& s) {
   add_seed(o, s.seed, "sample i depends on the seed and i alone");
 }
 
-std::string fitting_sampler(const method_entry& method, const sampling_options& options) {
-  const std::vector<sampler_info>& fit = method.samplers();
-  const std::string& wanted = options.sampler.empty() ? fit.front().name : options.sampler;
-  const auto found = std::find_if(fit.begin(), fit.end(),
-                                  [&](const sampler_info& sampler) { return sampler.name == wanted; });
+sampling_options resolved(const model_method& method, sampling_options options) {
+  const method_info& info = method.entry->info();
+  const std::vector<sampler_info>& fit = method.entry->samplers();
+  if (options.sampler.empty()) options.sampler = fit.front().name;
+  const auto found =
+      std::find_if(fit.begin(), fit.end(), [&](const sampler_info& s) { return s.name == options.sampler; });
   coldzoom::require(found != fit.end(), "--sampler", [&] {
-    return "found " + wanted + ", wanted " + names_of(fit, [](const sampler_info&) { return true; }) +
-           ": a " + method.name() + " model predicts " + spoken(method.target());
+    return "found " + options.sampler + ", wanted " +
+           names_of(fit, [](const sampler_info&) { return true; }) + ": a " + method.name() +
+           " model predicts " + spoken(method.entry->target());
   });
-  coldzoom::require(options.eta == 0 || found->has_eta, "--eta", [&] {
-    const std::string names = names_of(fit, [](const sampler_info& sampler) { return sampler.has_eta; });
-    return names.empty() ? "no sampler of a " + method.name() + " model has one"
-                         : "only the " + names + " sampler has one";
-  });
-  coldzoom::require(options.spacing == 1 || found->has_spacing, "--spacing", [&] {
-    const std::string names = names_of(fit, [](const sampler_info& sampler) { return sampler.has_spacing; });
-    return names.empty() ? "no sampler of a " + method.name() + " model has one"
-                         : "only the " + names + " sampler has one";
-  });
-  return wanted;
-}
-
-int network_calls(const model_method& method, const sampling_options& options) {
-  const int calls = options.calls == 0 ? method.steps : options.calls;
-  coldzoom::sampling_steps(method.steps, calls);  // checks
-  return calls;
+  // Options that only samplers with such a member have.
+  const auto check = [&](const char* option, bool asked, bool sampler_info::*has) {
+    coldzoom::require(!asked || (*found).*has, option, [&] {
+      const std::string names = names_of(fit, [&](const sampler_info& s) { return s.*has; });
+      return names.empty() ? "no sampler of a " + method.name() + " model has one"
+                           : "only the " + names + " sampler has one";
+    });
+  };
+  check("--eta", options.eta != 0, &sampler_info::has_eta);
+  check("--spacing", options.spacing != 0, &sampler_info::has_spacing);
+  if (options.spacing == 0) options.spacing = found->has_spacing ? info.spacing : 1;
+  if (options.calls == 0) options.calls = info.calls > 0 ? std::min(info.calls, method.steps) : method.steps;
+  coldzoom::sampling_steps(method.steps, options.calls, options.spacing);  // checks
+  return options;
 }
 
 sampling_options grid_sampling(const model_method& method, coldzoom::index_t count, std::uint64_t seed) {
@@ -86,7 +90,8 @@ sampling_options grid_sampling(const model_method& method, coldzoom::index_t cou
   options.seed = seed;
   options.count = count;
   options.sampler = method.entry->info().quick_sampler;
-  options.calls = std::min(method.steps, method.entry->info().quick_calls);
+  options = resolved(method, options);
+  options.calls = std::min(options.calls, method.entry->info().quick_calls);
   return options;
 }
 

@@ -13,23 +13,21 @@ namespace programs {
 
 struct sampling_options {
   std::string sampler;  // empty for the first that fits the model
-  int calls = 0;        // network calls; 0 for one per step of the model
+  int calls = 0;        // network calls; 0 for the method's own
   std::uint64_t seed = 0;
   coldzoom::index_t count = 64;
   bool clip = true;                        // x0_hat, of samplers of noise
   double eta = 0;                          // of ddim
-  double spacing = 1;                      // of adams_bashforth
+  double spacing = 0;                      // of adams_bashforth; 0 for the method's own
   double guidance = 1;                     // of models with labels
   std::vector<coldzoom::index_t> classes;  // sample i is of class classes[i % size]; drawn where empty
 };
 
 void add_sampling_options(options& o, sampling_options& s);
 
-/// The sampler to use. Throws coldzoom::error where the wanted one does not fit the method.
-std::string fitting_sampler(const method_entry& method, const sampling_options& options);
-
-/// Network calls of such sampling. Throws coldzoom::error for more than T.
-int network_calls(const model_method& method, const sampling_options& options);
+/// The options with the method's own in place of those that the user left open. Throws coldzoom::error where a
+/// sampler does not fit the method, for an option that it does not have, and for more calls than T.
+sampling_options resolved(const model_method& method, sampling_options options);
 
 /// How a quick look is sampled, as the method's entry says.
 sampling_options grid_sampling(const model_method& method, coldzoom::index_t count, std::uint64_t seed);

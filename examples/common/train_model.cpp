@@ -73,7 +73,8 @@ void add_training_options(options& o, training_settings& s, const std::vector<co
       .at_least_0();
   for (const auto& [name, help] : numbers)
     o.add(method_number{name, ""}.option(), s.numbers[name], help).at_least_0();
-  o.add_flag("--labels", s.labels, "train with the labels of the data, for networks that have classes: unet");
+  o.add_flag("--labels,!--no-labels", s.labels,
+             "train with the labels of the data, for networks that have classes: unet");
   run_options& p = s.policies;
   o.add("--loss", p.loss, "mse, l1 or huber; the method's own if absent, mse of the table's")
       .one_of(loss_names);

@@ -42,9 +42,8 @@ image_set draw(machine& m, run_report& run, const settings& s) {
   const std::string kept = run.folder + "/latents.safetensors";
   const latent_source latents = find_latents(m, {"", file_exists(kept) ? kept : "", ""}, model);
   const shape image = model.network.image();
-  run.samples_from = "drawn with " + fitting_sampler(*model.method.entry, options) + " in " +
-                     std::to_string(network_calls(model.method, options)) + " network calls from " +
-                     latents.policy + " initial states";
+  run.samples_from = "drawn with " + options.sampler + " in " + std::to_string(options.calls) +
+                     " network calls from " + latents.policy + " initial states";
   const auto method = model.method.on(m);
   return {image.with_n(s.count),
           to_unit(method->run(model.network, model.parameters)->draw(latents, options))};

@@ -98,8 +98,7 @@ std::string settings_table(const std::vector<run_report>& runs) {
       [](const run_report& run) { return std::to_string(run.model.method.last_step); });
   std::map<std::string, std::string> numbers;  // of all methods: help by name
   for (const run_report& run : runs) {
-    for (const method_number& number : run.model.method.entry->info().numbers)
-      numbers[number.name] = number.help;
+    for (const method_number& own : run.model.method.entry->info().numbers) numbers[own.name] = own.help;
   }
   for (const auto& [name, help] : numbers) {
     add(rows, help.c_str(), [name = name](const run_report& run) {

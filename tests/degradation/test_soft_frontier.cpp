@@ -15,7 +15,8 @@ using cz::index_t;
 
 namespace {
 
-const std::vector<cz::shape> shapes{{2, 1, 28, 28}, {2, 3, 9, 9}, {1, 2, 7, 12}, {1, 1, 30, 11}, {1, 1, 1, 5}};
+const std::vector<cz::shape> shapes{
+    {2, 1, 28, 28}, {2, 3, 9, 9}, {1, 2, 7, 12}, {1, 1, 30, 11}, {1, 1, 1, 5}};
 
 template <class D>
 host_images degraded(const D& d, const host_images& x0, float level, cz::key_sequence keys = {}) {
@@ -81,7 +82,8 @@ BOOST_AUTO_TEST_CASE(the_frame_of_a_zoom_holds_the_same_information) {
 BOOST_AUTO_TEST_CASE(laws) {
   backend b(2);
   const cz::shape dims{2, 2, 9, 8};
-  cz::testing::degradation_laws<cz::centred>(cz::masked<cz::zoom_order>{{7}}, {.levels_beyond = true}, dims, b);
+  cz::testing::degradation_laws<cz::centred>(cz::masked<cz::zoom_order>{{7}}, {.levels_beyond = true}, dims,
+                                             b);
   cz::testing::degradation_laws<cz::centred>(cz::soft_frontier<cz::zoom_order>{{7}, 0.4f, 0.5f},
                                              {.random = true, .levels_beyond = true}, dims, b);
 }

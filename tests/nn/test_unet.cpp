@@ -11,7 +11,8 @@ namespace {
 
 cz::unet small(index_t levels, index_t classes) {
   const std::vector<index_t> widths{3, 4, 6};
-  return {2, 1,
+  return {2,
+          1,
           {.widths = {widths.begin(), widths.begin() + levels},
            .kernels = {5, 3},
            .bottom_blocks = 1,
@@ -77,12 +78,12 @@ BOOST_AUTO_TEST_CASE(names_and_sizes) {
 }
 
 BOOST_AUTO_TEST_CASE(what_does_not_fit_is_said) {
-  BOOST_TEST(message_of([] { small(3, 0).output_shape({1, 2, 10, 8}); }) ==
-             "unet: the images are 1 x 2 x 10 x 8; with 3 levels, height and width must divide by 4");
+  BOOST_TEST(message_of([] {
+               small(3, 0).output_shape({1, 2, 10, 8});
+             }) == "unet: the images are 1 x 2 x 10 x 8; with 3 levels, height and width must divide by 4");
   BOOST_TEST(message_of([] { cz::unet(1, 1, {.widths = {}}); }) ==
              "unet: found 0 widths and 3 kernels, wanted 1 to 10 and at least 1");
   BOOST_TEST(message_of([] { cz::unet(1, 1, {.kernels = {4}}); }) ==
              "unet: found kernel 4, wanted an odd number");
-  BOOST_TEST(message_of([] { cz::unet(1, 1, {.blocks = 0}); }) ==
-             "unet: found blocks 0, wanted at least 1");
+  BOOST_TEST(message_of([] { cz::unet(1, 1, {.blocks = 0}); }) == "unet: found blocks 0, wanted at least 1");
 }

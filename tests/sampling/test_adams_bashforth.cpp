@@ -35,8 +35,8 @@ template <class D> struct normal_data_network {
                   cz::tensor_view<float> y) const {
     const auto at = cz::detail::amplitudes_of(d, step.level, x.dims.with_n(1));
     for (index_t i = 0; i < x.dims.size(); ++i)
-      y.data[i] = static_cast<float>(
-          expected_flow(static_cast<double>(x.data[i]), at(i % x.dims.image()).noise));
+      y.data[i] =
+          static_cast<float>(expected_flow(static_cast<double>(x.data[i]), at(i % x.dims.image()).noise));
   }
 };
 

@@ -97,8 +97,8 @@ struct adams_bashforth_sampler {
     using kernel = detail::take_multistep<Estimate, std::remove_const_t<decltype(before)>,
                                           std::remove_const_t<decltype(to)>>;
     b.for_each_index(z.dims.size(),
-                     kernel{estimate, before, to, extrapolate, turn.next == 0, z.dims.image(), turn.y.data, z.data,
-                            s.clean.data(), s.noise.data()},
+                     kernel{estimate, before, to, extrapolate, turn.next == 0, z.dims.image(), turn.y.data,
+                            z.data, s.clean.data(), s.noise.data()},
                      20);
   }
 };
