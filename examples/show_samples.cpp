@@ -51,7 +51,8 @@ void show(const settings& s) {
   });
   const split_pair data = load_data(s.real.empty() ? "embedded" : s.real);
   for (std::size_t i = 0; i < s.samples.size(); ++i) {
-    add(s.names.empty() ? s.samples[i] : s.names[i], load_samples(s.samples[i], data.test.dims.with_n(1), count));
+    add(s.names.empty() ? s.samples[i] : s.names[i],
+        load_samples(s.samples[i], data.test.dims.with_n(1), count));
   }
   if (!s.real.empty()) add("real", to_image_set(data.test, count));
   require(!sets.empty(), "--samples", "there is nothing to show; give at least one file, or --real");
@@ -82,8 +83,9 @@ void add_options(programs::options& o, settings& s) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return programs::run<settings>(argc, argv, "show_samples",
-                                 "Draws several sets of samples, and real images, beside each other: the first "
-                                 "of each, unselected.",
-                                 add_options, show);
+  return programs::run<settings>(
+      argc, argv, "show_samples",
+      "Draws several sets of samples, and real images, beside each other: the first "
+      "of each, unselected.",
+      add_options, show);
 }

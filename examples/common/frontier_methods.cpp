@@ -1,4 +1,5 @@
 #include <coldzoom/degradation/soft_frontier.hpp>
+#include <coldzoom/nn/frontier.hpp>
 #include <coldzoom/sampling/adams_bashforth.hpp>
 #include <coldzoom/sampling/ddim.hpp>
 #include <coldzoom/schedule/linear.hpp>

@@ -21,6 +21,8 @@
 #include <coldzoom/degradation/degradation.hpp>
 #include <coldzoom/degradation/gaussian_noise.hpp>
 #include <coldzoom/degradation/in_range.hpp>
+#include <coldzoom/degradation/order.hpp>
+#include <coldzoom/degradation/soft_frontier.hpp>
 #include <coldzoom/degradation/zoom.hpp>
 #include <coldzoom/initial_state/gaussian_state.hpp>
 #include <coldzoom/initial_state/initial_state.hpp>
@@ -45,6 +47,7 @@
 #include <coldzoom/nn/cross_entropy.hpp>
 #include <coldzoom/nn/embedding.hpp>
 #include <coldzoom/nn/energy_score.hpp>
+#include <coldzoom/nn/frontier.hpp>
 #include <coldzoom/nn/input.hpp>
 #include <coldzoom/nn/layer.hpp>
 #include <coldzoom/nn/linear.hpp>
@@ -58,6 +61,7 @@
 #include <coldzoom/nn/sequence.hpp>
 #include <coldzoom/nn/time_condition.hpp>
 #include <coldzoom/nn/timed.hpp>
+#include <coldzoom/nn/unet.hpp>
 #include <coldzoom/nn/upsample.hpp>
 #include <coldzoom/optim/adam.hpp>
 #include <coldzoom/optim/adamw.hpp>
@@ -69,6 +73,7 @@
 #include <coldzoom/optim/weight_average.hpp>
 #include <coldzoom/prediction/model_concept.hpp>
 #include <coldzoom/prediction/prediction.hpp>
+#include <coldzoom/sampling/adams_bashforth.hpp>
 #include <coldzoom/sampling/ddim.hpp>
 #include <coldzoom/sampling/ddpm.hpp>
 #include <coldzoom/sampling/denoising.hpp>

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
 #include <coldzoom/degradation/soft_frontier.hpp>
+#include <coldzoom/nn/frontier.hpp>
 #include <coldzoom/schedule/linear.hpp>
 #include <coldzoom/testing/degradation_laws.hpp>
 #include <coldzoom/training/weighting.hpp>
