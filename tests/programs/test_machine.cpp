@@ -170,7 +170,7 @@ BOOST_FIXTURE_TEST_CASE(models_of_every_kind, fixture) {
 BOOST_FIXTURE_TEST_CASE(degraded_latents_are_images_of_the_data_under_the_keys_of_the_sampler, fixture) {
   // A network that predicts nothing new leaves the latents as the first state; each is D(x, T) of one image.
   const entry method = std::move(entries().back());
-  const auto work = method->on(near_one, {6, 6, 0});
+  const auto work = method->on(near_one, {6, 6, {}});
   const programs::latent_source latents =
       programs::make_latents(near_one, {{3, 3, {}}, method.get()}, "degraded", "digits", digits);
   std::vector<float> drawn;
@@ -208,9 +208,10 @@ BOOST_FIXTURE_TEST_CASE(what_an_entry_says_of_itself, fixture) {
   BOOST_TEST(message_of([&] { programs::check_latent(*all[1], "degraded"); }) == "no error");
   // The table of the programs has neither these nor this machine.
   BOOST_TEST(message_of([&] { programs::find_method("file", "dots"); }) ==
-             "file: found kind 'dots', wanted one of zoom_nearest, zoom_bilinear, ddpm_linear, ddpm_cosine");
+             "file: found kind 'dots', wanted one of zoom_nearest, zoom_bilinear, "
+             "zoom_frontier, flow, ddpm_linear, ddpm_cosine");
   BOOST_TEST(message_of([&] {
-               programs::find_method("file", "zoom_nearest").on(far_one, {24, 24, 0});
+               programs::find_method("file", "zoom_nearest").on(far_one, {24, 24, {}});
              }) == "on_backend: these programs are not compiled for host memory");
 }
 
@@ -224,7 +225,7 @@ BOOST_FIXTURE_TEST_CASE(networks_are_made_of_their_options, fixture) {
              }) == "--kernel: found 0, wanted at least 1");
   BOOST_TEST(message_of([&] {
                programs::make_network({"transformer", {}}, image, 1);
-             }) == "--network: found network 'transformer', wanted one of reconstructor");
+             }) == "--network: found network 'transformer', wanted one of reconstructor, unet");
 }
 
 BOOST_FIXTURE_TEST_CASE(the_classifier, fixture) {
@@ -242,7 +243,7 @@ BOOST_FIXTURE_TEST_CASE(the_classifier, fixture) {
 }
 
 BOOST_FIXTURE_TEST_CASE(images_with_gaps_are_refused, fixture) {
-  const auto model = entries().front()->on(far_one, {6, 6, 0})->run(network, parameters);
+  const auto model = entries().front()->on(far_one, {6, 6, {}})->run(network, parameters);
   std::vector<float> pixels(256);
   cz::tensor_view<float> gaps(pixels.data(), image.with_n(2));
   gaps.stride_n *= 2;

@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# Soft frontiers and labels in the programs: recipes, classes, guidance, spacing, pictures beside each other.
+set -euo pipefail
+# shellcheck source=tests/programs/common.sh
+. "${COLDZOOM_SOURCE_DIR:?}/tests/programs/common.sh"
+
+small=(--data "$data" --limit 256 --widths "16,16" --bottom-blocks 1 --kernels 3 --embedding 16 --samples 4 --warmup 2)
+recipe() { ok train_zoom_nearest --recipe small "${small[@]}" "$@"; }
+recipe --epochs 2 --out run
+recipe --epochs 2 --no-labels --frontier-rings 3 --out plain
+ok train --method flow --network reconstructor --data "$data" --limit 256 --widths "4,3" --epochs 1 --out flow
+
+echo "-- metadata"
+python3 - <<'PY' || fail "the metadata are not as documented"
+import json, struct
+def header(path):
+    raw = open(path, "rb").read()
+    return json.loads(raw[8 : 8 + struct.unpack("<Q", raw[:8])[0]])
+wanted = dict(kind="zoom_frontier", network="unet", steps="320", target="flow", widths="16,16", classes="10")
+found = header("run/model.safetensors")
+for key, value in wanted.items():
+    assert found["__metadata__"][key] == value, (key, found["__metadata__"][key])
+assert float(found["__metadata__"]["frontier_rings"]) == 8
+assert found["embedding.label.weight"]["shape"] == [11, 16]
+plain = header("plain/model.safetensors")
+assert float(plain["__metadata__"]["frontier_rings"]) == 3 and plain["__metadata__"]["classes"] == "0"
+assert "embedding.label.weight" not in plain
+latents = header("run/latents.safetensors")
+assert latents["labels"]["shape"] == [256] and latents["images"]["shape"] == [256, 1, 28, 28]
+PY
+
+echo "-- the same bits on one thread, and after --resume"
+recipe --epochs 2 --threads 1 --out again
+same run/model.safetensors again/model.safetensors
+rm -rf again/checkpoint-2
+recipe --epochs 2 --out again --resume
+same run/checkpoint-2/state.safetensors again/checkpoint-2/state.safetensors
+same run/samples-2.png again/samples-2.png
+resume() { expect "$1" train_zoom_nearest --recipe small "${small[@]}" --epochs 2 --out run --resume "${@:2}"; }
+resume "frontier_rings" --frontier-rings 4
+resume "label_dropout" --no-labels
+resume "network" --embedding 17
+resume "label_dropout" --label-dropout 0.5
+
+echo "-- samples of classes"
+# draw MODEL OUT OPTIONS...
+draw() { ok sample --model "$1/model.safetensors" --data "$data" --count 12 --out "$2" "${@:3}"; }
+differ() { if cmp -s "$1" "$2"; then fail "$3 does nothing"; fi; }
+draw run drawn.npy
+draw run one.npy --threads 1 --sampling-steps 12 --spacing 1.3 --sampler adams_bashforth
+same drawn.npy one.npy
+draw run sevens.npy --class 7
+differ drawn.npy sevens.npy --class
+draw run guided.npy --class 7 --guidance 2
+differ sevens.npy guided.npy --guidance
+draw run even.npy --spacing 1
+differ drawn.npy even.npy --spacing
+draw run euler.npy --sampler ddim
+differ drawn.npy euler.npy --sampler
+# Sample i is of class classes[i mod size], whatever else is drawn.
+draw run turns.npy --class 7,7,1
+draw plain unlabelled.npy
+ok sample --model run/model.safetensors --latent-file run/latents.safetensors --count 3 --class 2 --out file.npy
+ok sample --model flow/model.safetensors --data "$data" --count 3 --out flow.npy
+python3 - <<'PY' || fail "samples of classes"
+def rows(path):
+    raw = open(path, "rb").read()
+    begin = 10 + int.from_bytes(raw[8:10], "little")
+    return [raw[begin + i * 3136 : begin + (i + 1) * 3136] for i in range((len(raw) - begin) // 3136)]
+sevens, turns = rows("sevens.npy"), rows("turns.npy")
+for i in range(12):
+    assert (turns[i] == sevens[i]) == (i % 3 != 2), i
+PY
+expect "has no such image" sample --model run/model.safetensors --data "$data" --count 2 --class 11 --out bad.npy
+expect "this model reads no labels" sample --model plain/model.safetensors --data "$data" --class 1 --out bad.npy
+expect "this model reads no labels" sample --model flow/model.safetensors --data "$data" --guidance 2 --out bad.npy
+expect "only the adams_bashforth sampler has one" \
+  sample --model run/model.safetensors --data "$data" --sampler ddim --spacing 2 --out bad.npy
+expect "the spacing is 9" sample --model run/model.safetensors --data "$data" --spacing 9 --out bad.npy
+expect "reads no labels; take --network unet" train --method flow --network reconstructor --data "$data" --labels --out bad
+expect "--frontier-rings: found 1e+07" \
+  train --method zoom_frontier --network unet --data "$data" --frontier-rings 1e7 --out bad
+expect "must divide by 8" train --method flow --network unet --data "$data" --widths 4,4,4,4 --epochs 1 --out bad
+
+echo "-- other programs"
+ok test_loss --model run/model.safetensors --data "$data" --limit 64 --json loss.json
+ok plot_reconstruction --model run/model.safetensors --data "$data" --images 3 --out plots
+ok evaluate_run --run run --data "$data" --count 828 --sampling-steps 2 --guidance 1.5
+[ -s plots/sampling.png ] || fail "plot_reconstruction wrote no picture"
+
+echo "-- show_samples"
+grid=(--rows 2 --columns 3)
+ok show_samples --samples drawn.npy sevens.npy --names "any class" sevens --real "$data" "${grid[@]}" --out shown.png
+[ -s shown.png ] || fail "show_samples wrote no picture"
+expect "found 1 names for 2 files" show_samples --samples drawn.npy sevens.npy --names one "${grid[@]}" --out bad.png
+expect "drawn.npy: found 12 images, wanted at least 100" show_samples --samples drawn.npy --out bad.png
+expect "nothing to show" show_samples --out bad.png
+expect "missing.npy" show_samples --samples missing.npy "${grid[@]}" --out bad.png
+[ ! -e bad.png ] || fail "show_samples left a picture of nothing"
+echo "all good"
