@@ -381,6 +381,7 @@ struct middle {
   float operator()(float, const cz::shape&, index_t, index_t, index_t) const { return 1; }
 };
 static_assert(cz::Weighting<late_steps> && cz::Weighting<cz::region_weight<middle>>);
+static_assert(cz::Weighting<cz::frontier_weight<cz::soft_frontier<cz::zoom_order>>>);
 static_assert(!cz::Weighting<one_argument> && !cz::Weighting<named_weight> && !cz::Weighting<int>);
 
 // ---- Additive
@@ -390,6 +391,29 @@ struct no_noise : cz::flow_noise {
 static_assert(cz::UniformlyAdditive<cz::gaussian_noise> && cz::UniformlyAdditive<cz::flow_noise>);
 static_assert(cz::VariancePreserving<cz::gaussian_noise> && !cz::VariancePreserving<cz::flow_noise>);
 static_assert(!cz::Additive<cz::zoom<cz::nearest>> && !cz::Additive<no_noise> && !cz::Additive<pixel_form>);
+
+// ---- LossOrder
+struct archetype_order {  // never lost, whatever the element
+  explicit archetype_order(int) {}
+  float operator()(cz::shape, index_t, index_t, index_t) const { return 1; }
+};
+struct double_order {
+  double operator()(cz::shape, index_t, index_t, index_t) const { return 0.5; }
+};
+struct order_of_pixels {  // no channel
+  float operator()(cz::shape, index_t, index_t) const { return 0.5f; }
+};
+struct heavy_order : archetype_order {
+  std::vector<float> levels;
+};
+struct mutable_order {
+  float operator()(cz::shape, index_t, index_t, index_t) { return 0.5f; }
+};
+static_assert(cz::LossOrder<cz::zoom_order> && cz::LossOrder<archetype_order>);
+static_assert(cz::PixelDegradation<cz::masked<cz::zoom_order>> && !cz::Additive<cz::masked<cz::zoom_order>>);
+static_assert(cz::FieldAdditive<cz::soft_frontier<archetype_order>>);
+static_assert(!cz::LossOrder<double_order> && !cz::LossOrder<order_of_pixels> &&
+              !cz::LossOrder<heavy_order> && !cz::LossOrder<mutable_order> && !cz::LossOrder<int>);
 
 // ---- A method finds its policies in any order.
 using odd_method =

@@ -46,7 +46,9 @@ static_assert(LossOrder<zoom_order>);
 /// D(x, level): elements that `Order` has lost become `fill`, a number of the value range. Deterministic.
 /// With zoom_order this is a nearest zoom in its canonical frame: the same information, every pixel at its
 /// true place. Masks of falling level are nested, so tacos_sampler keeps all known pixels as they are.
-template <LossOrder Order> struct masked {
+template <class Order> struct masked {
+  static_assert(check_order<Order>() || true);  // the check itself says what is missing
+
   Order order{};
   float fill = 0;
 

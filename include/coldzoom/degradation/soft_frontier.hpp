@@ -21,7 +21,9 @@ namespace coldzoom::inline COLDZOOM_ISA {
 ///
 /// Train with predict_flow and mean squared error, frontier_input and frontier_weight. Related: rolling
 /// diffusion (Ruhe et al. 2024), diffusion forcing (Chen et al. 2024). Cost: about 60 ns an element.
-template <LossOrder Order> struct soft_frontier {
+template <class Order> struct soft_frontier {
+  static_assert(check_order<Order>() || true);  // the check itself says what is missing
+
   Order order{};
   float width = 1.0f / 3;
   float scale = 1;  // half the width of the value range fits
