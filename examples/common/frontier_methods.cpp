@@ -35,16 +35,15 @@ std::unique_ptr<method_entry> zoom_frontier_entry() {
        .help = "zooms in behind a soft frontier: each ring of pixels fades into noise, the outermost first",
        .steps = 320,
        .numbers = {{.name = "frontier_rings",
-                    .help = "rings of pixels, of the 24 of a zoom, that fade at a time",
+                    .help = "rings of pixels that fade at a time, of the 24 around the middle of a digit",
                     .otherwise = 8,
                     .high = 1e6}},
        .title = "zoom, soft frontier",
        .calls = 12,
        .spacing = 1.3},
       [](const method_settings& s) {
-        const coldzoom::zoom_order order;
         const auto rings = static_cast<float>(s.number("frontier_rings"));
-        return frontier_method(order, rings / static_cast<float>(order.last_step), s.steps);
+        return frontier_method(coldzoom::zoom_order{0}, rings / 24, s.steps);
       },
       coldzoom::adams_bashforth_sampler{}, coldzoom::ddim_sampler{});
 }

@@ -23,12 +23,12 @@ using sampling_observer = std::function<void(coldzoom::index_t, int, host_images
 
 inline constexpr int largest_steps = 100000;  // T of a schedule
 
-/// A number that methods have beside T, between the bounds and, but for `low`, within them: an option of the
-/// training programs, and an entry in the files of models. Methods that share a name share its help and bounds.
+/// A number that methods have beside T: an option of the training programs, where 0 means `otherwise`, and an
+/// entry in the files of models. Methods that share a name share its help and bounds.
 struct method_number {
-  std::string name, help;  // "beta_max" makes the option --beta-max
-  double otherwise = 0;    // where the user does not say
-  double low = 0, high = 1;
+  std::string name, help;    // "beta_max" makes the option --beta-max
+  double otherwise = 0;      // where the user does not say
+  double low = 0, high = 1;  // it lies between these, low at least 0
 
   std::string option() const;
   bool fits(double value) const { return value > low && value < high; }

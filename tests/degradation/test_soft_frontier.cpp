@@ -65,12 +65,14 @@ BOOST_AUTO_TEST_CASE(the_frame_of_a_zoom_holds_the_same_information) {
     const cz::zoom<cz::nearest> zoom{{}, last};
     const cz::masked<cz::zoom_order> masked{{last}, -7.0f};
     const host_images x0 = random_images(dims, 3);
-    const cz::linear_schedule schedule(last);
-    for (int step = 0; step <= last; ++step) {
-      const float level = schedule.level(step);
-      BOOST_REQUIRE(zoom.step(level) == step);
+    // Levels at and between the steps, but for the halves: a zoom rounds a product there, up or down.
+    const cz::linear_schedule schedule(4 * last);
+    for (int t = 0; t <= 4 * last; ++t) {
+      if (t % 4 == 2) continue;
+      const float level = schedule.level(t);
+      BOOST_REQUIRE(zoom.step(level) == (t + 2) / 4);
       const host_images framed = degraded(masked, x0, level);
-      const cz::image_window window = zoom.window(step, dims.h, dims.w);
+      const cz::image_window window = zoom.window(zoom.step(level), dims.h, dims.w);
       for_each_pixel(dims, [&](index_t n, index_t c, index_t y, index_t x) {
         const float found = framed.view()(n, c, y, x);
         BOOST_REQUIRE(found == (inside(window, y, x) ? x0.view()(n, c, y, x) : -7.0f));
@@ -78,6 +80,22 @@ BOOST_AUTO_TEST_CASE(the_frame_of_a_zoom_holds_the_same_information) {
       BOOST_TEST((degraded(zoom, framed, level) == degraded(zoom, x0, level)));
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(last_steps_of_any_size) {
+  // As a zoom, it keeps a pixel whatever the last step; without one, a seventh of the shorter side.
+  for (const int last : {3, 6, 7, 24}) {
+    const host_images x0 = random_images({1, 1, 7, 9}, 5);
+    const cz::zoom<cz::nearest> zoom{{}, last};
+    const host_images framed = degraded(cz::masked<cz::zoom_order>{{last}, -7.0f}, x0, 1);
+    const cz::image_window window = zoom.window(last, 7, 9);
+    for_each_pixel(x0.dims, [&](index_t, index_t, index_t y, index_t x) {
+      BOOST_REQUIRE((framed.view()(0, 0, y, x) != -7.0f) == inside(window, y, x));
+    });
+  }
+  for_each_pixel({1, 1, 28, 28}, [&](index_t, index_t, index_t y, index_t x) {
+    BOOST_REQUIRE(cz::zoom_order{0}({1, 1, 28, 28}, 0, y, x) == cz::zoom_order{24}({1, 1, 28, 28}, 0, y, x));
+  });
 }
 
 BOOST_AUTO_TEST_CASE(laws) {

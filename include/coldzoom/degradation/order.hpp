@@ -11,8 +11,8 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// An order `O` says when each element is lost: o(image, c, y, x) is the level, 0 to 1, above which element
-/// (c, y, x) of an image of that shape is gone; 1 or more where it is never lost. COLDZOOM_HD and trivially
+/// An order `O` says when each element is lost: o(image, c, y, x) is the level, above 0 and below 1, from which on
+/// element (c, y, x) of an image of that shape is gone; 1 or more where it is never lost. COLDZOOM_HD and trivially
 /// copyable. From an order come a mask (`masked`), a soft frontier (`soft_frontier`) and the inputs and
 /// weights that go with them.
 template <class O>
@@ -25,20 +25,24 @@ template <class O> consteval bool check_order() {
   constexpr bool order = LossOrder<O>;
   static_assert(order,
                 "coldzoom: give your order of loss `float operator()(shape image, index_t c, index_t y, "
-                "index_t x) const` (with COLDZOOM_HD), the level above which the element is gone, in a "
+                "index_t x) const` (with COLDZOOM_HD), the level from which on the element is gone, in a "
                 "trivially copyable type; see docs/concepts/frontier.md");
   return order;
 }
 
 /// The order of `zoom`: from the border of the image to the window of step `last_step`, which is never lost.
-/// An element is gone at exactly the levels at which the window of a zoom with this last_step is without it.
+/// An element is gone at the levels at which the window of a zoom with this last_step is without it; half-way
+/// between two steps, where a zoom rounds, rounding may decide otherwise.
+/// With last_step = 0 the window is a seventh of the shorter side: 24 steps of an image of 28 x 28.
 struct zoom_order {
   int last_step = 24;
 
   COLDZOOM_HD float operator()(const shape& image, index_t, index_t y, index_t x) const {
-    const index_t step = zoom<nearest>::lost_step(image.h, image.w, y, x);
-    // A zoom rounds level * last_step to the nearest step, halves up.
-    return step > last_step ? 2.0f : (static_cast<float>(step) - 0.5f) / static_cast<float>(last_step);
+    const index_t side = image.h < image.w ? image.h : image.w,
+                  step = zoom<nearest>::lost_step(image.h, image.w, y, x),
+                  last = last_step > 0 ? last_step : side * 6 / 7;
+    // A zoom rounds level * last_step to the nearest step, and keeps a pixel whatever the step.
+    return step > last || step == side ? 2.0f : (static_cast<float>(step) - 0.5f) / static_cast<float>(last);
   }
 };
 static_assert(LossOrder<zoom_order>);
@@ -53,7 +57,7 @@ template <class Order> struct masked {
   float fill = 0;
 
   COLDZOOM_HD bool lost(const shape& image, index_t c, index_t y, index_t x, float level) const {
-    return level > order(image, c, y, x);
+    return level >= order(image, c, y, x);
   }
   COLDZOOM_HD float operator()(image_view<const float> x0, index_t c, index_t y, index_t x,
                                float level) const {

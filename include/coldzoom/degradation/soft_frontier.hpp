@@ -35,7 +35,7 @@ template <class Order> struct soft_frontier {
     if (lost >= 1) return -HUGE_VALF;
     if (std::isinf(width)) return level;
     const float way = level * (1 + width) - lost;
-    return width > 0 ? way / width : way > 0 ? HUGE_VALF : -HUGE_VALF;
+    return width > 0 ? way / width : way >= 0 ? HUGE_VALF : -HUGE_VALF;
   }
   /// The share of noise in the element.
   COLDZOOM_HD float sigma(float level, const shape& image, index_t c, index_t y, index_t x) const {
