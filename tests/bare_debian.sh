@@ -73,7 +73,7 @@ echo "== setup.sh ($SECONDS s)"
 in_root "bash examples/setup.sh quickstart" || fail "setup.sh quickstart"
 echo "== quickstart.sh ($SECONDS s)"
 in_root "bash examples/quickstart.sh --no-install --epochs $epochs" || fail "quickstart.sh"
-for file in samples.png progression.png loss.png metrics.json report.html report_files/loss.png; do
+for file in digits.png shipped.png progression.png loss.png metrics.json report.html report_files/loss.png; do
   [ -s "$root/coldzoom/out/quickstart/$file" ] || fail "the quickstart left no out/quickstart/$file"
 done
 echo "== all as it should be ($SECONDS s)"

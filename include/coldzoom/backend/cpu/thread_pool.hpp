@@ -61,12 +61,21 @@ class thread_pool {
   /// yet claimed are then skipped. Cost: about 1 us when the workers are still awake from the previous call.
   template <class F> void run(index_t tasks, F&& f, index_t chunk = 1) {
     if (tasks <= 0) return;
-    void (*call)(void*, index_t, int) = [](void* context, index_t task, int thread) {
-      (*static_cast<std::remove_reference_t<F>*>(context))(task, thread);
-    };
-    void* const context = const_cast<void*>(static_cast<const void*>(&f));
-    // Hides from the compiler which function this is: inlined below, its second copy could fuse other
-    // multiplications with additions, and the bits would depend on the number of threads.
+    run_tasks(
+        tasks,
+        [](void* context, index_t task, int thread) {
+          (*static_cast<std::remove_reference_t<F>*>(context))(task, thread);
+        },
+        const_cast<void*>(static_cast<const void*>(&f)), chunk);
+  }
+
+ private:
+  using function = void (*)(void* context, index_t task, int thread);
+
+  /// Apart from `run`, so that it is compiled once and not for every kernel. Inlined there, the compiler would
+  /// also see which function `call` is: a second copy of it could fuse other multiplications with additions,
+  /// and the bits would depend on the number of threads.
+  [[gnu::noinline]] void run_tasks(index_t tasks, function call, void* context, index_t chunk) {
     asm("" : "+r"(call));
     if (count_ == 1 || tasks <= chunk) {
       for (index_t task = 0; task < tasks; ++task) call(context, task, 0);
@@ -96,7 +105,6 @@ class thread_pool {
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   }
 
- private:
   // Waiting threads spin for about 50 us before they sleep: regions of one training step follow each other
   // within microseconds, while a program that does something else must not burn a core.
   static constexpr int spin_limit = 2000;
@@ -156,7 +164,7 @@ class thread_pool {
   std::atomic<unsigned> epoch_{0};
   std::atomic<int> busy_{0};
   std::atomic<bool> stop_{false};
-  void (*call_)(void*, index_t, int) = nullptr;
+  function call_ = nullptr;
   void* context_ = nullptr;
   index_t chunk_ = 1;
   // A pair of cache lines each, as they are fetched, so that threads do not disturb each other as long as
