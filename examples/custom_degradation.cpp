@@ -36,7 +36,8 @@ template <class B> auto train(B& b, const coldzoom::labelled_images& digits) {
   const coldzoom::dataset<B, coldzoom::unit> images(b, digits.dims, digits.pixels.data());
   const coldzoom::shape image = digits.dims.with_n(1);
   const auto method = coldzoom::make_method(coldzoom::unit{}, vignette{}, coldzoom::linear_schedule(10));
-  coldzoom::trainer trainer(b, method, coldzoom::reconstructor(image, {8, 8}, 5), image, {.batch_size = 64});
+  const coldzoom::reconstructor network(image, {8, 8}, 5, method.input.channels(image));
+  coldzoom::trainer trainer(b, method, network, image, {.batch_size = 64});
   trainer.train_epoch(images, 1, coldzoom::constant_rate{2e-3}, show);
   return trainer;
 }
@@ -81,7 +82,8 @@ template <class B> void run_on(B& b, const settings& s) {
                         coldzoom::tensor_view<const float, space>(x0.data(), images.dims)),
                     {levels.data(), count}, {}, images);
   const std::vector<float> degraded = coldzoom::to_host(b, x);
-  coldzoom::model model(b, method.predict, trainer.network(), image, coldzoom::to_host(b, trainer.best()));
+  coldzoom::model model(b, method.predict, trainer.network(), image, coldzoom::to_host(b, trainer.best()),
+                        method.input);
   // Algorithm 2: the vignette moves nothing, so the errors of the reconstruction cancel.
   coldzoom::tacos_sampler{}(b, model, method.degradation, method.schedule, 10, {}, images);
   const std::vector<float> restored = coldzoom::to_host(b, x);

@@ -35,3 +35,13 @@ if count < 12:
 print(f"{count} blocks", file=sys.stderr)
 PYTHON
 "${CXX:-g++}" -std=c++20 -Wall -Wextra -Wconversion -Wshadow -Werror -fsyntax-only -I "$source_dir/include" "$work/pages.cpp"
+
+# The change of one line that own_degradation.md speaks of.
+line='coldzoom::linear_schedule(10)'
+drawn="$line, coldzoom::inputs(coldzoom::plain_input{}, coldzoom::noise_input{4}), coldzoom::energy_score{}"
+sed "s/unit{}, vignette{}, $line)/unit{}, vignette{}, $drawn)/" "$source_dir/examples/custom_degradation.cpp" \
+  >"$work/drawn.cpp"
+changed=$(diff "$source_dir/examples/custom_degradation.cpp" "$work/drawn.cpp" | grep -c '^>' || true)
+[ "$changed" = 1 ] || { echo "FAILED: $changed lines of custom_degradation.cpp changed, wanted 1" >&2; exit 1; }
+"${CXX:-g++}" -std=c++20 -Wall -Wextra -Wconversion -Wshadow -Werror -fsyntax-only -I "$source_dir/include" \
+  -I "$source_dir/examples" -DCOLDZOOM_EMBEDDED_DATA='"."' "$work/drawn.cpp"
