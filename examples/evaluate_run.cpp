@@ -31,8 +31,9 @@ struct settings {
 /// scored; lines made otherwise could not be drawn as one curve.
 class score_log {
  public:
-  /// `how` must agree with every line of the file; `named` goes into new lines, and may be spelt otherwise.
-  score_log(std::string path, ordered_json how, ordered_json named)
+  /// `how` must agree with every line of the file; `named` goes into new lines, and may be spelt otherwise. A
+  /// line of an older version lacks the keys of `since`, which has their values of then.
+  score_log(std::string path, ordered_json how, ordered_json named, const ordered_json& since)
       : path_(std::move(path)),
         how_(std::move(how)),
         named_(std::move(named)) {
@@ -43,6 +44,9 @@ class score_log {
       ordered_json entry = ordered_json::parse(line, nullptr, false);
       require(entry.is_object() && entry.contains("epoch") && entry["epoch"].is_number_integer(),
               path_.c_str(), [&] { return "line " + std::to_string(number) + " is no line of scores"; });
+      for (const auto& [key, value] : since.items()) {
+        if (!entry.contains(key)) entry[key] = value;
+      }
       for (const auto& [key, wanted] : how_.items()) {
         require(entry.contains(key) && entry[key] == wanted, path_.c_str(), [&, k = key, w = wanted] {
           return "line " + std::to_string(number) + " was scored with " + k + " " +
@@ -174,7 +178,8 @@ void evaluate_run(programs::machine& m, settings s) {
                  {"guidance", s.sampling.guidance},
                  {"classes", s.sampling.classes},
                  {"seed", s.sampling.seed}},
-                {{"data", data_name}});
+                {{"data", data_name}},
+                {{"spacing", 1.0}, {"guidance", 1.0}, {"classes", std::vector<index_t>{}}});
   const auto missing = std::count_if(epochs.begin(), epochs.end(), [&](int e) { return !log.has(e); });
   std::printf(
       "%td checkpoints, %td of them to be scored with %td samples: %s initial states, %s sampler, %d network "

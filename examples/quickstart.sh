@@ -53,7 +53,7 @@ draw "$shipped" 100 shipped --png "$out/shipped.png" --steps-png "$out/progressi
 draw "$shipped" 1000 shipped >/dev/null
 
 echo "== train another"
-run=$out/run
+run=$out/small
 resume=()
 if compgen -G "$run/checkpoint-*/state.safetensors" >/dev/null; then resume=(--resume); fi
 "$bin/train_zoom_nearest" --recipe small --data embedded --epochs "$epochs" --samples 16 --out "$run" "${resume[@]}"

@@ -45,6 +45,12 @@ const recipe recipes[] = {
      }},
 };
 
+std::vector<std::string> recipe_names() {
+  std::vector<std::string> names;
+  for (const recipe& r : recipes) names.emplace_back(r.name);
+  return names;
+}
+
 /// The one that the command line names; it must be known before the other options, whose defaults it sets.
 const recipe& chosen_recipe(int argc, char** argv) {
   std::string name = recipes[0].name;
@@ -78,7 +84,7 @@ int main(int argc, char** argv) {
               "original: x0 from D(x0, t), zoomed in by t = 1 .. T, as the original project; best: a soft "
               "frontier, a U-Net and labels; small: the same with a third of the parameters, for minutes. It "
               "sets the defaults below")
-            .one_of({"original", "small", "best"});
+            .one_of(recipe_names());
         add_training_options(o, s, {&programs::find_method("", chosen.method)});
       },
       [&](programs::machine& m, const settings& s) {

@@ -97,7 +97,7 @@ struct run_options {
   std::uint64_t seed = 0;
   double average_decay = 0;
   double clip_norm = 0;
-  double label_dropout = 0.15;  // of a network with classes
+  double label_dropout = -1;    // of a network with classes; 0.15 below 0
   std::string loss, weighting;  // the method's own where empty
   std::string optimizer = "adam";
   double weight_decay = -1;  // of adamw and sgd, their own below 0

@@ -72,9 +72,9 @@ inline std::vector<std::vector<std::int32_t>> images_by_label(const latent_sourc
     places[source.labels[i]].push_back(static_cast<std::int32_t>(i));
   }
   for (const coldzoom::index_t label : wanted.in_turn) {
-    coldzoom::require(
-        label < wanted.classes && !places[static_cast<std::size_t>(label)].empty(), "--class",
-        [&] { return "found " + std::to_string(label) + ", and " + name + " has no such image"; });
+    coldzoom::require(!places[static_cast<std::size_t>(label)].empty(), "--class", [&] {
+      return "found " + std::to_string(label) + ", and " + name + " has no such image";
+    });
   }
   return places;
 }
@@ -191,6 +191,11 @@ template <class B, class M, class... Samplers> class model_on final : public mod
     constexpr index_t batch = 256;
     require(classes_ > 0 || (options.classes.empty() && options.guidance == 1),
             options.classes.empty() ? "--guidance" : "--class", "this model reads no labels");
+    for (const index_t label : options.classes) {
+      require(label < classes_, "--class", [&] {
+        return "found " + std::to_string(label) + ", wanted 0 to " + std::to_string(classes_ - 1);
+      });
+    }
     const latent_drawing<B> draw_latents =
         drawing_of(*b_, method_, latents, wanted_labels{options.classes, classes_});
     const int calls = options.calls == 0 ? method_.schedule.steps() : options.calls;
@@ -264,7 +269,7 @@ inline coldzoom::trainer_options trainer_options_of(const run_options& o, int la
   options.seed = o.seed;
   options.last_step = last_step;
   options.clip_norm = o.clip_norm;
-  if (network.classes() > 0) options.label_dropout = o.label_dropout;
+  if (network.classes() > 0) options.label_dropout = o.label_dropout < 0 ? 0.15 : o.label_dropout;
   if (o.average_decay > 0) options.average_decays = {o.average_decay};
   return options;
 }

@@ -131,7 +131,19 @@ void add_network_options(options& o, network_choice& choice) {
 }
 
 model_network make_network(const network_choice& choice, coldzoom::shape image, index_t input_channels) {
-  return find_network("--network", choice.name).make({image, input_channels, choice.lists});
+  const network_entry& entry = find_network("--network", choice.name);
+  const std::vector<network_option>& known = entry.info().options;
+  for (const auto& [name, values] : choice.lists) {
+    if (values.empty()) continue;
+    const auto found =
+        std::find_if(known.begin(), known.end(), [&](const network_option& o) { return o.name == name; });
+    const std::string option = "--" + name;
+    coldzoom::require(found != known.end(), option.c_str(),
+                      [&] { return "the network " + choice.name + " has none"; });
+    coldzoom::require(found->list || values.size() == 1, option.c_str(),
+                      [&] { return "found " + join(values) + ", wanted one number"; });
+  }
+  return entry.make({image, input_channels, choice.lists});
 }
 
 network_registration::network_registration(network_info info, network_entry::maker make) {

@@ -25,6 +25,7 @@ struct network_option {
   std::string name, help;
   std::vector<coldzoom::index_t> otherwise;  // where the user does not say
   coldzoom::index_t least = 1;
+  bool list = false;  // whether it takes several numbers
 };
 
 /// What a network of the table is made of.

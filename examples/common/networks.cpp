@@ -52,7 +52,7 @@ std::unique_ptr<network_entry> reconstructor_entry() {
   return std::make_unique<network_entry>(
       network_info{.name = "reconstructor",
                    .help = "convolutions without a bottleneck, the time added to the first",
-                   .options = {{"widths", "hidden channels", {16, 32, 32, 16}},
+                   .options = {{"widths", "hidden channels", {16, 32, 32, 16}, 1, true},
                                {"kernel", "size of the hidden kernels", {7}}},
                    .read = read_reconstructor},
       network_maker<backends>([](const network_settings& s) {
@@ -66,8 +66,8 @@ std::unique_ptr<network_entry> unet_entry() {
       network_info{
           .name = "unet",
           .help = "residual U-Net with an embedding of time and label",
-          .options = {{"widths", "channels at full size, half, quarter ...", o.widths},
-                      {"kernels", "their sizes, the last for all further levels", o.kernels},
+          .options = {{"widths", "channels at full size, half, quarter ...", o.widths, 1, true},
+                      {"kernels", "their sizes, the last for all further levels", o.kernels, 1, true},
                       {"blocks", "residual blocks a level, down and up", {o.blocks}},
                       {"bottom-blocks", "residual blocks at the smallest size", {o.bottom_blocks}},
                       {"embedding", "width of the embedding", {o.embedding}},

@@ -40,6 +40,11 @@ option& option::finite_above_0() {
   held_->check(number_check("a finite number above 0", [](double v) { return std::isfinite(v) && v > 0; }));
   return *this;
 }
+option& option::finite_from_1() {
+  held_->check(
+      number_check("a finite number of at least 1", [](double v) { return std::isfinite(v) && v >= 1; }));
+  return *this;
+}
 option& option::from_0_to_1() {
   held_->check(number_check("a number from 0 to 1", [](double v) { return v >= 0 && v <= 1; }));
   return *this;

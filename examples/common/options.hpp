@@ -27,6 +27,7 @@ class option {
   option& at_least_0();
   option& above_0();
   option& finite_above_0();
+  option& finite_from_1();
   option& from_0_to_1();
   option& from_0_to_below_1();
   option& one_of(const std::vector<std::string>& values);

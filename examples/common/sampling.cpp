@@ -34,9 +34,16 @@ void add_sampling_options(options& o, sampling_options& s) {
   for (const auto& [samplers, names] : methods_of)
     help += (help.empty() ? "" : "; ") + samplers + " for " + names;
   o.add("--sampler", s.sampler, help + "; the first is the default").one_of(all);
+  std::string calls, spacings;  // of methods that have their own
+  for (const method_entry* method : methods()) {
+    const method_info& info = method->info();
+    if (info.calls > 0)
+      calls += (calls.empty() ? "" : ", ") + std::to_string(info.calls) + " (" + info.name + ")";
+    if (info.spacing != 1)
+      spacings += (spacings.empty() ? "" : ", ") + spoken(info.spacing) + " (" + info.name + ")";
+  }
   o.add("--sampling-steps", s.calls,
-        "network calls, 1 to T; 0 for the method's own: 12 behind a soft frontier and of flow matching, else "
-        "T")
+        "network calls, 1 to T; 0 for the method's own: " + (calls.empty() ? "T" : calls + ", else T"))
       .at_least_0();
   o.add_flag("!--no-clip", s.clip,
              "ddpm, ddim and adams_bashforth: do not clip x0_hat to the range of the data in every step");
@@ -44,12 +51,14 @@ void add_sampling_options(options& o, sampling_options& s) {
   o.add("--spacing", s.spacing,
         "adams_bashforth: a power, 1 to 4; above 1 it spends more of the calls early, where pictures are "
         "decided; "
-        "0 for the method's own, 1.3")
+        "0 for the method's own: " +
+            (spacings.empty() ? "1" : spacings + ", else 1"))
       .at_least_0();
   o.add("--guidance", s.guidance,
-        "models with labels: how far to lean towards the label, 1 (as trained) to 3, at twice the cost above "
-        "1")
-      .at_least_0();
+        "models with labels: how far to lean towards the label; 1 as trained, 1.5 to 3 for surer digits at "
+        "twice "
+        "the cost")
+      .finite_from_1();
   o.add("--class", s.classes,
         "models with labels: classes to draw, in turn, such as 7 or 0,1,2; drawn with the initial states if "
         "absent")
@@ -80,6 +89,8 @@ sampling_options resolved(const model_method& method, sampling_options options) 
   check("--eta", options.eta != 0, &sampler_info::has_eta);
   check("--spacing", options.spacing != 0, &sampler_info::has_spacing);
   if (options.spacing == 0) options.spacing = found->has_spacing ? info.spacing : 1;
+  coldzoom::require(options.spacing >= 1 && options.spacing <= 4, "--spacing",
+                    [&] { return "found " + spoken(options.spacing) + ", wanted 1 to 4"; });
   if (options.calls == 0) options.calls = info.calls > 0 ? std::min(info.calls, method.steps) : method.steps;
   coldzoom::sampling_steps(method.steps, options.calls, options.spacing);  // checks
   return options;

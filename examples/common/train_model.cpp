@@ -79,7 +79,8 @@ void add_training_options(options& o, training_settings& s, const std::vector<co
   o.add("--loss", p.loss, "mse, l1 or huber; the method's own if absent, mse of the table's")
       .one_of(loss_names);
   o.add("--weighting", p.weighting,
-        "of the steps: uniform, or min-snr for methods that add noise; the method's own if absent")
+        "of the steps: uniform, or min-snr for methods that add noise to all pixels alike; the method's own "
+        "if absent, whose weights of pixels stay in any case")
       .one_of(weighting_names);
   o.add("--optimizer", p.optimizer, "adam, adamw or sgd").one_of(optimizer_names);
   o.add("--weight-decay", p.weight_decay, "of adamw and sgd; 0.01 and 0 if absent")
@@ -87,7 +88,9 @@ void add_training_options(options& o, training_settings& s, const std::vector<co
       .at_least_0();
   o.add("--momentum", p.momentum, "of sgd").from_0_to_below_1();
   o.add("--clip-norm", p.clip_norm, "the largest norm of the gradients of an update, 0 for any").at_least_0();
-  o.add("--label-dropout", p.label_dropout, "share of the images whose label is left out, for guidance")
+  o.add("--label-dropout", p.label_dropout,
+        "share of the images whose label is left out, so that samples can be guided; 0.15 if absent")
+      .hide_default()
       .from_0_to_below_1();
   o.add("--accumulate", p.accumulate, "batches an update, whose gradients add up").range(1, 100000);
   o.add("--samples", s.samples, "images in the grid of each epoch, 0 for none").range(0, 10000);
@@ -132,15 +135,27 @@ void train_model(machine& m, const model_method& method, training_settings s) {
     return "found " + std::to_string(method.steps) + ", wanted 1 to " + std::to_string(most_steps) +
            " for images of " + to_string(image);
   });
-  if (s.labels) {
-    const auto classes =
-        static_cast<index_t>(*std::max_element(data.train.labels.begin(), data.train.labels.end()));
-    s.network.lists["classes"] = {classes + 1};
+  const std::vector<network_option>& options_of_it = find_network("--network", s.network.name).info().options;
+  require(!s.labels || std::any_of(options_of_it.begin(), options_of_it.end(),
+                                   [](const network_option& o) { return o.name == "classes"; }),
+          "--labels",
+          [&] { return "the network " + s.network.name + " reads no labels; take --network unet"; });
+  std::vector<index_t>& classes = s.network.lists["classes"];
+  if (s.labels && classes.empty()) {
+    // Of both splits: a part of one may lack some.
+    std::uint8_t most = 0;
+    for (const labelled_images* split : {&data.train, &data.test})
+      most = std::max(most, *std::max_element(split->labels.begin(), split->labels.end()));
+    classes = {index_t{most} + 1};
   }
+  require(s.labels || classes.empty() || classes.front() == 0, "--classes", [&] {
+    return "found " + std::to_string(classes.front()) + " without --labels, which trains with labels";
+  });
+  require(s.labels || s.policies.label_dropout < 0, "--label-dropout", [&] {
+    return "found " + spoken(s.policies.label_dropout) + " without --labels, which trains with labels";
+  });
   trained_model model{
       method, s.data, {}, make_network(s.network, image, method.entry->input_channels(image)), {}};
-  require(!s.labels || model.network.classes() > 0, "--labels",
-          [&] { return "the network " + model.network.name() + " reads no labels; take --network unet"; });
   run_folder folder(s.out, s.resume);
 
   const std::unique_ptr<method_at_work> work = method.on(m);

@@ -52,8 +52,9 @@ template <class D, class Own> class chosen_weighting {
  public:
   chosen_weighting(const Own& own, const std::string& name) : own_(own), by_ratio_(name == "min-snr") {
     uniform_ = name == "uniform";
-    coldzoom::require(!by_ratio_ || coldzoom::UniformlyAdditive<D>, "--weighting",
-                      "min-snr goes by the ratio of signal to noise, and this method adds no noise");
+    coldzoom::require(
+        !by_ratio_ || coldzoom::UniformlyAdditive<D>, "--weighting",
+        "min-snr goes by the ratio of signal to noise, and in this method an image has none of its own");
   }
 
   double step_weight(double time, double ratio, double slope) const {

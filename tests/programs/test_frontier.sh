@@ -39,7 +39,7 @@ same run/samples-2.png again/samples-2.png
 resume() { expect "$1" train_zoom_nearest --recipe small "${small[@]}" --epochs 2 --out run --resume "${@:2}"; }
 resume "frontier_rings" --frontier-rings 4
 resume "label_dropout" --no-labels
-resume "network" --embedding 17
+resume "network" --blocks 2
 resume "label_dropout" --label-dropout 0.5
 
 echo "-- samples of classes"
@@ -71,21 +71,40 @@ sevens, turns = rows("sevens.npy"), rows("turns.npy")
 for i in range(12):
     assert (turns[i] == sevens[i]) == (i % 3 != 2), i
 PY
-expect "has no such image" sample --model run/model.safetensors --data "$data" --count 2 --class 11 --out bad.npy
+expect "--class: found 11, wanted 0 to 9" sample --model run/model.safetensors --data "$data" --class 11 --out bad.npy
 expect "this model reads no labels" sample --model plain/model.safetensors --data "$data" --class 1 --out bad.npy
 expect "this model reads no labels" sample --model flow/model.safetensors --data "$data" --guidance 2 --out bad.npy
 expect "only the adams_bashforth sampler has one" \
   sample --model run/model.safetensors --data "$data" --sampler ddim --spacing 2 --out bad.npy
-expect "the spacing is 9" sample --model run/model.safetensors --data "$data" --spacing 9 --out bad.npy
+expect "--spacing: found 9, wanted 1 to 4" sample --model run/model.safetensors --data "$data" --spacing 9 --out bad.npy
 expect "reads no labels; take --network unet" train --method flow --network reconstructor --data "$data" --labels --out bad
 expect "--frontier-rings: found 1e+07" \
   train --method zoom_frontier --network unet --data "$data" --frontier-rings 1e7 --out bad
 expect "must divide by 8" train --method flow --network unet --data "$data" --widths 4,4,4,4 --epochs 1 --out bad
 
+train() { expect "$1" train --data "$data" --limit 256 --epochs 1 --out bad "${@:2}"; }
+train "--kernel: the network unet has none" --method flow --network unet --kernel 3
+train "--blocks: found 1,2, wanted one number" --method flow --network unet --blocks 1,2
+train "--classes: found 10 without --labels" --method flow --network unet --classes 10
+train "--label-dropout: found 0.5 without --labels" --method flow --network unet --label-dropout 0.5
+expect "--guidance" sample --model run/model.safetensors --data "$data" --guidance nan --out bad.npy
+expect "--guidance" sample --model run/model.safetensors --data "$data" --guidance 0.5 --out bad.npy
+# A model of another initial state draws its labels by itself, and checks them too.
+ok train --method ddpm_linear --network unet --labels "${small[@]}" --steps 8 --epochs 1 --out noise
+ok sample --model noise/model.safetensors --count 4 --class 3,4 --out noise.npy
+expect "--class: found 10, wanted 0 to 9" sample --model noise/model.safetensors --class 10 --out bad.npy
+
 echo "-- other programs"
 ok test_loss --model run/model.safetensors --data "$data" --limit 64 --json loss.json
 ok plot_reconstruction --model run/model.safetensors --data "$data" --images 3 --out plots
-ok evaluate_run --run run --data "$data" --count 828 --sampling-steps 2 --guidance 1.5
+score() { "$@" --data "$data" --count 828 --sampling-steps 2; }
+score ok evaluate_run --run run --guidance 1.5
+score expect "was scored with guidance 1.5, now it is 1" evaluate_run --run run
+# A line of a version that knew no guidance.
+ok evaluate_run --run plain --data "$data" --count 828 --sampling-steps 2 --spacing 1
+sed -i 's/"spacing":1.0,"guidance":1.0,"classes":\[\],//' plain/metrics.jsonl
+if grep -q guidance plain/metrics.jsonl; then fail "the test has not taken the new keys away"; fi
+ok evaluate_run --run plain --data "$data" --count 828 --sampling-steps 2 --spacing 1
 [ -s plots/sampling.png ] || fail "plot_reconstruction wrote no picture"
 
 echo "-- show_samples"

@@ -57,7 +57,7 @@ policy clipped --clip-norm 0.01
 ok train --method ddpm_linear "${small[@]/64/32}" --accumulate 2 "${ddpm[@]}" --epochs 1 --out parts
 same ddpm_linear/checkpoint-1/model.safetensors parts/model.safetensors
 policies() { expect "$1" train --method "$2" "${small[@]}" --epochs 2 "${@:3}"; }
-policies "this method adds no noise" zoom_nearest --weighting min-snr --out bad
+policies "an image has none of its own" zoom_nearest --weighting min-snr --out bad
 policies "adam has none" ddpm_linear --weight-decay 0.1 --out bad
 policies "another loss" ddpm_linear "${ddpm[@]}" --out l1 --resume
 policies "optimizer_kind = adamw, this run has adam" ddpm_linear "${ddpm[@]}" --out adamw --resume

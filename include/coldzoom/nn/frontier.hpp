@@ -8,11 +8,28 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 namespace detail {
 
-/// 2 sigma - 1: -1 where an element is clean, 1 where it is noise.
-template <class Frontier> struct sigma_plane {
+/// to = 2 sigma - 1 of the first channel: -1 where it is clean, 1 where it is noise. Index: element of `to` in
+/// row-major order.
+template <class Frontier, class Levels, class Out> struct sigma_planes {
   Frontier frontier;
-  COLDZOOM_HD float operator()(float level, const shape& planes, index_t c, index_t y, index_t x) const {
-    return 2 * frontier.sigma(level, planes, c, y, x) - 1;
+  shape image;
+  Levels level;
+  Out to;
+
+  COLDZOOM_HD void operator()(index_t i) const {
+    const auto [n, c, y, x] = element_place::at(i, to.dims);
+    to(n, c, y, x) = 2 * frontier.sigma(level[n], image, 0, y, x) - 1;
+  }
+};
+/// A channel of them.
+template <class Frontier> struct sigma_input {
+  Frontier frontier;
+
+  index_t channels(shape) const { return 1; }
+  template <Backend B>
+  void compose(B& b, const input_context<B>& context, tensor_view<float, typename B::space> to) const {
+    using kernel = sigma_planes<Frontier, vector_view<const float, typename B::space>, planes_of<B>>;
+    b.for_each_index(to.dims.size(), kernel{frontier, context.x_t.dims.with_n(1), context.level, to}, 20);
   }
 };
 /// Row and column, -1 to 1 from border to border.
@@ -28,15 +45,13 @@ struct coordinate_planes {
 /// x_t, 2 sigma - 1 of its first channel, and the coordinates of each pixel, -1 to 1: all that a network has
 /// to know of a soft frontier. C + 3 channels.
 template <class Frontier> auto frontier_input(const Frontier& frontier) {
-  return inputs(plain_input{}, mask_input(detail::sigma_plane<Frontier>{frontier}),
+  return inputs(plain_input{}, detail::sigma_input<Frontier>{frontier},
                 mask_input(detail::coordinate_planes{}, 2));
 }
 
 /// The weight of each element in the loss: 1 on the frontier and for those that set out next, `far` for
-/// elements that are noise for long yet, 0 for those that are clean already. The weights of an image have
-/// mean 1, so that levels with few unfinished elements count as much as others.
+/// elements that are noise for long yet, 0 for those that are clean already.
 template <class Frontier> struct frontier_weight {
-  static constexpr bool normalised = true;
   Frontier frontier;
   float far = 0.1f;
   float ahead = 0.125f;  // in widths: how far beyond the frontier "next" reaches

@@ -288,9 +288,6 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
       b_->for_each_index(
           n * image_.image(),
           detail::fill_pixel_weights<W>{method_.weighting, level_.data(), image_, pixel_weights_.data()}, 20);
-      if constexpr (requires { requires W::normalised; })
-        b_->for_each_index(n, detail::normalise_pixel_weights{image_.image(), pixel_weights_.data()},
-                           2 * image_.image());
     }
   }
 

@@ -17,8 +17,7 @@ namespace coldzoom::inline COLDZOOM_ISA {
 /// - `pixel_weight(level, image, c, y, x)`: the weight of an element, COLDZOOM_HD and in a trivially copyable
 ///   type.
 ///
-/// With `static constexpr bool normalised = true` the weights of the elements of an image are divided by their
-/// mean, unless all are 0. Without `static constexpr bool needs_amplitudes = true` snr and slope are NaN where the degradation adds
+/// Without `static constexpr bool needs_amplitudes = true` snr and slope are NaN where the degradation adds
 /// no noise.
 template <class W>
 concept Weighting = std::copyable<W> &&(
@@ -91,20 +90,6 @@ template <class W> struct fill_pixel_weights {
   COLDZOOM_HD void operator()(index_t i) const {
     const auto [n, c, y, x] = element_place::at(i, image);
     out[i] = weighting.pixel_weight(level[n], image, c, y, x);
-  }
-};
-
-/// Divides the weights of an image by their mean. Index: [n].
-struct normalise_pixel_weights {
-  index_t image;
-  float* weight;
-
-  COLDZOOM_HD void operator()(index_t n) const {
-    float* const own = weight + n * image;
-    double total = 0;
-    for (index_t i = 0; i < image; ++i) total += static_cast<double>(own[i]);
-    const auto factor = total > 0 ? static_cast<float>(static_cast<double>(image) / total) : 0.0f;
-    for (index_t i = 0; i < image; ++i) own[i] *= factor;
   }
 };
 
