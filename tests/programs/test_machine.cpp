@@ -85,7 +85,7 @@ struct fixture {
   far_backend far;
   programs::machine near_one{host, host}, far_one{far, host};
   programs::network_entry networks{{.name = "small", .help = "", .options = {}}, make_network};
-  programs::model_network network = networks.make({image, {}});
+  programs::model_network network = networks.make({image, 1, {}});
   std::vector<float> parameters = cz::initial_parameters(network, 2);
   cz::labelled_images digits{image.with_n(images_of_one), {}, {}};
 
