@@ -148,7 +148,7 @@ BOOST_AUTO_TEST_CASE(what_is_refused) {
   refused(run<cz::centred, cz::predict_flow, cz::silu, cz::huber, cz::adam>{},
           made_with("optimizer = adamw, this run has adam"));
   // Numbers in the policies, which no setting names.
-  refused_after([](auto& r) { r.degradation.softness = 0.51; }, another + "degradation");
+  refused_after([](auto& r) { r.degradation.width = 0.51f; }, another + "degradation");
   refused_after([](auto& r) { r.schedule.power = 1.01f; }, another + "schedule");
   refused_after([](auto& r) { r.mask = 1.01f; }, another + "input");
   refused_after([](auto& r) { r.region = 3; }, another + "weighting");
