@@ -133,11 +133,12 @@ void add_network_options(options& o, network_choice& choice) {
 model_network make_network(const network_choice& choice, coldzoom::shape image, index_t input_channels) {
   const network_entry& entry = find_network("--network", choice.name);
   const std::vector<network_option>& known = entry.info().options;
-  for (const auto& [name, values] : choice.lists) {
+  for (const auto& given : choice.lists) {
+    const std::vector<index_t>& values = given.second;
     if (values.empty()) continue;
-    const auto found =
-        std::find_if(known.begin(), known.end(), [&](const network_option& o) { return o.name == name; });
-    const std::string option = "--" + name;
+    const auto found = std::find_if(known.begin(), known.end(),
+                                    [&](const network_option& o) { return o.name == given.first; });
+    const std::string option = "--" + given.first;
     coldzoom::require(found != known.end(), option.c_str(),
                       [&] { return "the network " + choice.name + " has none"; });
     coldzoom::require(found->list || values.size() == 1, option.c_str(),

@@ -108,18 +108,19 @@ model_method method_of(const std::string& name, const training_settings& s) {
     return "found " + std::to_string(method.last_step) + ", wanted at most the " +
            std::to_string(method.steps) + " steps";
   });
-  for (const auto& [number_name, value] : s.numbers) {
+  for (const auto& given : s.numbers) {
+    const double value = given.second;
     if (value == 0) continue;
     const std::vector<method_number>& known = entry.info().numbers;
     const auto found = std::find_if(known.begin(), known.end(),
-                                    [&](const method_number& n) { return n.name == number_name; });
-    const std::string option = method_number{number_name, ""}.option();
+                                    [&](const method_number& n) { return n.name == given.first; });
+    const std::string option = method_number{given.first, ""}.option();
     require(found != known.end(), option.c_str(), [&] { return "a " + name + " model has none"; });
     require(found->fits(value), option.c_str(), [&] {
       return "found " + spoken(value) + ", wanted a number between " + spoken(found->low) + " and " +
              spoken(found->high);
     });
-    method.numbers[number_name] = value;
+    method.numbers[given.first] = value;
   }
   return method;
 }
