@@ -43,9 +43,10 @@ cmake --build build/quickstart --target train_zoom_nearest sample evaluate show_
 bin=build/quickstart/examples
 
 mkdir -p "$out"
-# Digits of all classes in turn, each a zoom out of the middle of an embedded digit of its class.
+# Digits of all classes in turn, guided, each a zoom out of the middle of an embedded digit of its class.
 draw() { # MODEL COUNT NAME [more]
-  "$bin/sample" --model "$1" --data embedded --class 0,1,2,3,4,5,6,7,8,9 --count "$2" --out "$out/$3.npy" "${@:4}"
+  "$bin/sample" --model "$1" --data embedded --class 0,1,2,3,4,5,6,7,8,9 --guidance 1.5 --count "$2" \
+    --out "$out/$3.npy" "${@:4}"
 }
 echo "== digits of the model that is here"
 shipped=examples/data/zoom_digits.safetensors
