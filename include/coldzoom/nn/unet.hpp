@@ -62,6 +62,11 @@ class unet_levels {
   }
 
   shape output_shape(shape in) const {
+    const index_t unit = index_t{1} << up_.size();
+    require(in.h % unit == 0 && in.w % unit == 0, "unet", [&] {
+      return "the images are " + to_string(in) + "; with " + std::to_string(down_.size()) +
+             " levels, height and width must divide by " + std::to_string(unit);
+    });
     for (std::size_t i = 0; i < down_.size(); ++i) in = level_shape(i, in);
     for (std::size_t i = up_.size(); i-- > 0;) in = up_[i].output_shape(merged_shape(i, in));
     return end_->output_shape(in);
@@ -241,51 +246,15 @@ class unet_levels {
 /// B). A level halves the size by averages and doubles it by repetition; on the way up it reads its own
 /// output on the way down beside the level below. A 3x3 convolution ends it. Height and width must divide by
 /// two as often as there are levels less one.
-class unet {
-  using network = embedded<time_label_embedding, detail::unet_levels>;
-
+class unet : public embedded<time_label_embedding, detail::unet_levels> {
  public:
   /// From C channels to `out` channels. Throws `error` for numbers out of range.
-  unet(index_t in, index_t out, unet_options options = {})
-      : options_(checked(std::move(options))),
-        network_(time_label_embedding(options_.embedding, options_.classes),
-                 detail::unet_levels(in, out, options_)) {}
-
-  const unet_options& options() const { return options_; }
-  shape output_shape(shape in) const {
-    const index_t unit = index_t{1} << (options_.widths.size() - 1);
-    require(in.h % unit == 0 && in.w % unit == 0, "unet", [&] {
-      return "the images are " + to_string(in) + "; with " + std::to_string(options_.widths.size()) +
-             " levels, height and width must divide by " + std::to_string(unit);
-    });
-    return network_.output_shape(in);
-  }
-  void describe(parameter_list& list, const std::string& prefix) const { network_.describe(list, prefix); }
-
-  template <Backend B> using workspace = network::workspace<B>;
-
-  template <Backend B> workspace<B> make_workspace(B& b, shape in, pass mode) const {
-    output_shape(in);  // checks
-    return network_.make_workspace(b, in, mode);
-  }
-  template <Backend B> void pack_weights(B& b, const real_t<B>* parameters, workspace<B>& ws) const {
-    network_.pack_weights(b, parameters, ws);
-  }
-  template <Backend B>
-  void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
-               activation<B> y, workspace<B>& ws) const {
-    network_.forward(b, parameters, x, side, y, ws);
-  }
-  template <Backend B>
-  void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
-                activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws) const {
-    network_.backward(b, parameters, x, side, dy, dx, gradients, ws);
-  }
-  template <Backend B> void reduce_gradients(B& b, real_t<B>* gradients, workspace<B>& ws) const {
-    network_.reduce_gradients(b, gradients, ws);
-  }
+  unet(index_t in, index_t out, unet_options options = {}) : unet(checked(std::move(options)), in, out) {}
 
  private:
+  unet(const unet_options& o, index_t in, index_t out)
+      : embedded(time_label_embedding(o.embedding, o.classes), detail::unet_levels(in, out, o)) {}
+
   static unet_options checked(unet_options o) {
     const auto at_least = [](index_t least, index_t found, const char* name) {
       require(found >= least, "unet", [&] {
@@ -309,9 +278,6 @@ class unet {
     at_least(1, o.embedding, "embedding");
     return o;
   }
-
-  unet_options options_;
-  network network_;
 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA
