@@ -13,9 +13,10 @@ namespace {
 using namespace coldzoom;
 
 struct settings {
-  std::string samples, data = "embedded", classifier, json;
+  std::string samples, data = "embedded", reference = "test", classifier, json;
   bool print_json = false, smoke = false;
   index_t count = 0;
+  std::vector<index_t> classes;
   programs::machine_choice on;
 };
 
@@ -51,8 +52,8 @@ void evaluate(programs::machine& m, const settings& s) {
   // Before the reference is worked through, so that bad input is told at once.
   const image_source samples = real ? source_of(s.samples == "train" ? data.train : data.test, count)
                                     : open_samples(s.samples, model.network.image(), count);
-  scorer score(m, model, s.data, data);
-  nlohmann::ordered_json scores = score.score(s.samples, samples);
+  scorer score(m, model, s.data, data, s.reference);
+  nlohmann::ordered_json scores = score.score(s.samples, samples, s.classes);
   if (!s.json.empty()) write_file_atomically(s.json, scores.dump(2) + "\n");
   if (s.print_json && s.json.empty()) {
     std::printf("%s\n", scores.dump(2).c_str());
@@ -67,8 +68,18 @@ void add_options(programs::options& o, settings& s) {
         "--data, which set the floor")
       .required();
   o.add("--data", s.data,
-        std::string(programs::data_help) +
-            "; its test split is the reference. Scores against embedded and full data cannot be compared");
+        std::string(programs::data_help) + "; scores against embedded and full data cannot be compared");
+  o.add("--reference", s.reference,
+        "split of --data that the samples are compared with. Choices are made against train (its first "
+        "images, as "
+        "many as test has), so that test has not seen them")
+      .one_of({"test", "train"});
+  o.add("--class", s.classes,
+        "the classes that the samples were asked to show, in turn, as --class of sample; adds the share in "
+        "which the "
+        "classifier reads the class asked for")
+      .separated_by(',')
+      .range(0, 255);
   o.add("--json", s.json, "print one JSON object, or write it to this file").optional_value(s.print_json);
   o.add("--count", s.count, "score the first N samples, 0 for all").at_least_0();
   programs::add_classifier(o, s.classifier);
@@ -81,7 +92,7 @@ void add_options(programs::options& o, settings& s) {
 int main(int argc, char** argv) {
   return programs::run_on_machine<settings>(
       argc, argv, "evaluate",
-      "Scores samples against the test split of a data set: how far their distribution is from it (Frechet, "
+      "Scores samples against real images of a data set: how far their distribution is from it (Frechet, "
       "KID), how real and how varied they are (precision, recall, density, coverage), which digits they "
       "show, "
       "and whether they repeat each other or the training images.",

@@ -1,6 +1,7 @@
 #include <coldzoom/degradation/gaussian_noise.hpp>
 #include <coldzoom/sampling/ddim.hpp>
 #include <coldzoom/sampling/ddpm.hpp>
+#include <coldzoom/sampling/dpm_solver.hpp>
 #include <coldzoom/schedule/ddpm.hpp>
 
 #include "common/method_on.hpp"
@@ -26,7 +27,7 @@ std::unique_ptr<method_entry> ddpm_entry(method_info info, double beta_max, sche
                                  coldzoom::predict_noise{});
   };
   return make_entry(std::move(info), make, gaussian_latents{}, coldzoom::ddpm_sampler{},
-                    coldzoom::ddim_sampler{});
+                    coldzoom::ddim_sampler{}, coldzoom::dpm_solver_sampler{});
 }
 
 }  // namespace

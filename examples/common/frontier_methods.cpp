@@ -1,4 +1,5 @@
 #include <coldzoom/degradation/soft_frontier.hpp>
+#include <coldzoom/degradation/zoom.hpp>
 #include <coldzoom/nn/frontier.hpp>
 #include <coldzoom/sampling/adams_bashforth.hpp>
 #include <coldzoom/sampling/ddim.hpp>
@@ -44,6 +45,20 @@ std::unique_ptr<method_entry> zoom_frontier_entry() {
       [](const method_settings& s) {
         const auto rings = static_cast<float>(s.number("frontier_rings"));
         return frontier_method(coldzoom::zoom_order{0}, rings / 24, s.steps);
+      },
+      coldzoom::adams_bashforth_sampler{}, coldzoom::ddim_sampler{});
+}
+
+std::unique_ptr<method_entry> inpaint_frontier_entry() {
+  return make_entry(
+      {.name = "inpaint_frontier",
+       .help = "a hole with a soft frontier grows from the middle until the image is noise",
+       .steps = 320,
+       .title = "inpainting, soft frontier",
+       .calls = 12,
+       .spacing = 1.3},
+      [](const method_settings& s) {
+        return frontier_method(coldzoom::inpainting_order{}, 1.0f / 3, s.steps);
       },
       coldzoom::adams_bashforth_sampler{}, coldzoom::ddim_sampler{});
 }

@@ -18,6 +18,10 @@ table<method_entry>& all() {
     own.add(zoom_bilinear_entry());
     own.add(zoom_frontier_entry());
     own.add(flow_entry());
+    own.add(zoom_masked_entry());
+    own.add(zoom_energy_entry());
+    own.add(inpaint_entry());
+    own.add(inpaint_frontier_entry());
     own.add(ddpm_linear_entry());
     own.add(ddpm_cosine_entry());
     return own;

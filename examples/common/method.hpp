@@ -88,6 +88,11 @@ class model_at_work {
   /// options.count samples in [-0.5, 0.5], N x C x H x W. Sample i depends on the seed and i alone.
   virtual std::vector<float> draw(const latent_source& latents, const sampling_options& options,
                                   const sampling_observer& observe = {}) = 0;
+
+  /// The images, degraded to D(x, t) and brought back by the sampler, without their labels; in [-0.5, 0.5]. The
+  /// seed names the draw of all that is random.
+  virtual std::vector<float> restored(const coldzoom::labelled_images& images, int t,
+                                      const sampling_options& options) = 0;
 };
 
 /// What a run can be told, beside the method and the network.

@@ -9,6 +9,7 @@
 #include <coldzoom/initial_state/patch_bank.hpp>
 #include <coldzoom/initial_state/pixel_histogram.hpp>
 #include <coldzoom/nn/model.hpp>
+#include <coldzoom/schedule/first_steps.hpp>
 #include <coldzoom/training/checkpoint.hpp>
 #include <coldzoom/training/method.hpp>
 #include <coldzoom/training/trainer.hpp>
@@ -81,13 +82,18 @@ inline std::vector<std::vector<std::int32_t>> images_by_label(const latent_sourc
 
 template <class B, class M>
 latent_drawing<B> degraded_latents(B& b, const M& method, const latent_source& source,
-                                   const wanted_labels& wanted) {
+                                   const wanted_labels& wanted, double temperature) {
   using namespace coldzoom;
+  auto degradation = method.degradation;
+  constexpr bool scales = requires { degradation.scale; };
+  require(scales || temperature == 1, "--temperature",
+          "the initial states of this method have no noise of their own");
+  if constexpr (scales) degradation.scale *= static_cast<float>(temperature);
   std::vector<std::vector<std::int32_t>> places;
   if (wanted.classes > 0) places = images_by_label(source, wanted);
   const auto images =
       std::make_shared<const dataset<B, value_range>>(b, source.image_dims(), source.images.data());
-  return [&b, images, places, wanted, labels_of = source.labels, degradation = method.degradation,
+  return [&b, images, places, wanted, labels_of = source.labels, degradation,
           level = method.schedule.level(source.step)](key_sequence choice, key_sequence sampling,
                                                       images_on<B> out) {
     std::vector<std::int32_t> order, labels;
@@ -114,9 +120,11 @@ latent_drawing<B> degraded_latents(B& b, const M& method, const latent_source& s
 }
 
 template <class B, class M>
-latent_drawing<B> drawing_of(B& b, const M& method, const latent_source& source,
-                             const wanted_labels& wanted) {
+latent_drawing<B> drawing_of(B& b, const M& method, const latent_source& source, const wanted_labels& wanted,
+                             double temperature) {
   using namespace coldzoom;
+  require(temperature == 1 || source.policy == programs::degraded_latents::name, "--temperature",
+          "only degraded initial states have one");
   const auto labelled = [wanted](const auto& latent) -> latent_drawing<B> {
     return [wanted, latent](key_sequence choice, key_sequence, images_on<B> out) {
       latent(choice, out);
@@ -142,7 +150,7 @@ latent_drawing<B> drawing_of(B& b, const M& method, const latent_source& source,
       return labelled([&b, latent](key_sequence choice, images_on<B> out) { latent->draw(b, choice, out); });
     }
   }
-  return degraded_latents(b, method, source, wanted);
+  return degraded_latents(b, method, source, wanted, temperature);
 }
 
 /// A sampler with a share of fresh noise to choose.
@@ -172,8 +180,7 @@ template <class B, class M, class... Samplers> class model_on final : public mod
     const auto& schedule = method_.schedule;
     const coldzoom::sampling_step step{
         t, static_cast<float>(t) / static_cast<float>(schedule.steps()), schedule.level(t), {}};
-    set_labels(std::vector<std::int32_t>(static_cast<std::size_t>(classes_ > 0 ? z.dims.n : 0),
-                                         static_cast<std::int32_t>(classes_)));  // for none
+    ask_without_labels(z.dims.n);
     on_host_images(*b_, z, x0_hat, [&](auto in, auto out) { model_(in, step, out); });
     if constexpr (P::needs_amplitudes) {
       const auto amplitude = coldzoom::detail::amplitudes_at(method_.degradation, schedule, t, image_);
@@ -188,7 +195,6 @@ template <class B, class M, class... Samplers> class model_on final : public mod
   std::vector<float> draw(const latent_source& latents, const sampling_options& options,
                           const sampling_observer& observe) override {
     using namespace coldzoom;
-    constexpr index_t batch = 256;
     require(classes_ > 0 || (options.classes.empty() && options.guidance == 1),
             options.classes.empty() ? "--guidance" : "--class", "this model reads no labels");
     for (const index_t label : options.classes) {
@@ -197,7 +203,7 @@ template <class B, class M, class... Samplers> class model_on final : public mod
       });
     }
     const latent_drawing<B> draw_latents =
-        drawing_of(*b_, method_, latents, wanted_labels{options.classes, classes_});
+        drawing_of(*b_, method_, latents, wanted_labels{options.classes, classes_}, options.temperature);
     const int calls = options.calls == 0 ? method_.schedule.steps() : options.calls;
     std::vector<float> samples(static_cast<std::size_t>(options.count * image_.image())), state_copy, x0_copy;
     auto memory = b_->template allocate<float>(std::min(batch, options.count) * image_.image());
@@ -217,25 +223,66 @@ template <class B, class M, class... Samplers> class model_on final : public mod
         }
         bar.update(static_cast<double>(first * calls + ++done * n));
       };
-      const bool walked = (walk<Samplers>(options, calls, sampling, z, watch) || ...);
-      require(walked, "--sampler", [&] { return "this method has no sampler '" + options.sampler + "'"; });
+      walk(options, method_.schedule.steps(), calls, sampling, z, watch);
       b_->download(z.data, samples.data() + first * image_.image(), z.dims.size());
     }
     return samples;
   }
 
+  std::vector<float> restored(const coldzoom::labelled_images& images, int t,
+                              const sampling_options& options) override {
+    using namespace coldzoom;
+    std::vector<float> out(images.pixels.size());
+    const int calls = std::min(options.calls == 0 ? t : options.calls, t);
+    progress_bar bar("restoring", static_cast<double>(images.dims.n * calls), "images", 1.0 / calls);
+    for (index_t first = 0; first < images.dims.n; first += batch) {
+      const shape dims = images.dims.with_n(std::min(batch, images.dims.n - first));
+      std::vector<float> clean(static_cast<std::size_t>(dims.size()));
+      const auto from = images.pixels.begin() + first * dims.image();
+      std::transform(from, from + dims.size(), clean.begin(), from_byte<value_range>);
+      const auto x0 = to_backend(*b_, clean);
+      const auto level =
+          to_backend(*b_, std::vector<float>(static_cast<std::size_t>(dims.n), method_.schedule.level(t)));
+      auto memory = b_->template allocate<float>(dims.size());
+      const images_on<B> z(tensor_view<float, space>(memory.data(), dims));
+      const key_sequence keys{options.seed, stream::sampling, static_cast<std::uint64_t>(first)};
+      degrade(*b_, method_.degradation,
+              image_batch<value_range, const float, space>(tensor_view<const float, space>(x0.data(), dims)),
+              {level.data(), dims.n}, keys, z);
+      ask_without_labels(dims.n);
+      index_t done = 0;
+      walk(options, t, calls, keys, z, [&](int, images_on<B>, images_on<B>) {
+        stop_if_requested();
+        bar.update(static_cast<double>(first * calls + ++done * dims.n));
+      });
+      b_->download(z.data, out.data() + first * dims.image(), dims.size());
+    }
+    return out;
+  }
+
  private:
+  static constexpr coldzoom::index_t batch = 256;
+
+  /// From z = D(x, last) to step 0.
+  template <class Watch>
+  void walk(const sampling_options& options, int last, int calls, coldzoom::key_sequence keys, images_on<B> z,
+            Watch&& watch) {
+    const coldzoom::first_steps schedule(method_.schedule, last);
+    const bool walked = (walk_by<Samplers>(options, schedule, calls, keys, z, watch) || ...);
+    coldzoom::require(walked, "--sampler",
+                      [&] { return "this method has no sampler '" + options.sampler + "'"; });
+  }
   /// False where another sampler was asked for; without a name the first is meant.
-  template <class Sampler, class Watch>
-  bool walk(const sampling_options& options, int calls, coldzoom::key_sequence keys, images_on<B> z,
-            Watch& watch) {
+  template <class Sampler, class S, class Watch>
+  bool walk_by(const sampling_options& options, const S& schedule, int calls, coldzoom::key_sequence keys,
+               images_on<B> z, Watch& watch) {
     if (!options.sampler.empty() && options.sampler != Sampler::name) return false;
     Sampler sampler;
     if constexpr (requires { sampler.clip; }) sampler.clip = options.clip;
     if constexpr (TakesEta<Sampler>) sampler.eta = options.eta;
     if constexpr (TakesSpacing<Sampler>) sampler.spacing = options.spacing > 0 ? options.spacing : 1;
     const auto run = [&](auto& model) {
-      sampler(*b_, model, method_.degradation, method_.schedule, calls, keys, z, watch);
+      sampler(*b_, model, method_.degradation, schedule, calls, keys, z, watch);
     };
     if (options.guidance == 1) {
       run(model_);
@@ -245,6 +292,11 @@ template <class B, class M, class... Samplers> class model_on final : public mod
       run(model);
     }
     return true;
+  }
+  void ask_without_labels(coldzoom::index_t images) {
+    set_labels(
+        std::vector<std::int32_t>(static_cast<std::size_t>(classes_ > 0 ? images : 0),
+                                  static_cast<std::int32_t>(classes_)));  // the one behind the last: none
   }
   void set_labels(const std::vector<std::int32_t>& labels) {
     labels_ = coldzoom::to_backend(*b_, labels);
@@ -345,7 +397,7 @@ template <class B, class M, class... Samplers> class method_on final : public me
 
   void for_each_latent(const latent_source& source, coldzoom::index_t count, std::uint64_t seed,
                        const std::function<void(coldzoom::index_t, host_images)>& use) override {
-    const latent_drawing<B> draw = drawing_of(*b_, method_, source, {});
+    const latent_drawing<B> draw = drawing_of(*b_, method_, source, {}, 1);
     std::vector<float> copy;
     auto memory = b_->template allocate<float>(source.image.with_n(batch).size());
     for (coldzoom::index_t first = 0; first < count; first += batch) {

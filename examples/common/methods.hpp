@@ -11,6 +11,10 @@ std::unique_ptr<method_entry> zoom_nearest_entry();
 std::unique_ptr<method_entry> zoom_bilinear_entry();
 std::unique_ptr<method_entry> zoom_frontier_entry();
 std::unique_ptr<method_entry> flow_entry();
+std::unique_ptr<method_entry> zoom_masked_entry();
+std::unique_ptr<method_entry> zoom_energy_entry();
+std::unique_ptr<method_entry> inpaint_entry();
+std::unique_ptr<method_entry> inpaint_frontier_entry();
 std::unique_ptr<method_entry> ddpm_linear_entry();
 std::unique_ptr<method_entry> ddpm_cosine_entry();
 

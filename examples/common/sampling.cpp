@@ -59,6 +59,11 @@ void add_sampling_options(options& o, sampling_options& s) {
         "twice "
         "the cost")
       .finite_from_1();
+  o.add("--temperature", s.temperature,
+        "factor of the noise in the initial state, for methods whose sampler adds none: above 1 the samples "
+        "vary more, "
+        "which few calls cost them")
+      .finite_above_0();
   o.add("--class", s.classes,
         "models with labels: classes to draw, in turn, such as 7 or 0,1,2; drawn with the initial states if "
         "absent")

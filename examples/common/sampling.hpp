@@ -20,6 +20,7 @@ struct sampling_options {
   double eta = 0;                          // of ddim
   double spacing = 0;                      // of adams_bashforth; 0 for the method's own
   double guidance = 1;                     // of models with labels
+  double temperature = 1;                  // of the noise in the initial state
   std::vector<coldzoom::index_t> classes;  // sample i is of class classes[i % size]; drawn where empty
 };
 

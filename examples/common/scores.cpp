@@ -22,24 +22,28 @@ const coldzoom::split_pair& checked(const coldzoom::split_pair& data, const clas
 }  // namespace
 
 scorer::scorer(machine& m, const classifier_model& model, const std::string& data_name,
-               const coldzoom::split_pair& data)
+               const coldzoom::split_pair& data, const std::string& reference)
     : b_(&m.host()),
       predict_(run(m, model)),
       image_(model.network.image()),
-      reference_name_(data_name + ", test split of " + std::to_string(data.test.dims.n) + " images"),
+      reference_name_(data_name +
+                      (reference == "test" ? ", test split of " : ", the first of the train split, ") +
+                      std::to_string(data.test.dims.n) + " images"),
       features_name_(std::string(classifier_kind) + ", " + std::to_string(digit_classifier::features) +
                      " features, trained on " + std::to_string(model.train_images) + " images of " +
                      model.data),
       train_(*b_, checked(data, model).train.dims, data.train.pixels.data()) {
   image_source test = source_of(data.test);
-  reference_ = features_of(test);
+  image_source compared = reference == "test" ? test : source_of(data.train, data.test.dims.n);
+  reference_ = features_of(compared);
   reference_moments_ = coldzoom::moments_of(*b_, reference_);
   const coldzoom::feature_set rows = predict_->probabilities(reference_);
   reference_histogram_ = coldzoom::class_histogram(coldzoom::class_probabilities(rows));
   held_out_ = nearest_training_images(test);
 }
 
-nlohmann::ordered_json scorer::score(const std::string& where, image_source samples) {
+nlohmann::ordered_json scorer::score(const std::string& where, image_source samples,
+                                     const std::vector<coldzoom::index_t>& asked) {
   using namespace coldzoom;
   const index_t n = samples.dims().n;
   require(n >= fewest, where.c_str(), [&] {
@@ -78,6 +82,7 @@ nlohmann::ordered_json scorer::score(const std::string& where, image_source samp
                              {"copy_share", copies.share},
                              {"duplicate_share", duplicates},
                              {"warnings", nlohmann::ordered_json::array()}};
+  if (!asked.empty()) out["asked_class_share"] = asked_class_share(classes, asked);
   if (frechet.few) {
     out["warnings"].push_back("fewer than " + std::to_string(frechet_few) +
                               " images: the Frechet distance is mostly bias");

@@ -1,4 +1,4 @@
-/// All scores of a set of samples against the test split of a data set.
+/// All scores of a set of samples against real images of a data set.
 #pragma once
 
 #include <coldzoom/metrics/copies.hpp>
@@ -13,16 +13,17 @@
 
 namespace programs {
 
-/// Scores samples against the test split of a data set. The reference is worked through once, so that the
+/// Scores samples against a split of a data set. The reference is worked through once, so that the
 /// epochs of a run can follow one another. The classifier runs on the backend that was chosen, the metrics on
 /// the CPU. Everything random in the metrics comes from fixed seeds: the same samples get the same scores, on
 /// any number of threads.
 class scorer {
  public:
-  /// `data_name` as the user gave it. Throws coldzoom::error where the classifier was trained on images of
-  /// another shape.
+  /// `data_name` as the user gave it. `reference` is the split to compare with: test, or train, of which the first
+  /// images are taken, as many as test has. Copies are always judged by the test images. Throws coldzoom::error
+  /// where the classifier was trained on images of another shape.
   scorer(machine& m, const classifier_model& model, const std::string& data_name,
-         const coldzoom::split_pair& data);
+         const coldzoom::split_pair& data, const std::string& reference = "test");
 
   coldzoom::shape image() const { return image_; }
   /// The fewest samples that all scores are defined for.
@@ -31,7 +32,9 @@ class scorer {
   /// One object, fields as docs/how_to/evaluate.md lists them. `where` names the samples in errors. Throws
   /// coldzoom::error for fewer than `fewest` samples. Cost: 10,000 samples against full MNIST take half a
   /// minute on two cores; of n samples the n x 128 features stay in memory, pixels in parts.
-  nlohmann::ordered_json score(const std::string& where, image_source samples);
+  /// `asked` names the classes of the samples in turn, where they were asked for.
+  nlohmann::ordered_json score(const std::string& where, image_source samples,
+                               const std::vector<coldzoom::index_t>& asked = {});
 
  private:
   coldzoom::feature_set features_of(image_source& images);

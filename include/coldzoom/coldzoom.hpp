@@ -19,6 +19,7 @@
 #include <coldzoom/degradation/additive.hpp>
 #include <coldzoom/degradation/any_degradation.hpp>
 #include <coldzoom/degradation/degradation.hpp>
+#include <coldzoom/degradation/frame.hpp>
 #include <coldzoom/degradation/gaussian_noise.hpp>
 #include <coldzoom/degradation/in_range.hpp>
 #include <coldzoom/degradation/order.hpp>
@@ -83,6 +84,7 @@
 #include <coldzoom/sampling/sampler.hpp>
 #include <coldzoom/sampling/tacos.hpp>
 #include <coldzoom/schedule/ddpm.hpp>
+#include <coldzoom/schedule/first_steps.hpp>
 #include <coldzoom/schedule/linear.hpp>
 #include <coldzoom/schedule/schedule.hpp>
 #include <coldzoom/training/batch_order.hpp>

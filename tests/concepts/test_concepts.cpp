@@ -392,6 +392,10 @@ static_assert(cz::UniformlyAdditive<cz::gaussian_noise> && cz::UniformlyAdditive
 static_assert(cz::VariancePreserving<cz::gaussian_noise> && !cz::VariancePreserving<cz::flow_noise>);
 static_assert(!cz::Additive<cz::zoom<cz::nearest>> && !cz::Additive<no_noise> && !cz::Additive<pixel_form>);
 
+// ---- Framed
+static_assert(cz::Framed<cz::zoom<cz::nearest>> && !cz::Framed<cz::zoom<cz::bilinear>> &&
+              !cz::Framed<cz::masked<cz::zoom_order>> && !cz::Framed<cz::gaussian_noise>);
+
 // ---- LossOrder
 struct archetype_order {  // never lost, whatever the element
   explicit archetype_order(int) {}

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
 #include <coldzoom/degradation/soft_frontier.hpp>
+#include <coldzoom/degradation/zoom.hpp>
 #include <coldzoom/nn/frontier.hpp>
 #include <coldzoom/schedule/linear.hpp>
 #include <coldzoom/testing/degradation_laws.hpp>
@@ -43,44 +44,6 @@ bool inside(const cz::image_window& at, index_t y, index_t x) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(a_zoom_loses_a_pixel_at_the_first_step_whose_window_is_without_it) {
-  const cz::zoom<cz::nearest> zoom;
-  for (index_t h = 1; h <= 17; ++h) {
-    for (index_t w = 1; w <= 17; ++w) {
-      for_each_pixel({1, 1, h, w}, [&](index_t, index_t, index_t y, index_t x) {
-        index_t step = 0;
-        while (step < std::min(h, w) && inside(zoom.window(step, h, w), y, x)) ++step;
-        BOOST_REQUIRE(zoom.lost_step(h, w, y, x) == step);
-      });
-    }
-  }
-}
-
-BOOST_AUTO_TEST_CASE(the_frame_of_a_zoom_holds_the_same_information) {
-  // The mask keeps exactly the window of the zoom, and a zoom of the masked picture is a zoom of the picture.
-  for (const cz::shape& dims : shapes) {
-    const int last = static_cast<int>(std::min(dims.h, dims.w)) - 1;
-    if (last == 0) continue;
-    const cz::zoom<cz::nearest> zoom{{}, last};
-    const cz::masked<cz::zoom_order> masked{{last}, -7.0f};
-    const host_images x0 = random_images(dims, 3);
-    // Levels at and between the steps, but for the halves: a zoom rounds a product there, up or down.
-    const cz::linear_schedule schedule(4 * last);
-    for (int t = 0; t <= 4 * last; ++t) {
-      if (t % 4 == 2) continue;
-      const float level = schedule.level(t);
-      BOOST_REQUIRE(zoom.step(level) == (t + 2) / 4);
-      const host_images framed = degraded(masked, x0, level);
-      const cz::image_window window = zoom.window(zoom.step(level), dims.h, dims.w);
-      for_each_pixel(dims, [&](index_t n, index_t c, index_t y, index_t x) {
-        const float found = framed.view()(n, c, y, x);
-        BOOST_REQUIRE(found == (inside(window, y, x) ? x0.view()(n, c, y, x) : -7.0f));
-      });
-      BOOST_TEST((degraded(zoom, framed, level) == degraded(zoom, x0, level)));
-    }
-  }
-}
-
 namespace {
 /// The channels go one after another.
 struct channel_order {
@@ -108,22 +71,6 @@ BOOST_AUTO_TEST_CASE(the_input_shows_the_first_channel_of_an_image_of_several) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(last_steps_of_any_size) {
-  // As a zoom, it keeps a pixel whatever the last step; without one, a seventh of the shorter side.
-  for (const int last : {3, 6, 7, 24}) {
-    const host_images x0 = random_images({1, 1, 7, 9}, 5);
-    const cz::zoom<cz::nearest> zoom{{}, last};
-    const host_images framed = degraded(cz::masked<cz::zoom_order>{{last}, -7.0f}, x0, 1);
-    const cz::image_window window = zoom.window(last, 7, 9);
-    for_each_pixel(x0.dims, [&](index_t, index_t, index_t y, index_t x) {
-      BOOST_REQUIRE((framed.view()(0, 0, y, x) != -7.0f) == inside(window, y, x));
-    });
-  }
-  for_each_pixel({1, 1, 28, 28}, [&](index_t, index_t, index_t y, index_t x) {
-    BOOST_REQUIRE(cz::zoom_order{0}({1, 1, 28, 28}, 0, y, x) == cz::zoom_order{24}({1, 1, 28, 28}, 0, y, x));
-  });
-}
-
 BOOST_AUTO_TEST_CASE(laws) {
   backend b(2);
   const cz::shape dims{2, 2, 9, 8};
@@ -140,7 +87,7 @@ BOOST_AUTO_TEST_CASE(sigma_is_the_formula) {
     for (int k = 0; k <= 50; ++k) {
       const float level = static_cast<float>(k) / 50;
       for_each_pixel(image, [&](index_t, index_t, index_t y, index_t x) {
-        const index_t lost = cz::zoom<cz::nearest>::lost_step(28, 28, y, x);
+        const index_t lost = cz::zoom_lost_step(28, 28, y, x);
         double wanted = 0;
         if (lost <= 24) {
           const double order = (static_cast<double>(lost) - 0.5) / 24, w = static_cast<double>(width);

@@ -160,6 +160,12 @@ BOOST_AUTO_TEST_CASE(confidence) {
   BOOST_TEST(p.predicted(2) == 0);  // the first of equals
   BOOST_TEST(cz::unconfident_share(p) == 0.5);
   BOOST_TEST(cz::unconfident_share(p, 0.6f) == 0.25);
+  // The rows show 0, 1, 0 and 1.
+  BOOST_TEST(cz::asked_class_share(p, {0}) == 0.5);
+  BOOST_TEST(cz::asked_class_share(p, {0, 1}) == 1);
+  BOOST_TEST(cz::asked_class_share(p, {0, 0, 0, 1}) == 0.75);
+  BOOST_CHECK_EXCEPTION(cz::asked_class_share(p, {2}), cz::error, says("the classifier knows 0 to 1"));
+  BOOST_CHECK_EXCEPTION(cz::asked_class_share(p, {}), cz::error, says("no class was asked for"));
 }
 
 BOOST_AUTO_TEST_CASE(histograms_that_cannot_be_compared) {

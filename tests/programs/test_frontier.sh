@@ -53,6 +53,8 @@ draw run sevens.npy --class 7
 differ drawn.npy sevens.npy --class
 draw run guided.npy --class 7 --guidance 2
 differ sevens.npy guided.npy --guidance
+draw run warm.npy --temperature 1.05
+differ drawn.npy warm.npy --temperature
 draw run even.npy --spacing 1
 differ drawn.npy even.npy --spacing
 draw run euler.npy --sampler ddim
@@ -93,6 +95,28 @@ expect "--guidance" sample --model run/model.safetensors --data "$data" --guidan
 ok train --method ddpm_linear --network unet --labels "${small[@]}" --steps 8 --epochs 1 --out noise
 ok sample --model noise/model.safetensors --count 4 --class 3,4 --out noise.npy
 expect "--class: found 10, wanted 0 to 9" sample --model noise/model.safetensors --class 10 --out bad.npy
+
+expect "--temperature: only degraded initial states have one" sample --model noise/model.safetensors --temperature 2
+
+echo "-- restoration"
+ok train --method inpaint_frontier --network unet --labels "${small[@]}" --steps 32 --epochs 1 --out hole
+ok train --method zoom_energy --network unet "${small[@]}" --epochs 1 --out energy
+restore() { ok test_restoration --data "$data" --limit 40 --draws 3 --sampling-steps 4 "$@"; }
+restore --model hole/model.safetensors --step 16 --json hole.json --png hole.png
+restore --model hole/model.safetensors --step 16 --json one.json --threads 1
+same hole.json one.json
+restore --model energy/model.safetensors --step 12 --json energy.json
+restore --model run/model.safetensors --json run.json
+[ -s hole.png ] || fail "test_restoration wrote no picture"
+python3 - <<'PY' || fail "scores of restoration"
+import json
+for name in "hole", "energy", "run":
+    found = json.load(open(name + ".json"))
+    assert found["n"] == 40 and found["draws"] == 3 and found["calls"] == 4, found
+    assert found["best of draws"]["rmse"] < found["drawn"]["rmse"], (name, found)
+    assert found["mean of draws"]["rmse"] < found["drawn"]["rmse"], (name, found)
+PY
+expect "--step: found 33, wanted 1 to T = 32" test_restoration --model hole/model.safetensors --data "$data" --step 33
 
 echo "-- other programs"
 ok test_loss --model run/model.safetensors --data "$data" --limit 64 --json loss.json

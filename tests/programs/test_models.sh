@@ -84,7 +84,7 @@ echo "-- samplers"
 draw() { ok sample --model "$1/model.safetensors" --data "$data" --count 5 --out "$2" "${@:3}"; }
 for kind in zoom_nearest zoom_bilinear ddpm_linear ddpm_cosine; do
   samplers=(naive tacos)
-  case $kind in ddpm*) samplers=(ddpm ddim) ;; esac
+  case $kind in ddpm*) samplers=(ddpm ddim dpm_solver) ;; esac
   draw $kind default.npy
   for sampler in "${samplers[@]}"; do
     draw $kind "$sampler.npy" --sampler "$sampler"
@@ -146,7 +146,7 @@ ok sample --model bare.safetensors --kind ddpm_cosine --sampler ddim --sampling-
 echo "-- bad input"
 bad() { expect "$1" sample --model "$2/model.safetensors" --data "$data" --count 1 "${@:3}"; }
 bad "wanted naive or tacos: a zoom_nearest model predicts x0" zoom_nearest --sampler ddim
-bad "wanted ddpm or ddim: a ddpm_linear model predicts the noise" ddpm_linear --sampler tacos
+bad "wanted ddpm or ddim or dpm_solver: a ddpm_linear model predicts the noise" ddpm_linear --sampler tacos
 bad "wanted gaussian for ddpm_linear" ddpm_linear --latent patches
 bad "wanted histogram or patches for zoom_nearest" zoom_nearest --latent gaussian
 bad "sampling steps is 41" ddpm_linear --sampling-steps 41

@@ -29,11 +29,16 @@ evaluate() { "$bin/evaluate" --data "$data" "$@" 2>>log.txt || fail "evaluate $*
 evaluate --samples test --smoke --json --threads 2 >floor.json
 evaluate --samples test --smoke --json --threads 1 >floor1.json
 same floor.json floor1.json
+evaluate --samples test --smoke --json --class 0 --reference train >train.json
 evaluate --samples controls/without_1.npy --json without_1.json >words.txt
 grep -q "frechet_distance" words.txt || fail "evaluate prints no words"
 python3 - <<'PY' || fail "scores are not as documented"
 import json
 floor, spoilt = json.load(open("floor.json")), json.load(open("without_1.json"))
+other = json.load(open("train.json"))
+assert other["reference"] != floor["reference"] and "train split" in other["reference"], other
+assert other["asked_class_share"] == floor["class_histogram"][0] and "asked_class_share" not in floor
+assert other["frechet_distance"] != floor["frechet_distance"] and other["copy_share"] == floor["copy_share"]
 wanted = """n reference features frechet_distance frechet_infinity kid kid_error precision recall density coverage
   class_histogram class_kl unconfident_share copy_share duplicate_share""".split()
 for scores in floor, spoilt:

@@ -1,6 +1,7 @@
 #define BOOST_TEST_MODULE schedules
 #include <boost/test/unit_test.hpp>
 #include <coldzoom/schedule/ddpm.hpp>
+#include <coldzoom/schedule/first_steps.hpp>
 #include <coldzoom/schedule/linear.hpp>
 
 #include "common/errors.hpp"
@@ -49,6 +50,25 @@ void check_laws(const ddpm_schedule& s) {
 }
 
 }  // namespace
+
+BOOST_AUTO_TEST_CASE(first_steps_are_those_of_the_whole) {
+  const auto whole = ddpm_schedule::linear(1000);
+  const cz::first_steps part(whole, 250);
+  static_assert(cz::NoiseSchedule<cz::first_steps<ddpm_schedule>> &&
+                !cz::NoiseSchedule<cz::first_steps<cz::linear_schedule>>);
+  BOOST_TEST(part.steps() == 250);
+  for (int t = 1; t <= 250; ++t) {
+    BOOST_REQUIRE(part.level(t) == whole.level(t));
+    BOOST_REQUIRE(part.beta(t) == whole.beta(t));
+    BOOST_REQUIRE(part.signal(t) == whole.signal(t));
+    BOOST_REQUIRE(part.noise(t) == whole.noise(t));
+    BOOST_REQUIRE(cz::detail::time_of(part, t) == cz::detail::time_of(whole, t));
+  }
+  BOOST_TEST(message_of([&] { cz::first_steps(whole, 0); }) ==
+             "first_steps: the last step is 0; it must be 1 to 1000");
+  BOOST_TEST(message_of([&] { cz::first_steps(whole, 1001); }) ==
+             "first_steps: the last step is 1001; it must be 1 to 1000");
+}
 
 BOOST_AUTO_TEST_CASE(linear) {
   const cz::linear_schedule s(24);

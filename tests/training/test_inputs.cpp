@@ -288,3 +288,28 @@ BOOST_AUTO_TEST_CASE(labels_are_dropped) {
              "trainer: labels are to be dropped, and the data set has none; call its set_labels first");
   BOOST_TEST(message(1.5) == "trainer: the label dropout is 1.500000; it must be 0 to 1");
 }
+
+BOOST_AUTO_TEST_CASE(noise_of_squares) {
+  // Squares of 3 pixels of an image of 4 x 5: two rows of two; with side 0 the whole image shares a number.
+  backend b(1);
+  const cz::key_sequence keys{3, cz::stream::user, 8};
+  const host_images x_t = random_images(image.with_n(2), 9);
+  cz::input_context<backend> context;
+  context.x_t = cz::tensor_view<const float>(x_t.pixels.data(), x_t.dims);
+  context.keys = keys;
+  context.draw = 2;
+  const auto first = static_cast<std::uint64_t>(2 * ((2 * pixels + 3) / 4 * 4));
+  for (const index_t side : {index_t{3}, index_t{0}}) {
+    host_images noise({2, 2, 4, 5});
+    cz::noise_input{.planes = 2, .side = side}.compose(
+        b, context, cz::tensor_view<float>(noise.pixels.data(), noise.dims));
+    for (index_t n = 0; n < 2; ++n) {
+      for (index_t i = 0; i < 2 * pixels; ++i) {
+        const index_t c = i / pixels, y = i % pixels / 5, x = i % 5;
+        const index_t number = side == 0 ? c : (c * 2 + y / 3) * 2 + x / 3;
+        BOOST_TEST(noise.view()(n, c, y, x) ==
+                   cz::random_normal(keys[n], first + static_cast<std::uint64_t>(number)));
+      }
+    }
+  }
+}

@@ -1,11 +1,9 @@
 /// Orders of loss: the level at which a degradation takes each element of an image.
 #pragma once
 
+#include <cmath>
 #include <coldzoom/core/call.hpp>
-#include <coldzoom/core/random.hpp>
 #include <coldzoom/core/view.hpp>
-#include <coldzoom/degradation/zoom.hpp>
-#include <coldzoom/interpolation/nearest.hpp>
 #include <concepts>
 #include <type_traits>
 
@@ -30,31 +28,31 @@ template <class O> consteval bool check_order() {
   return order;
 }
 
-/// The order of `zoom`: from the border of the image to the window of step `last_step`, which is never lost.
-/// An element is gone at the levels at which the window of a zoom with this last_step is without it; half-way
-/// between two steps, where a zoom rounds, rounding may decide otherwise.
-/// With last_step = 0 the window is a seventh of the shorter side: 24 steps of an image of 28 x 28.
-struct zoom_order {
-  int last_step = 24;
-
+/// Square rings from the middle of the image outwards; the middle is gone first and the corners last, and at
+/// level 1 nothing is left.
+struct inpainting_order {
   COLDZOOM_HD float operator()(const shape& image, index_t, index_t y, index_t x) const {
-    const index_t side = image.h < image.w ? image.h : image.w,
-                  step = zoom<nearest>::lost_step(image.h, image.w, y, x),
-                  last = last_step > 0 ? last_step : side * 6 / 7;
-    // A zoom rounds level * last_step to the nearest step, and keeps a pixel whatever the step.
-    return step > last || step == side ? 2.0f : (static_cast<float>(step) - 0.5f) / static_cast<float>(last);
+    const auto from_middle = [](index_t place, index_t extent) {  // 0 to 1
+      const index_t twice = 2 * place + 1 - extent;
+      return extent == 1 ? 0
+                         : static_cast<float>(twice < 0 ? -twice : twice) / static_cast<float>(extent - 1);
+    };
+    const float row = from_middle(y, image.h), column = from_middle(x, image.w),
+                ring = row > column ? row : column;
+    return 0.01f + 0.98f * ring;
   }
 };
-static_assert(LossOrder<zoom_order>);
+static_assert(LossOrder<inpainting_order>);
 
 /// D(x, level): elements that `Order` has lost become `fill`, a number of the value range. Deterministic.
-/// With zoom_order this is a nearest zoom in its canonical frame: the same information, every pixel at its
-/// true place. Masks of falling level are nested, so tacos_sampler keeps all known pixels as they are.
+/// Masks of falling level are nested, so tacos_sampler keeps all known elements as they are.
 template <class Order> struct masked {
   static_assert(check_order<Order>() || true);  // the check itself says what is missing
 
   Order order{};
   float fill = 0;
+  float reach =
+      0.125f;  // of frontier_weight, in levels: how far behind the border an element is one of the next
 
   COLDZOOM_HD bool lost(const shape& image, index_t c, index_t y, index_t x, float level) const {
     return level >= order(image, c, y, x);
@@ -62,6 +60,15 @@ template <class Order> struct masked {
   COLDZOOM_HD float operator()(image_view<const float> x0, index_t c, index_t y, index_t x,
                                float level) const {
     return lost({1, x0.c, x0.h, x0.w}, c, y, x, level) ? fill : x0(c, y, x);
+  }
+
+  /// As those of soft_frontier, for frontier_input and frontier_weight.
+  COLDZOOM_HD float progress(float level, const shape& image, index_t c, index_t y, index_t x) const {
+    const float gone = order(image, c, y, x);
+    return level >= gone ? (level - gone) / reach + 1e-6f : -HUGE_VALF;  // above 0 as soon as it is gone
+  }
+  COLDZOOM_HD float sigma(float level, const shape& image, index_t c, index_t y, index_t x) const {
+    return lost(image, c, y, x, level) ? 1.0f : 0.0f;
   }
 };
 

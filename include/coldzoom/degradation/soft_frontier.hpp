@@ -57,6 +57,7 @@ template <class Order> struct soft_frontier {
     return s > 0 ? (1 - s) * clean + s * noise(key, (c * x0.h + y) * x0.w + x) : clean;
   }
 };
-static_assert(PixelDegradation<soft_frontier<zoom_order>> && FieldAdditive<soft_frontier<zoom_order>>);
+static_assert(PixelDegradation<soft_frontier<inpainting_order>> &&
+              FieldAdditive<soft_frontier<inpainting_order>>);
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

@@ -4,7 +4,9 @@
 #include <cmath>
 #include <coldzoom/core/call.hpp>
 #include <coldzoom/degradation/degradation.hpp>
+#include <coldzoom/degradation/order.hpp>
 #include <coldzoom/interpolation/interpolation.hpp>
+#include <coldzoom/interpolation/nearest.hpp>
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
@@ -12,6 +14,42 @@ namespace coldzoom::inline COLDZOOM_ISA {
 struct image_window {
   index_t top = 0, left = 0, h = 0, w = 0;
 };
+
+/// The window of an h x w image that a zoom leaves at `step`.
+COLDZOOM_HD constexpr image_window zoom_window(index_t step, index_t h, index_t w) {
+  const index_t side = h < w ? h : w;
+  const index_t s = step < 0 ? 0 : step < side ? step : side - 1;
+  const index_t rows = s * h / side, cols = s * w / side;
+  return {(rows + 1) / 2, (cols + 1) / 2, h - rows, w - cols};
+}
+
+/// The first step whose window of an h x w image is without pixel (y, x); min(h, w) where every window holds it.
+COLDZOOM_HD constexpr index_t zoom_lost_step(index_t h, index_t w, index_t y, index_t x) {
+  const index_t side = h < w ? h : w;
+  // A row is gone where s h / side, rounded down, is at least the number of rows that must go first.
+  const auto first = [side](index_t extent, index_t place) {
+    const index_t above = 2 * place + 1, below = 2 * (extent - place);
+    return ((above < below ? above : below) * side + extent - 1) / extent;
+  };
+  const index_t row = first(h, y), column = first(w, x), step = row < column ? row : column;
+  return step < side ? step : side;
+}
+
+/// The order of `zoom`: from the border of the image to the window of step `last_step`, which is never lost.
+/// An element is gone at the levels at which the window of a zoom with this last_step is without it; half-way
+/// between two steps, where a zoom rounds, rounding may decide otherwise.
+/// With last_step = 0 the window is a seventh of the shorter side: 24 steps of an image of 28 x 28.
+struct zoom_order {
+  int last_step = 24;
+
+  COLDZOOM_HD float operator()(const shape& image, index_t, index_t y, index_t x) const {
+    const index_t side = image.h < image.w ? image.h : image.w, step = zoom_lost_step(image.h, image.w, y, x),
+                  last = last_step > 0 ? last_step : side * 6 / 7;
+    // A zoom rounds level * last_step to the nearest step, and keeps a pixel whatever the step.
+    return step > last || step == side ? 2.0f : (static_cast<float>(step) - 0.5f) / static_cast<float>(last);
+  }
+};
+static_assert(LossOrder<zoom_order>);
 
 namespace detail {
 
@@ -97,30 +135,24 @@ template <class I> struct zoom {
   }
 
   /// The window of an h x w image that is left at `step`.
-  COLDZOOM_HD constexpr image_window window(index_t step, index_t h, index_t w) const {
-    const index_t side = h < w ? h : w;
-    const index_t s = step < 0 ? 0 : step < side ? step : side - 1;
-    const index_t rows = s * h / side, cols = s * w / side;
-    return {(rows + 1) / 2, (cols + 1) / 2, h - rows, w - cols};
-  }
-
-  /// The first step whose window of an h x w image is without pixel (y, x); min(h, w) where every window holds
-  /// it.
-  COLDZOOM_HD static constexpr index_t lost_step(index_t h, index_t w, index_t y, index_t x) {
-    const index_t side = h < w ? h : w;
-    // A row is gone where s h / side, rounded down, is at least the number of rows that must go first.
-    const auto first = [side](index_t extent, index_t place) {
-      const index_t above = 2 * place + 1, below = 2 * (extent - place);
-      return ((above < below ? above : below) * side + extent - 1) / extent;
-    };
-    const index_t row = first(h, y), column = first(w, x), step = row < column ? row : column;
-    return step < side ? step : side;
+  COLDZOOM_HD static constexpr image_window window(index_t step, index_t h, index_t w) {
+    return zoom_window(step, h, w);
   }
 
   COLDZOOM_HD float operator()(image_view<const float> x0, index_t c, index_t y, index_t x,
                                float level) const {
     const image_window at = window(step(level), x0.h, x0.w);
     return detail::call_in_kernel(interpolation, x0.window(at.top, at.left, at.h, at.w), c, y, x, x0.h, x0.w);
+  }
+
+  /// The frame of a nearest zoom (see frame.hpp): a mask, under which every pixel stays at its place.
+  masked<zoom_order> frame() const requires std::same_as<I, nearest> { return {{last_step}}; }
+  COLDZOOM_HD float at_its_place(image_view<const float> zoomed, index_t c, index_t y, index_t x,
+                                 float level) const requires std::same_as<I, nearest> {
+    const image_window at = window(step(level), zoomed.h, zoomed.w);
+    if (y < at.top || y >= at.top + at.h || x < at.left || x >= at.left + at.w) return 0;
+    return zoomed(c, nearest::first_with(y - at.top, at.h, zoomed.h),
+                  nearest::first_with(x - at.left, at.w, zoomed.w));
   }
 
   /// The same for a batch, faster where the interpolation is separable and the backend runs on the host.

@@ -14,6 +14,10 @@ struct nearest {
     const index_t source = i * in / out;
     return {source, source, 0.0f};
   }
+  /// The first of the pixels that show `source`, of an axis that is not made shorter: out >= in.
+  COLDZOOM_HD static constexpr index_t first_with(index_t source, index_t in, index_t out) {
+    return (source * out + in - 1) / in;
+  }
   COLDZOOM_HD constexpr float operator()(image_view<const float> crop, index_t c, index_t y, index_t x,
                                          index_t out_h, index_t out_w) const {
     return crop(c, tap(y, crop.h, out_h).first, tap(x, crop.w, out_w).first);

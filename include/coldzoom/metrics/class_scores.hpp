@@ -41,6 +41,23 @@ inline double unconfident_share(const class_probabilities& p, float threshold = 
   return static_cast<double>(count) / static_cast<double>(p.size());
 }
 
+/// Share of rows whose greatest probability is that of the class asked for: asked[i % asked.size()] of row i.
+/// Throws `error` where `asked` is empty or names a class that the classifier does not know.
+inline double asked_class_share(const class_probabilities& p, const std::vector<index_t>& asked) {
+  require(!asked.empty(), "asked_class_share", "no class was asked for");
+  for (const index_t c : asked) {
+    require(c >= 0 && c < p.classes(), "asked_class_share", [&] {
+      return "class " + std::to_string(c) + " was asked for, the classifier knows 0 to " +
+             std::to_string(p.classes() - 1);
+    });
+  }
+  index_t count = 0;
+  for (index_t i = 0; i < p.size(); ++i) {
+    count += p.predicted(i) == asked[static_cast<std::size_t>(i) % asked.size()];
+  }
+  return static_cast<double>(count) / static_cast<double>(p.size());
+}
+
 namespace detail {
 
 inline void check_histograms(const char* where, const std::vector<double>& p, const std::vector<double>& q) {

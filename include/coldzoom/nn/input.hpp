@@ -65,15 +65,18 @@ template <class In, class Out> struct copy_planes {
   }
 };
 
-/// to = standard normals, one a pixel and channel. Index: element of `to` in row-major order.
+/// to = standard normals, one a channel and square of `side` pixels. Index: element of `to` in row-major order.
 template <class Out> struct noise_planes {
   key_sequence keys;
   std::uint64_t first;
+  index_t side;
   Out to;
 
   COLDZOOM_HD void operator()(index_t i) const {
     const auto [n, c, y, x] = element_place::at(i, to.dims);
-    to(n, c, y, x) = random_normal(keys[n], first + static_cast<std::uint64_t>(i % to.dims.image()));
+    const index_t rows = (to.dims.h + side - 1) / side, columns = (to.dims.w + side - 1) / side;
+    const index_t square = (c * rows + y / side) * columns + x / side;
+    to(n, c, y, x) = random_normal(keys[n], first + static_cast<std::uint64_t>(square));
   }
 };
 
@@ -111,16 +114,19 @@ struct plain_input {
 };
 
 /// Channels of standard normal noise, anew in each training step and each call of a sampler: for networks
-/// that draw one of many answers, trained by a loss of several draws such as energy_score.
+/// that draw one of many answers, trained by a loss of several draws such as energy_score. Coarse noise decides the
+/// whole picture at once, fine noise its details; `inputs` takes several.
 struct noise_input {
   index_t planes = 1;
+  index_t side = 1;  // of the squares of pixels that share a number; 0: one number a channel
 
   index_t channels(shape) const { return planes; }
   template <Backend B>
   void compose(B& b, const input_context<B>& context, tensor_view<float, typename B::space> to) const {
     using kernel = detail::noise_planes<detail::planes_of<B>>;
     const std::uint64_t first = context.draw * ((static_cast<std::uint64_t>(to.dims.image()) + 3) / 4 * 4);
-    b.for_each_index(to.dims.size(), kernel{context.keys, first, to}, 60);
+    const index_t square = side > 0 ? side : std::max(to.dims.h, to.dims.w);
+    b.for_each_index(to.dims.size(), kernel{context.keys, first, square, to}, 60);
   }
 };
 

@@ -208,8 +208,7 @@ template <class Sampler, class B, class M, class D, class S, ValueRange R> class
     const int t = at(done_);
     const image_tensor<B> x0_hat(x0_hat_.data(), z_.dims);
     const image_tensor<B> y = keeps_answer ? image_tensor<B>(y_.data(), z_.dims) : x0_hat;
-    const sampling_step asked{t, static_cast<float>(t) / static_cast<float>(schedule_->steps()),
-                              schedule_->level(t), keys_};
+    const sampling_step asked{t, detail::time_of(*schedule_, t), schedule_->level(t), keys_};
     // In exactly the types of the concept: a template that deduces them is a model too.
     (*model_)(const_image_tensor<B>(z_), asked, image_tensor<B>(y));
     const auto amplitude = detail::amplitudes_at(*degradation_, *schedule_, t, z_.dims.with_n(1));

@@ -14,6 +14,14 @@ concept Schedule = std::copyable<S> && requires(const S s, int t) {
   { s.level(t) } -> std::same_as<float>;
 };
 
+namespace detail {
+/// The time of step t that a network is told: t / T, unless the schedule is part of a longer one.
+template <class S> float time_of(const S& schedule, int t) {
+  if constexpr (requires { schedule.time(t); }) return schedule.time(t);
+  return static_cast<float>(t) / static_cast<float>(schedule.steps());
+}
+}  // namespace detail
+
 /// A schedule of variance-preserving Gaussian noise, x_t = signal(t) x0 + noise(t) e with signal^2 + noise^2
 /// = 1; `beta(t)` is the variance that step t adds and level(t) = noise(t).
 template <class S>

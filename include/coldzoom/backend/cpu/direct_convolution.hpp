@@ -187,15 +187,15 @@ template <class T> class correlation {
   template <index_t Groups>
   void run_group(const phase& f, const T* plane, const T* bias, T* out, index_t group) const {
     const index_t step = f.cols.stride * channels_;
+    if (sums_ && step != L) {  // rare: strided, with few outputs
+      run_rows<Groups, 1, 0, true>(f, plane, bias, out, group);
+      return;
+    }
     with_constant<1, 2, 4, many_registers ? 8 : 6, max_tile>(tile_for(f.cols.count), [&]<index_t Tile>() {
-      if (sums_) {
-        step == L ? run_rows<Groups, Tile, L, true>(f, plane, bias, out, group)
-                  : run_rows<Groups, Tile, 0, true>(f, plane, bias, out, group);
-      } else {
-        step == L   ? run_rows<Groups, Tile, L, false>(f, plane, bias, out, group)
-        : step == 1 ? run_rows<Groups, Tile, 1, false>(f, plane, bias, out, group)
-                    : run_rows<Groups, Tile, 0, false>(f, plane, bias, out, group);
-      }
+      sums_       ? run_rows<Groups, Tile, L, true>(f, plane, bias, out, group)
+      : step == L ? run_rows<Groups, Tile, L, false>(f, plane, bias, out, group)
+      : step == 1 ? run_rows<Groups, Tile, 1, false>(f, plane, bias, out, group)
+                  : run_rows<Groups, Tile, 0, false>(f, plane, bias, out, group);
     });
   }
 
