@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <coldzoom/core/file.hpp>
+#include <coldzoom/metrics/energy_distance.hpp>
 #include <cstdio>
 
 #include "common/data.hpp"
@@ -90,6 +91,46 @@ pixel_statistics draw_statistics(programs::method_at_work& method, const program
   return statistics;
 }
 
+constexpr index_t compared = 1000;  // images of each side in a two-sample test
+
+/// All pixels of the first images, as rows.
+class pixel_rows {
+ public:
+  void add(host_images z) {
+    const index_t more = std::min(compared - rows_.n, z.dims.n);
+    rows_.values.insert(rows_.values.end(), z.data, z.data + more * z.dims.image());
+    rows_.n += more;
+    rows_.d = z.dims.image();
+  }
+  const feature_set& rows() const { return rows_; }
+
+ private:
+  feature_set rows_;
+};
+
+/// Whether initial states and training images can be told from test images, by what D keeps of them.
+void print_two_sample_tests(programs::machine& m, programs::method_at_work& method,
+                            const programs::latent_source& source, const labelled_images& train,
+                            const labelled_images& test, int step, std::uint64_t seed) {
+  pixel_rows drawn, known, held_out;
+  method.for_each_latent(
+      source, compared, seed, [&](index_t, host_images z) { drawn.add(z); }, false);
+  const auto keep = [&](const labelled_images& images, pixel_rows& rows) {
+    method.for_each_kept(programs::first_images(images, compared), step,
+                         [&](index_t, host_images, host_images z) { rows.add(z); });
+  };
+  keep(train, known);
+  keep(test, held_out);
+  const auto print = [&](const char* name, const pixel_rows& rows) {
+    const energy_distance_result found = energy_distance(m.host(), rows.rows(), held_out.rows());
+    std::printf(
+        "two-sample test, %s against test images: energy distance %.5f, p = %.3f (%td and %td images)\n",
+        name, found.distance, found.p_value, rows.rows().n, held_out.rows().n);
+  };
+  print((source.policy + " initial states").c_str(), drawn);
+  print("training images", known);
+}
+
 void write_csv(const std::string& path, const pixel_statistics& data, const pixel_statistics& latents) {
   std::string text = "bin,low_edge,data_count,data_share,latent_count,latent_share\n";
   for (std::size_t k = 0; k < 256; ++k) {
@@ -140,7 +181,8 @@ void compare(programs::machine& m, settings s) {
   method_settings numbers = kind.info().original;
   const std::string policy = s.latent.empty() ? kind.latents().front() : s.latent;
   check_latent(kind, policy);
-  const labelled_images images = first_images(load_data(s.data).train, s.limit);
+  const split_pair data = load_data(s.data);
+  const labelled_images images = first_images(data.train, s.limit);
   const shape image = images.dims.with_n(1);
   const int step = s.step == 0 ? numbers.steps : s.step, most = kind.most_steps(image);
   // Of a zoom that is all there is to zoom; of what could have any number of steps, those that a model has.
@@ -173,6 +215,8 @@ void compare(programs::machine& m, settings s) {
   };
   print(what, of_data);
   print(policy + " initial states", of_latents);
+  // Pure noise keeps nothing that could be compared.
+  if (!kind.adds_noise()) print_two_sample_tests(m, *method, source, images, data.test, step, s.seed);
   if (!s.csv.empty()) write_csv(s.csv, of_data, of_latents);
   if (!s.png.empty()) write_picture(s.png, what, policy, of_data, of_latents);
   if (!s.latent_file.empty()) save_latents(s.latent_file, source);
@@ -183,8 +227,8 @@ void add_options(programs::options& o, settings& s) {
   o.add("--kind", s.kind, "whose degradation: " + programs::method_names());
   o.add("--step", s.step, "t of D(x0, t), 0 for the last of the kind").at_least_0();
   o.add("--latent", s.latent,
-        "the initial state: histogram or patches (zoom), gaussian (ddpm), degraded; by default as sample "
-        "does");
+        "the initial state: histogram or patches (zoom), gaussian (ddpm), degraded, fitted; by default as "
+        "sample does");
   o.add("--count", s.count, "how many initial states to draw, 0 for as many as there are images")
       .at_least_0();
   programs::add_limit(o, s.limit, "training images");

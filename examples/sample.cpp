@@ -106,8 +106,8 @@ void add_options(programs::options& o, settings& s) {
   o.add("--count", s.sampling.count, "how many samples").range(1, 10000000);
   o.add("--latent", s.latent,
         "the initial state: histogram (independent pixels; zoom_nearest unless you say otherwise), patches "
-        "(centres of training images; zoom_bilinear), gaussian (ddpm) or degraded (D(x, T) of training "
-        "images; every kind)")
+        "(centres of training images; zoom_bilinear), gaussian (ddpm), degraded (D(x, T) of training "
+        "images; every kind) or fitted (a law fitted to what D keeps of them; not ddpm)")
       .one_of(programs::latent_names());
   o.add("--latent-file", s.latent_file,
         "initial states of pixel_distribution or of a training run, instead of --data");

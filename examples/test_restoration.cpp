@@ -34,7 +34,10 @@ struct settings {
 class judge {
  public:
   judge(programs::machine& m, const programs::classifier_model& classifier, image_set originals)
-      : b_(&m.host()), predict_(run(m, classifier)), originals_(std::move(originals)), features_(of(originals_)) {}
+      : b_(&m.host()),
+        predict_(run(m, classifier)),
+        originals_(std::move(originals)),
+        features_(of(originals_)) {}
 
   const image_set& originals() const { return originals_; }
   std::vector<double> distances(const image_set& restored) const {
@@ -51,7 +54,8 @@ class judge {
       }
       off += std::sqrt(square);
     }
-    const feature_set rows = predict_->probabilities(features), original_rows = predict_->probabilities(features_);
+    const feature_set rows = predict_->probabilities(features),
+                      original_rows = predict_->probabilities(features_);
     const class_probabilities found(rows), wanted(original_rows);
     index_t kept = 0;
     for (index_t n = 0; n < features.n; ++n) kept += found.predicted(n) == wanted.predicted(n);
@@ -97,7 +101,9 @@ class drawn_images {
   const image_set& best() const { return best_; }
 
  private:
-  static std::vector<float> blank(shape dims) { return std::vector<float>(static_cast<std::size_t>(dims.size())); }
+  static std::vector<float> blank(shape dims) {
+    return std::vector<float>(static_cast<std::size_t>(dims.size()));
+  }
 
   int draws_ = 0;
   image_set mean_, best_;
@@ -119,15 +125,17 @@ void measure(programs::machine& m, const settings& s) {
   const auto network = method->run(model.network, model.parameters);
   const judge judged(m, load_classifier(s.classifier), source_of(images).read_all());
 
-  const auto set_of = [&](const std::vector<float>& pixels) { return image_set{images.dims, to_unit(pixels)}; };
+  const auto set_of = [&](const std::vector<float>& pixels) {
+    return image_set{images.dims, to_unit(pixels)};
+  };
   std::vector<float> degraded, direct;
-  method->for_each_degraded(images, step, {sampling.seed, stream::sampling, 0},
-                            [&](index_t, host_images, host_images z) {
-                              std::vector<float> x0_hat(static_cast<std::size_t>(z.dims.size()));
-                              network->restore(z, step, host_images(tensor_view<float>(x0_hat.data(), z.dims)));
-                              degraded.insert(degraded.end(), z.data, z.data + z.dims.size());
-                              direct.insert(direct.end(), x0_hat.begin(), x0_hat.end());
-                            });
+  method->for_each_degraded(
+      images, step, {sampling.seed, stream::sampling, 0}, [&](index_t, host_images, host_images z) {
+        std::vector<float> x0_hat(static_cast<std::size_t>(z.dims.size()));
+        network->restore(z, step, host_images(tensor_view<float>(x0_hat.data(), z.dims)));
+        degraded.insert(degraded.end(), z.data, z.data + z.dims.size());
+        direct.insert(direct.end(), x0_hat.begin(), x0_hat.end());
+      });
   drawn_images drawn(images.dims);
   image_set first;
   for (index_t k = 0; k < s.draws; ++k) {
@@ -139,29 +147,34 @@ void measure(programs::machine& m, const settings& s) {
   }
 
   const image_set degraded_set = set_of(degraded), direct_set = set_of(direct), mean_set = drawn.mean();
-  const std::vector<std::pair<std::string, const image_set*>> ways{
-      {"degraded", &degraded_set}, {"direct", &direct_set},  {"drawn", &first},
-      {"mean of draws", &mean_set}, {"best of draws", &drawn.best()}};
-  nlohmann::ordered_json found{{"model", s.model},       {"data", data},        {"n", images.dims.n}, {"step", step},
-                               {"of", model.method.steps}, {"draws", s.draws}, {"calls", sampling.calls}};
-  std::printf("%s, %td test images of %s, from step %d of %d in %d calls, %td draws\n", model.method.name().c_str(),
-              images.dims.n, data.c_str(), step, model.method.steps, sampling.calls, s.draws);
+  const std::vector<std::pair<std::string, const image_set*>> ways{{"degraded", &degraded_set},
+                                                                   {"direct", &direct_set},
+                                                                   {"drawn", &first},
+                                                                   {"mean of draws", &mean_set},
+                                                                   {"best of draws", &drawn.best()}};
+  nlohmann::ordered_json found{
+      {"model", s.model},         {"data", data},     {"n", images.dims.n},     {"step", step},
+      {"of", model.method.steps}, {"draws", s.draws}, {"calls", sampling.calls}};
+  std::printf("%s, %td test images of %s, from step %d of %d in %d calls, %td draws\n",
+              model.method.name().c_str(), images.dims.n, data.c_str(), step, model.method.steps,
+              sampling.calls, s.draws);
   std::printf("%-15s %8s %8s %8s %10s %11s\n", "", "RMSE", "PSNR", "SSIM", "features", "class kept");
   for (const auto& [name, set] : ways) {
     const nlohmann::ordered_json scores = judged.scores(*set);
     std::printf("%-15s %8.4f %8.2f %8.4f %10.4f %11.4f\n", name.c_str(), scores["rmse"].get<double>(),
-                scores["psnr"].get<double>(), scores["ssim"].get<double>(), scores["feature_distance"].get<double>(),
-                scores["class_kept"].get<double>());
+                scores["psnr"].get<double>(), scores["ssim"].get<double>(),
+                scores["feature_distance"].get<double>(), scores["class_kept"].get<double>());
     found[name] = scores;
   }
   if (!s.json.empty()) write_file_atomically(s.json, found.dump(2) + "\n");
   if (!s.png.empty()) {
     const index_t columns = std::min<index_t>(12, images.dims.n), size = columns * images.dims.image();
     std::vector<float> rows;
-    for (const image_set* set : std::initializer_list<const image_set*>{&judged.originals(), &degraded_set, &direct_set,
-                                                                        &first, &mean_set, &drawn.best()})
+    for (const image_set* set : std::initializer_list<const image_set*>{
+             &judged.originals(), &degraded_set, &direct_set, &first, &mean_set, &drawn.best()})
       rows.insert(rows.end(), set->pixels.begin(), set->pixels.begin() + size);
-    save_png(s.png, image_grid(tensor_view<const float>(rows.data(), images.dims.with_n(6 * columns)), columns, 2));
+    save_png(s.png,
+             image_grid(tensor_view<const float>(rows.data(), images.dims.with_n(6 * columns)), columns, 2));
     std::printf("rows original, degraded, direct, drawn, mean, best: %s\n", s.png.c_str());
   }
 }
@@ -187,7 +200,8 @@ void add_options(programs::options& o, settings& s) {
 int main(int argc, char** argv) {
   return programs::run_on_machine<settings>(
       argc, argv, "test_restoration",
-      "Degrades test images, restores them, and measures how near they come to the originals: direct (one call), drawn "
+      "Degrades test images, restores them, and measures how near they come to the originals: direct (one "
+      "call), drawn "
       "(by the sampler, without a label), the mean of several draws, and the best of them.",
       add_options, measure);
 }

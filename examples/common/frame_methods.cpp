@@ -35,7 +35,8 @@ auto zoom_frame(int steps) { return coldzoom::zoom<coldzoom::nearest>{.last_step
 std::unique_ptr<method_entry> zoom_masked_entry() {
   return make_entry(
       {.name = "zoom_masked",
-       .help = "zooms in by nearest interpolation, but every pixel stays at its place: a mask from the border inwards",
+       .help = "zooms in by nearest interpolation, but every pixel stays at its place: a mask from the "
+               "border inwards",
        .steps = 24,
        .title = "zoom in its frame"},
       [](const method_settings& s) { return mean_method(zoom_frame(s.steps), s.steps); },
@@ -45,7 +46,8 @@ std::unique_ptr<method_entry> zoom_masked_entry() {
 std::unique_ptr<method_entry> zoom_energy_entry() {
   return make_entry(
       {.name = "zoom_energy",
-       .help = "the same, and the network draws one of the images that fit: noise inputs and the energy score",
+       .help =
+           "the same, and the network draws one of the images that fit: noise inputs and the energy score",
        .steps = 24,
        .title = "zoom in its frame, drawn"},
       [](const method_settings& s) { return drawing_method(zoom_frame(s.steps), s.steps); },
@@ -58,7 +60,9 @@ std::unique_ptr<method_entry> inpaint_entry() {
        .help = "a square hole grows from the middle until the image is blank",
        .steps = 28,
        .title = "inpainting"},
-      [](const method_settings& s) { return mean_method(coldzoom::masked<coldzoom::inpainting_order>{}, s.steps); },
+      [](const method_settings& s) {
+        return mean_method(coldzoom::masked<coldzoom::inpainting_order>{}, s.steps);
+      },
       coldzoom::tacos_sampler{}, coldzoom::naive_sampler{});
 }
 

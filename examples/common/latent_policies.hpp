@@ -40,4 +40,11 @@ struct degraded_latents {  // D(x, T) of training images; fits every method
   template <class, class> static constexpr bool fit = true;
 };
 
+struct
+    fitted_latents {  // of a mixture fitted to what D(x, T) keeps of training images; fits what keeps something
+  using latents = void;
+  static constexpr const char* name = "fitted";
+  template <class, class> static constexpr bool fit = true;
+};
+
 }  // namespace programs

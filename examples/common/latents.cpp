@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <coldzoom/degradation/zoom.hpp>
+#include <coldzoom/initial_state/fit_mixture.hpp>
 #include <coldzoom/initial_state/pixel_histogram.hpp>
 #include <coldzoom/interpolation/nearest.hpp>
 
+#include "common/data.hpp"
 #include "common/file_metadata.hpp"
 #include "common/latent_policies.hpp"
 #include "common/safetensors.hpp"
@@ -13,7 +15,10 @@ namespace programs {
 
 namespace {
 
-const std::string everywhere = degraded_latents::name;
+const std::vector<std::string> everywhere{degraded_latents::name, fitted_latents::name};
+bool is_everywhere(const std::string& policy) {
+  return std::find(everywhere.begin(), everywhere.end(), policy) != everywhere.end();
+}
 
 /// "a, b or c".
 std::string any_of(const std::vector<std::string>& words) {
@@ -49,7 +54,9 @@ std::vector<std::string> latent_names() {
       if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
     }
   }
-  if (std::find(names.begin(), names.end(), everywhere) == names.end()) names.push_back(everywhere);
+  for (const std::string& name : everywhere) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
   return names;
 }
 
@@ -57,10 +64,10 @@ std::string latents_of(const method_entry& method) { return any_of(method.latent
 
 void check_latent(const method_entry& method, const std::string& policy) {
   const std::vector<std::string>& fit = method.latents();
-  coldzoom::require(policy == everywhere || std::find(fit.begin(), fit.end(), policy) != fit.end(),
+  coldzoom::require(is_everywhere(policy) || std::find(fit.begin(), fit.end(), policy) != fit.end(),
                     "--latent", [&] {
                       return "found " + policy + ", wanted " + latents_of(method) + " for " + method.name() +
-                             ", or " + everywhere + ", which fits every kind";
+                             ", or " + any_of(everywhere) + ", which fit every kind";
                     });
 }
 
@@ -99,6 +106,17 @@ latent_source make_latents(machine& m, const model_method& method, const std::st
   } else if (policy == degraded_latents::name) {
     source.images = images.pixels;
     source.labels = images.labels;
+  } else if (policy == fitted_latents::name) {
+    constexpr coldzoom::index_t most = 30000;  // images, whose kept pixels stay in memory
+    const coldzoom::labelled_images some = first_images(images, std::min(most, images.dims.n));
+    std::vector<float> kept;
+    method.on(m)->for_each_kept(some, method.steps, [&](coldzoom::index_t, host_images, host_images z) {
+      kept.insert(kept.end(), z.data, z.data + z.dims.size());
+    });
+    source.mixture =
+        coldzoom::fit_mixture<value_range>(coldzoom::image_batch<value_range, const float>(
+                                               coldzoom::tensor_view<const float>(kept.data(), some.dims)),
+                                           some.labels);
   }
   return source;
 }
@@ -126,6 +144,15 @@ void save_latents(const std::string& path, const latent_source& source) {
     file.add("images", {n, d.c, d.h, d.w},
              std::vector<std::uint8_t>(source.images.begin(), source.images.begin() + n * d.image()));
     file.add("labels", {n}, std::vector<std::uint8_t>(source.labels.begin(), source.labels.begin() + n));
+  } else if (source.policy == fitted_latents::name) {
+    const coldzoom::mixture_numbers& m = source.mixture;
+    const index_t pixels = source.image.image(), k = m.components();
+    file.add("base", {pixels}, m.base);
+    file.add("basis", {m.rank, pixels}, m.basis);
+    file.add("share", {k}, m.share);
+    file.add("component_labels", {k}, m.labels);
+    file.add("mean", {k, m.rank}, m.mean);
+    file.add("factor", {k, m.rank, m.rank}, m.factor);
   }
   coldzoom::save_safetensors(path, file);
 }
@@ -160,6 +187,16 @@ latent_source load_latents(const std::string& path) {
     source.patches = file.values<std::uint8_t>("patches");
     const coldzoom::shape d = source.patch_dims();
     file.values<std::uint8_t>("patches", {d.n, d.c, d.h, d.w});  // checks the shape
+  } else if (source.policy == fitted_latents::name) {
+    coldzoom::mixture_numbers& m = source.mixture;
+    m.base = file.values<float>("base", {source.image.image()});
+    m.share = file.values<float>("share");
+    const index_t k = m.components();
+    m.labels = file.values<std::int32_t>("component_labels", {k});
+    m.mean = file.values<float>("mean");
+    m.rank = static_cast<index_t>(m.mean.size()) / std::max<index_t>(k, 1);
+    m.basis = file.values<float>("basis", {m.rank, source.image.image()});
+    m.factor = file.values<float>("factor", {k, m.rank, m.rank});
   } else {
     source.images = file.values<std::uint8_t>("images");
     const coldzoom::shape d = source.image_dims();

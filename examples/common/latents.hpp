@@ -3,6 +3,7 @@
 
 #include <array>
 #include <coldzoom/degradation/zoom.hpp>
+#include <coldzoom/initial_state/gaussian_mixture.hpp>
 #include <string>
 #include <vector>
 
@@ -22,8 +23,9 @@ struct latent_source {
   histogram_counts counts{};  // of the policy histogram
   std::vector<std::uint8_t>
       patches{};  // of the policy patches: N x C x h x w, the window that the step leaves
-  std::vector<std::uint8_t> images{};  // of the policy degraded: N x C x H x W
-  std::vector<std::uint8_t> labels{};  // of these images
+  std::vector<std::uint8_t> images{};   // of the policy degraded: N x C x H x W
+  std::vector<std::uint8_t> labels{};   // of these images
+  coldzoom::mixture_numbers mixture{};  // of the policy fitted
 
   coldzoom::image_window window() const;
   coldzoom::shape patch_dims() const;

@@ -137,9 +137,15 @@ class method_at_work {
       const coldzoom::labelled_images& images, int t, coldzoom::key_sequence keys,
       const std::function<void(coldzoom::index_t, host_images, host_images)>& use) = 0;
 
-  /// use(first, z) for `count` latents in batches. Latent i depends on the seed and i alone.
+  /// The same with what D(x0, t) keeps of x0, without noise. Throws coldzoom::error where noise takes all.
+  virtual void for_each_kept(const coldzoom::labelled_images& images, int t,
+                             const std::function<void(coldzoom::index_t, host_images, host_images)>& use) = 0;
+
+  /// use(first, z) for `count` latents in batches. Latent i depends on the seed and i alone. Without noise where the
+  /// degradation adds some that scales and `noise` is false.
   virtual void for_each_latent(const latent_source& source, coldzoom::index_t count, std::uint64_t seed,
-                               const std::function<void(coldzoom::index_t, host_images)>& use) = 0;
+                               const std::function<void(coldzoom::index_t, host_images)>& use,
+                               bool noise = true) = 0;
 
   /// Of a method that adds noise, t = 1 .. T.
   virtual noise_amounts amounts(int t) const = 0;

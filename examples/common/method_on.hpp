@@ -5,6 +5,7 @@
 #include <coldzoom/backend/transfer.hpp>
 #include <coldzoom/data/dataset.hpp>
 #include <coldzoom/degradation/in_range.hpp>
+#include <coldzoom/initial_state/gaussian_mixture.hpp>
 #include <coldzoom/initial_state/gaussian_state.hpp>
 #include <coldzoom/initial_state/patch_bank.hpp>
 #include <coldzoom/initial_state/pixel_histogram.hpp>
@@ -80,14 +81,16 @@ inline std::vector<std::vector<std::int32_t>> images_by_label(const latent_sourc
   return places;
 }
 
+inline constexpr const char* no_noise_of_its_own =
+    "the initial states of this method have no noise of their own";
+
 template <class B, class M>
 latent_drawing<B> degraded_latents(B& b, const M& method, const latent_source& source,
                                    const wanted_labels& wanted, double temperature) {
   using namespace coldzoom;
   auto degradation = method.degradation;
   constexpr bool scales = requires { degradation.scale; };
-  require(scales || temperature == 1, "--temperature",
-          "the initial states of this method have no noise of their own");
+  require(scales || temperature == 1, "--temperature", no_noise_of_its_own);
   if constexpr (scales) degradation.scale *= static_cast<float>(temperature);
   std::vector<std::vector<std::int32_t>> places;
   if (wanted.classes > 0) places = images_by_label(source, wanted);
@@ -119,12 +122,61 @@ latent_drawing<B> degraded_latents(B& b, const M& method, const latent_source& s
   };
 }
 
+/// A degradation without randomness, or with noise that can be scaled to nothing.
+template <class D>
+concept KeepsSomething = !coldzoom::detail::keyed_pixel<D> || requires(D d) {
+  d.scale;
+};
+
+/// Throws coldzoom::error where nothing of an image is left to fit a law to.
+template <class D> void require_kept() {
+  coldzoom::require(KeepsSomething<D>, "--latent",
+                    "found fitted, but noise leaves nothing of an image that can be fitted");
+}
+
+/// From a fitted law of what the degradation keeps; noise is added as it does.
+template <class B, class M>
+latent_drawing<B> fitted_states(B& b, const M& method, const latent_source& source,
+                                const wanted_labels& wanted, double temperature) {
+  using namespace coldzoom;
+  auto degradation = method.degradation;
+  constexpr bool scales = requires { degradation.scale; };
+  require_kept<decltype(degradation)>();
+  require(scales || temperature == 1, "--temperature", no_noise_of_its_own);
+  if constexpr (scales) degradation.scale *= static_cast<float>(temperature);
+  const auto law = std::make_shared<const gaussian_mixture<value_range, B>>(b, source.image, source.mixture);
+  require(wanted.classes == 0 || source.mixture.labels.back() < wanted.classes, source.data.c_str(), [&] {
+    return "found label " + std::to_string(source.mixture.labels.back()) + ", the model knows 0 to " +
+           std::to_string(wanted.classes - 1);
+  });
+  return [&b, law, wanted, degradation, level = method.schedule.level(source.step)](
+             key_sequence choice, key_sequence sampling, images_on<B> out) {
+    std::vector<std::int32_t> asked, labels;
+    for (index_t n = 0; n < out.dims.n; ++n) {
+      asked.push_back(wanted.chosen() ? wanted.of(choice.first + static_cast<std::uint64_t>(n)) : -1);
+      if (wanted.classes > 0) labels.push_back(law->label_of(law->component(choice[n], asked.back())));
+    }
+    if constexpr (!scales) {
+      law->draw(b, choice, asked, out);
+    } else {
+      auto memory = b.template allocate<float>(out.dims.size());
+      const images_on<B> kept(tensor_view<float, typename B::space>(memory.data(), out.dims));
+      law->draw(b, choice, asked, kept);
+      const auto levels = to_backend(b, std::vector<float>(asked.size(), level));
+      degrade(b, degradation, image_batch<value_range, const float, typename B::space>(kept),
+              {levels.data(), out.dims.n}, sampling, out);
+    }
+    return labels;
+  };
+}
+
 template <class B, class M>
 latent_drawing<B> drawing_of(B& b, const M& method, const latent_source& source, const wanted_labels& wanted,
                              double temperature) {
   using namespace coldzoom;
+  if (source.policy == fitted_latents::name) return fitted_states(b, method, source, wanted, temperature);
   require(temperature == 1 || source.policy == programs::degraded_latents::name, "--temperature",
-          "only degraded initial states have one");
+          "only degraded and fitted initial states have one");
   const auto labelled = [wanted](const auto& latent) -> latent_drawing<B> {
     return [wanted, latent](key_sequence choice, key_sequence, images_on<B> out) {
       latent(choice, out);
@@ -377,27 +429,21 @@ template <class B, class M, class... Samplers> class method_on final : public me
   void for_each_degraded(
       const coldzoom::labelled_images& images, int t, coldzoom::key_sequence keys,
       const std::function<void(coldzoom::index_t, host_images, host_images)>& use) override {
-    const auto levels = coldzoom::to_backend(*b_, std::vector<float>(batch, method_.schedule.level(t)));
-    std::vector<float> clean(static_cast<std::size_t>(images.dims.with_n(batch).size())),
-        degraded(clean.size());
-    for (coldzoom::index_t first = 0; first < images.dims.n; first += batch) {
-      const coldzoom::shape dims = images.dims.with_n(std::min(batch, images.dims.n - first));
-      const host_images x0(coldzoom::tensor_view<float>(clean.data(), dims)),
-          z(coldzoom::tensor_view<float>(degraded.data(), dims));
-      const auto from = images.pixels.begin() + first * dims.image();
-      std::transform(from, from + dims.size(), clean.begin(), coldzoom::from_byte<value_range>);
-      on_host_images(*b_, x0, z, [&](auto in, auto out) {
-        coldzoom::degrade(*b_, method_.degradation,
-                          coldzoom::image_batch<value_range, const float, space>(in), {levels.data(), dims.n},
-                          keys.from(first), images_on<B>(out));
-      });
-      use(first, x0, z);
-    }
+    degrade_all(method_.degradation, images, t, keys, use);
+  }
+
+  void for_each_kept(const coldzoom::labelled_images& images, int t,
+                     const std::function<void(coldzoom::index_t, host_images, host_images)>& use) override {
+    auto degradation = method_.degradation;
+    require_kept<decltype(degradation)>();
+    if constexpr (requires { degradation.scale; }) degradation.scale = 0;
+    degrade_all(degradation, images, t, {}, use);
   }
 
   void for_each_latent(const latent_source& source, coldzoom::index_t count, std::uint64_t seed,
-                       const std::function<void(coldzoom::index_t, host_images)>& use) override {
-    const latent_drawing<B> draw = drawing_of(*b_, method_, source, {}, 1);
+                       const std::function<void(coldzoom::index_t, host_images)>& use, bool noise) override {
+    constexpr bool scales = requires(M m) { m.degradation.scale; };
+    const latent_drawing<B> draw = drawing_of(*b_, method_, source, {}, scales && !noise ? 0 : 1);
     std::vector<float> copy;
     auto memory = b_->template allocate<float>(source.image.with_n(batch).size());
     for (coldzoom::index_t first = 0; first < count; first += batch) {
@@ -440,6 +486,26 @@ template <class B, class M, class... Samplers> class method_on final : public me
   }
 
  private:
+  template <class D, class Use>
+  void degrade_all(const D& degradation, const coldzoom::labelled_images& images, int t,
+                   coldzoom::key_sequence keys, const Use& use) {
+    const auto levels = coldzoom::to_backend(*b_, std::vector<float>(batch, method_.schedule.level(t)));
+    std::vector<float> clean(static_cast<std::size_t>(images.dims.with_n(batch).size())),
+        degraded(clean.size());
+    for (coldzoom::index_t first = 0; first < images.dims.n; first += batch) {
+      const coldzoom::shape dims = images.dims.with_n(std::min(batch, images.dims.n - first));
+      const host_images x0(coldzoom::tensor_view<float>(clean.data(), dims)),
+          z(coldzoom::tensor_view<float>(degraded.data(), dims));
+      const auto from = images.pixels.begin() + first * dims.image();
+      std::transform(from, from + dims.size(), clean.begin(), coldzoom::from_byte<value_range>);
+      on_host_images(*b_, x0, z, [&](auto in, auto out) {
+        coldzoom::degrade(*b_, degradation, coldzoom::image_batch<value_range, const float, space>(in),
+                          {levels.data(), dims.n}, keys.from(first), images_on<B>(out));
+      });
+      use(first, x0, z);
+    }
+  }
+
   B* b_;
   M method_;
   int last_step_;

@@ -25,6 +25,7 @@
 #include <coldzoom/degradation/order.hpp>
 #include <coldzoom/degradation/soft_frontier.hpp>
 #include <coldzoom/degradation/zoom.hpp>
+#include <coldzoom/initial_state/gaussian_mixture.hpp>
 #include <coldzoom/initial_state/gaussian_state.hpp>
 #include <coldzoom/initial_state/initial_state.hpp>
 #include <coldzoom/initial_state/patch_bank.hpp>
@@ -33,6 +34,7 @@
 #include <coldzoom/interpolation/nearest.hpp>
 #include <coldzoom/metrics/class_scores.hpp>
 #include <coldzoom/metrics/copies.hpp>
+#include <coldzoom/metrics/energy_distance.hpp>
 #include <coldzoom/metrics/features.hpp>
 #include <coldzoom/metrics/kernel_distance.hpp>
 #include <coldzoom/metrics/manifold.hpp>

@@ -159,5 +159,6 @@ BOOST_AUTO_TEST_CASE(inpainting_ends_blank) {
       lost_before = lost;
     }
   }
-  cz::testing::degradation_laws<cz::centred>(cz::masked<cz::inpainting_order>{}, {.levels_beyond = true}, {2, 2, 9, 8}, b);
+  cz::testing::degradation_laws<cz::centred>(cz::masked<cz::inpainting_order>{}, {.levels_beyond = true},
+                                             {2, 2, 9, 8}, b);
 }

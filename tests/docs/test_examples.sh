@@ -14,8 +14,8 @@ import sys
 import textwrap
 
 docs = pathlib.Path(sys.argv[1])
-headers = ["coldzoom", "core/file", "data/mnist", "io/npy", "io/png", "io/safetensors", "testing/degradation_laws",
-           "training/checkpoint"]
+headers = ["coldzoom", "core/file", "data/mnist", "initial_state/fit_mixture", "io/npy", "io/png", "io/safetensors",
+           "testing/degradation_laws", "training/checkpoint"]
 for header in headers:
     print(f"#include <coldzoom/{header}.hpp>")
 print("using namespace coldzoom;")
@@ -34,7 +34,8 @@ if count < 12:
     sys.exit(f"found only {count} blocks")
 print(f"{count} blocks", file=sys.stderr)
 PYTHON
-"${CXX:-g++}" -std=c++20 -Wall -Wextra -Wconversion -Wshadow -Werror -fsyntax-only -I "$source_dir/include" "$work/pages.cpp"
+"${CXX:-g++}" -std=c++20 -Wall -Wextra -Wconversion -Wshadow -Werror -fsyntax-only -I "$source_dir/include" \
+  -isystem "${EIGEN3_INCLUDE_DIR:-/usr/include/eigen3}" "$work/pages.cpp"
 
 # The change of one line that own_degradation.md speaks of.
 line='coldzoom::linear_schedule(10)'

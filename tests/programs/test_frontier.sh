@@ -96,7 +96,27 @@ ok train --method ddpm_linear --network unet --labels "${small[@]}" --steps 8 --
 ok sample --model noise/model.safetensors --count 4 --class 3,4 --out noise.npy
 expect "--class: found 10, wanted 0 to 9" sample --model noise/model.safetensors --class 10 --out bad.npy
 
-expect "--temperature: only degraded initial states have one" sample --model noise/model.safetensors --temperature 2
+expect "--temperature: only degraded and fitted initial states have one" sample --model noise/model.safetensors --temperature 2
+
+echo "-- fitted initial states"
+ok pixel_distribution --data "$data" --kind zoom_frontier --latent fitted --latent-file states.safetensors
+grep -q "two-sample test, fitted initial states" log.txt || fail "pixel_distribution prints no two-sample test"
+python3 - <<'PY' || fail "fitted states differ from the windows of the images"
+import re
+text = open("log.txt").read()
+found = dict(re.findall(r"two-sample test, (.*) against test images: energy distance ([\d.]+)", text))
+assert float(found["fitted initial states"]) < 2 * float(found["training images"]), found
+PY
+draw run fitted.npy --latent-file states.safetensors
+draw run fitted1.npy --latent-file states.safetensors --threads 1
+same fitted.npy fitted1.npy
+differ drawn.npy fitted.npy --latent-file
+draw run fitted7.npy --latent-file states.safetensors --class 7
+differ fitted.npy fitted7.npy --class
+draw plain fitted.npy --latent-file states.safetensors
+expect "noise leaves nothing of an image" sample --model noise/model.safetensors --latent fitted --out bad.npy
+expect "holds fitted initial states" \
+  sample --model run/model.safetensors --latent degraded --latent-file states.safetensors --out bad.npy
 
 echo "-- restoration"
 ok train --method inpaint_frontier --network unet --labels "${small[@]}" --steps 32 --epochs 1 --out hole

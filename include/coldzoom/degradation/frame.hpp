@@ -21,10 +21,11 @@ concept Framed = requires(const D d, image_view<const float> z, index_t i, float
 /// Explains what is missing where `D` has no frame.
 template <class D> consteval bool check_frame() {
   constexpr bool framed = Framed<D>;
-  static_assert(framed,
-                "coldzoom: this degradation has no frame, as nearest zoom has: give it `frame()` and `float "
-                "at_its_place(image_view<const float> z, index_t c, index_t y, index_t x, float level) const`; see "
-                "docs/concepts/frontier.md");
+  static_assert(
+      framed,
+      "coldzoom: this degradation has no frame, as nearest zoom has: give it `frame()` and `float "
+      "at_its_place(image_view<const float> z, index_t c, index_t y, index_t x, float level) const`; see "
+      "docs/concepts/frontier.md");
   return framed;
 }
 
@@ -34,7 +35,8 @@ namespace detail {
 template <class D> struct put_in_place {
   D d;
 
-  COLDZOOM_HD float operator()(image_view<const float> z, index_t c, index_t y, index_t x, float level) const {
+  COLDZOOM_HD float operator()(image_view<const float> z, index_t c, index_t y, index_t x,
+                               float level) const {
     return d.at_its_place(z, c, y, x, level);
   }
 };

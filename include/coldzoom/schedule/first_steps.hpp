@@ -14,7 +14,8 @@ template <Schedule S> class first_steps {
   /// Throws `error` unless 1 <= last <= T.
   first_steps(S whole, int last) : whole_(std::move(whole)), last_(last) {
     require(last >= 1 && last <= whole_.steps(), "first_steps", [&] {
-      return "the last step is " + std::to_string(last) + "; it must be 1 to " + std::to_string(whole_.steps());
+      return "the last step is " + std::to_string(last) + "; it must be 1 to " +
+             std::to_string(whole_.steps());
     });
   }
 
