@@ -140,6 +140,21 @@ BOOST_AUTO_TEST_CASE(size_limit) {
   check_message(message_of([&] { cz::load_idx(path, 1000007); }), path, "found more than 1000007 bytes");
 }
 
+BOOST_AUTO_TEST_CASE(images_of_several_channels) {
+  const temporary_folder dir;
+  const std::string pixels = "abcdefghijklmnopqrstuvwx";
+  cz::write_file_atomically(dir / "train-images-idx4-ubyte", idx({2, 3, 1, 4}, pixels));
+  cz::write_file_atomically(dir / "train-labels-idx1-ubyte", idx({2}, {'\1', '\2'}));
+  cz::write_file_atomically(dir / "t10k-images-idx4-ubyte.gz", gzip(idx({1, 3, 1, 4}, pixels.substr(0, 12))));
+  cz::write_file_atomically(dir / "t10k-labels-idx1-ubyte", idx({1}, "\x05"));
+  const cz::split_pair sets = cz::load_mnist_folder(dir.path());
+  BOOST_TEST((sets.train.dims == cz::shape{2, 3, 1, 4}));
+  BOOST_TEST((sets.test.dims == cz::shape{1, 3, 1, 4}));
+  BOOST_TEST(std::string(sets.train.pixels.begin(), sets.train.pixels.end()) == pixels);
+  cz::write_file_atomically(dir / "t10k-images-idx3-ubyte", idx({1, 1, 4}, "abcd"));
+  check_message(message_of([&] { cz::load_mnist_folder(dir.path()); }), dir.path(), "the same channels");
+}
+
 BOOST_AUTO_TEST_CASE(a_folder_under_all_names) {
   for (const std::string separator : {"-", "."}) {
     for (const std::string compression : {"", ".gz"}) {
@@ -173,7 +188,7 @@ BOOST_AUTO_TEST_CASE(folders_that_are_wrong) {
     std::string file, bytes, message;
   };
   const std::vector<defect> defects{
-      {"train-images-idx3-ubyte", idx({2}, "ab"), "found rank 1, shape [2], wanted rank 3 (images)"},
+      {"train-images-idx3-ubyte", idx({2}, "ab"), "found rank 1, shape [2], wanted rank 3 or 4 (images)"},
       {"train-labels-idx1-ubyte", idx({2, 1, 3}, "abcdef"),
        "found rank 3, shape [2, 1, 3], wanted rank 1 (labels)"},
       {"train-images-idx3-ubyte", idx({0, 1, 3}, ""), "found shape [0, 1, 3], wanted at least one image"},

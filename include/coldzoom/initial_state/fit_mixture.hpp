@@ -90,7 +90,8 @@ class mixture_fit {
     Eigen::VectorXd distance = Eigen::VectorXd::Constant(n, HUGE_VAL);
     for (Eigen::Index k = 0; k < components; ++k) {
       const double u = static_cast<double>(random_uniform(key, static_cast<std::uint64_t>(k)));
-      Eigen::Index chosen = std::min<Eigen::Index>(n - 1, static_cast<Eigen::Index>(u * static_cast<double>(n)));
+      Eigen::Index chosen =
+          std::min<Eigen::Index>(n - 1, static_cast<Eigen::Index>(u * static_cast<double>(n)));
       if (k > 0 && distance.sum() > 0) {
         double at = u * distance.sum();
         for (chosen = 0; chosen + 1 < n && (at -= distance(chosen)) > 0; ++chosen) {
@@ -102,7 +103,8 @@ class mixture_fit {
     shares_ = Eigen::VectorXd::Constant(components, 1.0 / static_cast<double>(components));
     const Eigen::MatrixXd centred = x.rowwise() - x.colwise().mean();
     const Eigen::MatrixXd whole = centred.transpose() * centred / static_cast<double>(n);
-    for (index_t k = 0; k < components; ++k) factors_.push_back(factor_of(whole / static_cast<double>(components)));
+    for (index_t k = 0; k < components; ++k)
+      factors_.push_back(factor_of(whole / static_cast<double>(components)));
     for (int i = 0; i < options.iterations; ++i) improve();
   }
 
@@ -209,13 +211,16 @@ mixture_numbers fit_mixture(image_batch<R, const float> images, const std::vecto
                             mixture_options options = {}) {
   const char* const where = "fit_mixture";
   const shape d = images.dims;
-  require(d.n >= 2 && d.image() > 0, where, [&] { return "found images of " + to_string(d) + ", wanted two at least"; });
+  require(d.n >= 2 && d.image() > 0, where,
+          [&] { return "found images of " + to_string(d) + ", wanted two at least"; });
   require(labels.empty() || static_cast<index_t>(labels.size()) == d.n, where, [&] {
     return "found " + std::to_string(labels.size()) + " labels for " + std::to_string(d.n) + " images";
   });
-  require(options.components >= 1 && options.rank >= 1 && options.rank <= mixture_numbers::most_rank &&
-              options.iterations >= 1 && options.variance > 0 && options.variance <= 1,
-          where, "wanted at least one component and iteration, a rank of 1 to 64, and a variance above 0 and up to 1");
+  require(
+      options.components >= 1 && options.rank >= 1 && options.rank <= mixture_numbers::most_rank &&
+          options.iterations >= 1 && options.variance > 0 && options.variance <= 1,
+      where,
+      "wanted at least one component and iteration, a rank of 1 to 64, and a variance above 0 and up to 1");
   const detail::principal_directions directions(images, options);
   const Eigen::MatrixXd& x = directions.coordinates;
   std::map<std::int32_t, std::vector<Eigen::Index>> by_label;
@@ -230,8 +235,10 @@ mixture_numbers fit_mixture(image_batch<R, const float> images, const std::vecto
   for (const auto& [label, places] : by_label) {
     Eigen::MatrixXd own(static_cast<Eigen::Index>(places.size()), x.cols());
     for (std::size_t i = 0; i < places.size(); ++i) own.row(static_cast<Eigen::Index>(i)) = x.row(places[i]);
-    const index_t components = std::clamp<index_t>(static_cast<index_t>(places.size()) / 20, 1, options.components);
-    const detail::mixture_fit fit(own, components, step * step / 12, options, static_cast<std::uint64_t>(label));
+    const index_t components =
+        std::clamp<index_t>(static_cast<index_t>(places.size()) / 20, 1, options.components);
+    const detail::mixture_fit fit(own, components, step * step / 12, options,
+                                  static_cast<std::uint64_t>(label));
     for (index_t k = 0; k < components; ++k) {
       const double share = fit.shares()(k) * static_cast<double>(places.size()) / static_cast<double>(d.n);
       if (share < 1e-9) continue;

@@ -48,7 +48,8 @@ template <ValueRange R, class Out> struct draw_mixture {
     const sample_key key = keys[n];
     float normal[mixture_numbers::most_rank], v[mixture_numbers::most_rank];
     for (index_t j = 0; j < rank; ++j) {
-      normal[j] = random_normal(key, 4 + static_cast<std::uint64_t>(j));  // the first numbers choose the component
+      normal[j] =
+          random_normal(key, 4 + static_cast<std::uint64_t>(j));  // the first numbers choose the component
       const float* row = factor + (k * rank + j) * rank;
       v[j] = mean[k * rank + j];
       for (index_t i = 0; i <= j; ++i) v[j] += row[i] * normal[i];
@@ -110,10 +111,11 @@ template <ValueRange R, Backend B> class gaussian_mixture {
   /// The same with a label for each image, any where it is below 0.
   void draw(B& b, key_sequence keys, const std::vector<std::int32_t>& labels,
             image_batch<R, float, typename B::space> out) const {
-    require(out.dims.with_n(1) == image_ && static_cast<index_t>(labels.size()) == out.dims.n, "gaussian_mixture", [&] {
-      return "the output is " + to_string(out.dims) + " for " + std::to_string(labels.size()) +
-             " labels; the images are " + to_string(image_) + ", with a label each";
-    });
+    require(out.dims.with_n(1) == image_ && static_cast<index_t>(labels.size()) == out.dims.n,
+            "gaussian_mixture", [&] {
+              return "the output is " + to_string(out.dims) + " for " + std::to_string(labels.size()) +
+                     " labels; the images are " + to_string(image_) + ", with a label each";
+            });
     std::vector<std::int32_t> chosen;
     for (index_t n = 0; n < out.dims.n; ++n) {
       chosen.push_back(static_cast<std::int32_t>(component(keys[n], labels[static_cast<std::size_t>(n)])));
@@ -122,7 +124,8 @@ template <ValueRange R, Backend B> class gaussian_mixture {
     b.upload(chosen.data(), components.data(), out.dims.n);
     using kernel = detail::draw_mixture<R, tensor_view<float, typename B::space>>;
     b.for_each_index(out.dims.n,
-                     kernel{rank_, base_.data(), basis_.data(), mean_.data(), factor_.data(), components.data(), keys, out},
+                     kernel{rank_, base_.data(), basis_.data(), mean_.data(), factor_.data(),
+                            components.data(), keys, out},
                      (rank_ + 1) * out.dims.image());
   }
 
@@ -135,7 +138,8 @@ template <ValueRange R, Backend B> class gaussian_mixture {
     });
     const auto size = [&](const char* name, std::size_t found, index_t wanted) {
       require(static_cast<index_t>(found) == wanted, where, [&] {
-        return std::string(name) + " has " + std::to_string(found) + " numbers, wanted " + std::to_string(wanted);
+        return std::string(name) + " has " + std::to_string(found) + " numbers, wanted " +
+               std::to_string(wanted);
       });
     };
     const index_t pixels = image_.image(), k = m.components();
@@ -147,8 +151,9 @@ template <ValueRange R, Backend B> class gaussian_mixture {
     for (index_t i = 0; i < k; ++i) {
       const auto at = static_cast<std::size_t>(i);
       require(m.share[at] > 0 && (i == 0 || m.labels[at] >= m.labels[at - 1]), where, [&] {
-        return "component " + std::to_string(i) + " has the share " + std::to_string(m.share[at]) + " and the label " +
-               std::to_string(m.labels[at]) + "; shares lie above 0, and labels never fall";
+        return "component " + std::to_string(i) + " has the share " + std::to_string(m.share[at]) +
+               " and the label " + std::to_string(m.labels[at]) +
+               "; shares lie above 0, and labels never fall";
       });
     }
   }
