@@ -205,7 +205,7 @@ BOOST_AUTO_TEST_CASE(folders_that_are_wrong) {
   }
   write_set(dir);
   cz::write_file_atomically(dir / "t10k-images-idx3-ubyte", idx({1, 2, 3}, "ghijkl"));
-  check_message(set_message(dir.path()), dir.path(), "wanted the same height and width");
+  check_message(set_message(dir.path()), dir.path(), "wanted the same channels, height and width");
   write_set(dir);
   check_message(message_of([&] { cz::load_mnist_folder(dir.path(), 5); }), dir / "train-labels-idx1-ubyte",
                 "found label 9 at position 1, wanted 0 to 4");

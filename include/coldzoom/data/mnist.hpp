@@ -45,11 +45,11 @@ inline labelled_images load_labelled_images(const std::string& images_path, cons
   };
   idx_array images = load(images_path, {3, 4}, "3 or 4 (images)");
   idx_array labels = load(labels_path, {1}, "1 (labels)");
-  if (images.shape.size() == 3) images.shape.insert(images.shape.begin() + 1, 1);  // one channel
   if (images.data.empty()) {
     throw error(images_path,
                 "found shape " + to_string(images.shape) + ", wanted at least one image of one pixel");
   }
+  if (images.shape.size() == 3) images.shape.insert(images.shape.begin() + 1, 1);  // one channel
   if (labels.shape[0] != images.shape[0]) {
     throw error(labels_path, "found " + std::to_string(labels.shape[0]) + " labels, wanted " +
                                  std::to_string(images.shape[0]) + ", one for each image of " + images_path);
