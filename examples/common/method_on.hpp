@@ -149,8 +149,8 @@ latent_drawing<B> fitted_states(B& b, const M& method, const latent_source& sour
     return "found label " + std::to_string(source.mixture.labels.back()) + ", the model knows 0 to " +
            std::to_string(wanted.classes - 1);
   });
-  return [&b, law, wanted, degradation, level = method.schedule.level(source.step)](
-             key_sequence choice, key_sequence sampling, images_on<B> out) {
+  return [=, &b, level = method.schedule.level(source.step)](key_sequence choice, key_sequence sampling,
+                                                             images_on<B> out) {
     std::vector<std::int32_t> asked, labels;
     for (index_t n = 0; n < out.dims.n; ++n) {
       asked.push_back(wanted.chosen() ? wanted.of(choice.first + static_cast<std::uint64_t>(n)) : -1);
