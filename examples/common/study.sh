@@ -1,6 +1,6 @@
 # What the studies of examples/ share; sourced by them after they have set name, purpose, default_epochs, default_out and
 # all_models, and default_seeds where there is a choice. Parses the command line, builds, and gives train, score, draw and print_table.
-# shellcheck shell=bash disable=SC2154 # set by those who source this
+# shellcheck shell=bash disable=SC2034,SC2154 # those who source this set and use them
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 
