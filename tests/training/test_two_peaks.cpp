@@ -6,6 +6,7 @@
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
 #include <coldzoom/backend/transfer.hpp>
 #include <coldzoom/degradation/soft_frontier.hpp>
+#include <coldzoom/degradation/zoom.hpp>
 #include <coldzoom/nn/activations.hpp>
 #include <coldzoom/nn/conv2d.hpp>
 #include <coldzoom/nn/embedding.hpp>
