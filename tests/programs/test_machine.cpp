@@ -203,13 +203,15 @@ BOOST_FIXTURE_TEST_CASE(what_an_entry_says_of_itself, fixture) {
   BOOST_TEST(all[1]->adds_noise());
   BOOST_TEST(all[1]->samplers().front().has_eta);
   BOOST_TEST(all[0]->info().title == "zoom");
-  BOOST_TEST(message_of([&] { programs::check_latent(*all[1], "patches"); }) ==
-             "--latent: found patches, wanted gaussian for noise, or degraded, which fits every kind");
+  BOOST_TEST(
+      message_of([&] { programs::check_latent(*all[1], "patches"); }) ==
+      "--latent: found patches, wanted gaussian for noise, or degraded or fitted, which fit every kind");
   BOOST_TEST(message_of([&] { programs::check_latent(*all[1], "degraded"); }) == "no error");
   // The table of the programs has neither these nor this machine.
-  BOOST_TEST(message_of([&] { programs::find_method("file", "dots"); }) ==
-             "file: found kind 'dots', wanted one of zoom_nearest, zoom_bilinear, "
-             "zoom_frontier, flow, ddpm_linear, ddpm_cosine");
+  BOOST_TEST(
+      message_of([&] { programs::find_method("file", "dots"); }) ==
+      "file: found kind 'dots', wanted one of zoom_nearest, zoom_bilinear, "
+      "zoom_frontier, flow, zoom_masked, zoom_energy, inpaint, inpaint_frontier, ddpm_linear, ddpm_cosine");
   BOOST_TEST(message_of([&] {
                programs::find_method("file", "zoom_nearest").on(far_one, {24, 24, {}});
              }) == "on_backend: these programs are not compiled for host memory");
