@@ -233,6 +233,11 @@ mixture_numbers fit_mixture(image_batch<R, const float> images, const std::vecto
   out.base = directions.base;
   out.basis = directions.basis;
   for (const auto& [label, places] : by_label) {
+    if (out.rank == 0) {  // all images are alike
+      out.share.push_back(static_cast<float>(places.size()) / static_cast<float>(d.n));
+      out.labels.push_back(label);
+      continue;
+    }
     Eigen::MatrixXd own(static_cast<Eigen::Index>(places.size()), x.cols());
     for (std::size_t i = 0; i < places.size(); ++i) own.row(static_cast<Eigen::Index>(i)) = x.row(places[i]);
     const index_t components =
