@@ -40,8 +40,7 @@ struct degraded_latents {  // D(x, T) of training images; fits every method
   template <class, class> static constexpr bool fit = true;
 };
 
-struct
-    fitted_latents {  // of a mixture fitted to what D(x, T) keeps of training images; fits what keeps something
+struct fitted_latents {  // drawn from a law fitted to what D(x, T) keeps of training images
   using latents = void;
   static constexpr const char* name = "fitted";
   template <class, class> static constexpr bool fit = true;

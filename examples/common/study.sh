@@ -1,5 +1,6 @@
 # What the studies of examples/ share; sourced by them after they have set name, purpose, default_epochs, default_out and
-# all_models, and default_seeds where there is a choice. Parses the command line, builds, and gives train, score, draw and print_table.
+# all_models, and default_seeds where there is a choice. Parses the command line, builds, and gives train, draw, floor and
+# print_table.
 # shellcheck shell=bash disable=SC2034,SC2154 # those who source this set and use them
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
@@ -58,7 +59,7 @@ bash examples/setup.sh "${install[@]}" quickstart
 cmake -S . -B build/quickstart -G Ninja -DCOLDZOOM_BUILD_TESTS=OFF -DCOLDZOOM_BUILD_BENCHMARKS=OFF \
   --log-level=WARNING
 cmake --build build/quickstart --target train train_zoom_nearest train_zoom_bilinear train_ddpm test_loss sample \
-  evaluate test_restoration show_samples
+  evaluate
 bin=build/quickstart/examples
 mkdir -p "$out"
 
@@ -75,8 +76,8 @@ train() {
     "$bin/test_loss" --model "$run/model.safetensors" --data "$data" --threads "$threads" --json "$run/test_loss.json"
 }
 
-score() { # NAME SAMPLES [OPTIONS...]
-  "$bin/evaluate" --samples "$2" --data "$data" --count "$count" --threads "$threads" --json "$out/$1.json" "${@:3}" >/dev/null
+score() { # NAME SAMPLES
+  "$bin/evaluate" --samples "$2" --data "$data" --count "$count" --threads "$threads" --json "$out/$1.json" >/dev/null
 }
 
 # draw RUN NAME OPTIONS...: samples and their scores.

@@ -9,41 +9,11 @@
 #include <coldzoom/schedule/linear.hpp>
 #include <coldzoom/testing/degradation_laws.hpp>
 
-#include "common/random_images.hpp"
+#include "common/degraded_images.hpp"
 
 namespace cz = coldzoom;
 using backend = cz::cpu_backend<float>;
 using cz::index_t;
-
-namespace {
-
-const std::vector<cz::shape> shapes{
-    {2, 1, 28, 28}, {2, 3, 9, 9}, {1, 2, 7, 12}, {1, 1, 30, 11}, {1, 1, 1, 5}};
-
-template <class D>
-host_images degraded(const D& d, const host_images& x0, float level, cz::key_sequence keys = {}) {
-  backend b(1);
-  host_images out(x0.dims);
-  const std::vector<float> levels(static_cast<std::size_t>(x0.dims.n), level);
-  cz::degrade(b, d, x0.view(), {levels.data(), x0.dims.n}, keys, out.view());
-  return out;
-}
-
-template <class Check> void for_each_pixel(const cz::shape& dims, const Check& check) {
-  for (index_t n = 0; n < dims.n; ++n) {
-    for (index_t c = 0; c < dims.c; ++c) {
-      for (index_t y = 0; y < dims.h; ++y) {
-        for (index_t x = 0; x < dims.w; ++x) check(n, c, y, x);
-      }
-    }
-  }
-}
-
-bool inside(const cz::image_window& at, index_t y, index_t x) {
-  return y >= at.top && y < at.top + at.h && x >= at.left && x < at.left + at.w;
-}
-
-}  // namespace
 
 BOOST_AUTO_TEST_CASE(a_zoom_loses_a_pixel_at_the_first_step_whose_window_is_without_it) {
   const cz::zoom<cz::nearest> zoom;
@@ -60,7 +30,7 @@ BOOST_AUTO_TEST_CASE(a_zoom_loses_a_pixel_at_the_first_step_whose_window_is_with
 
 BOOST_AUTO_TEST_CASE(the_frame_of_a_zoom_holds_the_same_information) {
   // The mask keeps exactly the window of the zoom, and a zoom of the masked picture is a zoom of the picture.
-  for (const cz::shape& dims : shapes) {
+  for (const cz::shape& dims : degraded_shapes) {
     const int last = static_cast<int>(std::min(dims.h, dims.w)) - 1;
     if (last == 0) continue;
     const cz::zoom<cz::nearest> zoom{{}, last};
@@ -101,7 +71,7 @@ BOOST_AUTO_TEST_CASE(last_steps_of_any_size) {
 
 BOOST_AUTO_TEST_CASE(a_zoomed_picture_is_put_back_to_its_place_and_zoomed_again) {
   backend b(2);
-  for (const cz::shape& dims : shapes) {
+  for (const cz::shape& dims : degraded_shapes) {
     const int last = static_cast<int>(std::min(dims.h, dims.w)) - 1;
     if (last == 0) continue;
     const cz::zoom<cz::nearest> zoom{{}, last};
@@ -141,7 +111,7 @@ BOOST_AUTO_TEST_CASE(in_the_frame_tacos_keeps_what_is_known_whatever_the_network
 
 BOOST_AUTO_TEST_CASE(inpainting_ends_blank) {
   backend b(2);
-  for (const cz::shape& dims : shapes) {
+  for (const cz::shape& dims : degraded_shapes) {
     const host_images x0 = random_images(dims, 7);
     const cz::masked<cz::inpainting_order> d{{}, 0.25f};
     index_t lost_before = 0;

@@ -8,41 +8,11 @@
 #include <coldzoom/schedule/linear.hpp>
 #include <coldzoom/testing/degradation_laws.hpp>
 
-#include "common/random_images.hpp"
+#include "common/degraded_images.hpp"
 
 namespace cz = coldzoom;
 using backend = cz::cpu_backend<float>;
 using cz::index_t;
-
-namespace {
-
-const std::vector<cz::shape> shapes{
-    {2, 1, 28, 28}, {2, 3, 9, 9}, {1, 2, 7, 12}, {1, 1, 30, 11}, {1, 1, 1, 5}};
-
-template <class D>
-host_images degraded(const D& d, const host_images& x0, float level, cz::key_sequence keys = {}) {
-  backend b(1);
-  host_images out(x0.dims);
-  const std::vector<float> levels(static_cast<std::size_t>(x0.dims.n), level);
-  cz::degrade(b, d, x0.view(), {levels.data(), x0.dims.n}, keys, out.view());
-  return out;
-}
-
-template <class Check> void for_each_pixel(const cz::shape& dims, const Check& check) {
-  for (index_t n = 0; n < dims.n; ++n) {
-    for (index_t c = 0; c < dims.c; ++c) {
-      for (index_t y = 0; y < dims.h; ++y) {
-        for (index_t x = 0; x < dims.w; ++x) check(n, c, y, x);
-      }
-    }
-  }
-}
-
-bool inside(const cz::image_window& at, index_t y, index_t x) {
-  return y >= at.top && y < at.top + at.h && x >= at.left && x < at.left + at.w;
-}
-
-}  // namespace
 
 namespace {
 /// The channels go one after another.
