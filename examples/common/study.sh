@@ -18,7 +18,7 @@ What stands in DIR already is not done again, and a training run that was interr
   --count N      samples of each row (default 10000)
   --threads N    0 for all CPUs (default)
   --only NAME    one model (may be repeated): ${all_models[*]}
-${default_seeds:+  --seeds "N N"  seeds of training, each a run (default "$default_seeds")
+${default_seeds:+  --seeds LIST   seeds of training, each a run, such as 0,1,2 (default $default_seeds)
 }  --out DIR      where everything goes (default $default_out)
   --help         this text
 HELP
@@ -40,7 +40,7 @@ while [ $# -gt 0 ]; do
     --count) count=${2:?--count needs a number}; shift ;;
     --threads) threads=${2:?--threads needs a number}; shift ;;
     --only) only+=("${2:?--only needs a model}"); shift ;;
-    --seeds) seeds=${2:?--seeds needs numbers}; shift ;;
+    --seeds) seeds=${2:?--seeds needs numbers}; seeds=${seeds//,/ }; shift ;;
     --out) out=${2:?--out needs a folder}; shift ;;
     --help | -h) usage; exit 0 ;;
     *) echo "$name.sh: unknown argument '$1' (try --help)" >&2; exit 2 ;;
