@@ -26,4 +26,10 @@ for source in "${sources[@]}"; do
 done
 echo "check_format: ${#sources[@]} C++ files, $wrong to format"
 shellcheck -x "${scripts[@]}"
+# `grep -q` leaves at its first match; the program before it may then be stopped by the pipe, and the line fails by
+# chance under pipefail.
+if grep -nE '\| *grep -[a-zA-Z]*q' "${scripts[@]}"; then
+  echo "check_format: the lines above read a pipe with grep -q; read a file instead" >&2
+  wrong=$((wrong + 1))
+fi
 [ $wrong = 0 ]

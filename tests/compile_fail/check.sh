@@ -28,7 +28,7 @@ for compiler in g++ clang++; do
   compile=("$compiler" -std=c++20 -fsyntax-only -I "$include")
   if output=$("${compile[@]}" "$file" 2>&1); then
     fail "compiles although it must not" ""
-  elif ! grep -E '(error|note): ' <<<"$output" | grep -qF -- "$expected"; then  # not in a quoted source line
+  elif ! grep -E '(error|note): ' <<<"$output" | grep -F -- "$expected" >/dev/null; then  # not in a quoted source line
     fail "fails without the sentence '$expected'" "$output"
   fi
   output=$("${compile[@]}" -DPOSITIVE "$file" 2>&1) || fail "does not compile with -DPOSITIVE" "$output"

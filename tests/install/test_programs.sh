@@ -22,7 +22,8 @@ cmake -S . -B build -G Ninja -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_BUILD_TY
 cmake --build build
 
 bin=build/mine
-$bin/train --list | grep -q "vignette *darkens the corners" || fail "train --list does not name the method"
+$bin/train --list >list.txt
+grep -q "vignette *darkens the corners" list.txt || fail "train --list does not name the method"
 $bin/train --method vignette --smoke --widths 4,3 --samples 9 --out run
 $bin/sample --model run/model.safetensors --count 830 --out samples.npy --png samples.png | tee said.txt
 grep -q "vignette from run/model.safetensors, degraded initial states" said.txt || fail "sample says something else"

@@ -11,6 +11,15 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 same() { cmp "$1" "$2" || fail "$1 and $2 differ"; }
 # ok PROGRAM ARGUMENTS: must succeed; what it prints goes to log.txt.
 ok() { "$bin/$1" "${@:2}" >>log.txt 2>&1 || fail "$*: $(tail -n 3 log.txt)"; }
+# helps PROGRAM...: each prints its usage with --help.
+helps() {
+  local program
+  echo "-- help"
+  for program in "$@"; do
+    "$bin/$program" --help >help.txt || fail "$program --help: exit code $?"
+    grep -q "Usage" help.txt || fail "$program --help: $(cat help.txt)"
+  done
+}
 # expect WORDS PROGRAM ARGUMENTS: fails by itself (no signal), with one sentence on stderr that holds WORDS.
 expect() {
   local words=$1 program=$2 code=0

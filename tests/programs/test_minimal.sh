@@ -9,7 +9,7 @@ count=0
 for file in "$COLDZOOM_SOURCE_DIR"/examples/minimal/*.cpp; do
   count=$((count + 1))
   [ "$(wc -l <"$file")" -le 40 ] || fail "$file has more than 40 lines"
-  if grep -E '^#include' "$file" | grep -vqE '<(coldzoom/[a-z_/]+\.hpp|[a-z]+)>'; then
+  if grep -E '^#include' "$file" | grep -vE '<(coldzoom/[a-z_/]+\.hpp|[a-z]+)>'; then
     fail "$file includes more than the library"
   fi
 done

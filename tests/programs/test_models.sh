@@ -174,8 +174,5 @@ expect "found last_step '50', wanted 1 to 40" sample --model spoilt.safetensors
 sed 's/"target":"noise"/"target":"x0___"/' ddpm_linear/model.safetensors >spoilt.safetensors
 expect "wanted 'noise'" sample --model spoilt.safetensors
 
-echo "-- help"
-for program in train_zoom_bilinear train_ddpm; do
-  "$bin/$program" --help | grep -q "Usage" || fail "$program --help"
-done
+helps train_zoom_bilinear train_ddpm
 echo "all as it should be"

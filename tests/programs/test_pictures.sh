@@ -101,8 +101,5 @@ bad_plot "--images" --images 0
 bad_plot "--first: found 99999" --first 99999
 bad_plot "sampling steps is 25" --sampling-steps 25
 
-echo "-- help"
-for program in pixel_distribution plot_schedules plot_reconstruction; do
-  "$bin/$program" --help | grep -q "Usage" || fail "$program --help"
-done
+helps pixel_distribution plot_schedules plot_reconstruction
 echo "all as it should be"

@@ -200,8 +200,5 @@ bad_train "spoilt/checkpoint-3/state.safetensors" --out spoilt --resume
 same whole/model.safetensors spoilt/model.safetensors
 [ ! -e bad/model.safetensors ] || fail "a failed run left a model"
 
-echo "-- help"
-for program in train_zoom_nearest sample summarize_run; do
-  "$bin/$program" --help | grep -q "Usage" || fail "$program --help"
-done
+helps train_zoom_nearest sample summarize_run
 echo "all as it should be"
