@@ -33,6 +33,7 @@ table<network_entry>& all() {
     table<network_entry> own;
     own.add(reconstructor_entry());
     own.add(unet_entry());
+    own.add(attention_unet_entry());
     return own;
   }();
   return entries;

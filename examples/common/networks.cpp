@@ -1,5 +1,6 @@
 #include "common/networks.hpp"
 
+#include <coldzoom/nn/attention_unet.hpp>
 #include <coldzoom/nn/reconstructor.hpp>
 #include <coldzoom/nn/unet.hpp>
 
@@ -80,6 +81,33 @@ std::unique_ptr<network_entry> unet_entry() {
                                .bottom_blocks = s.number("bottom-blocks"),
                                .classes = s.number("classes"),
                                .embedding = s.number("embedding")});
+      }));
+}
+
+std::unique_ptr<network_entry> attention_unet_entry() {
+  const coldzoom::attention_unet_options o;
+  return std::make_unique<network_entry>(
+      network_info{
+          .name = "attention_unet",
+          .help = "the U-Net of diffusers' UNet2DModel, with attention, time and label",
+          .options = {{"widths", "channels at full size, half, quarter ...", o.widths, 1, true},
+                      {"blocks", "residual blocks a level on the way down", {o.blocks}},
+                      {"attention", "levels with attention, 1 the full size, 0 for none", {3}, 0, true},
+                      {"head-channels", "channels of an attention head", {o.head_channels}},
+                      {"groups", "groups of the norms", {8}},
+                      {"classes", "of the labels, 0 for none; --labels takes those of the data", {0}, 0}}},
+      network_maker<backends>([](const network_settings& s) {
+        std::vector<index_t> attention;
+        for (const index_t level : s.list("attention")) {
+          if (level > 0) attention.push_back(level - 1);
+        }
+        return coldzoom::attention_unet(s.input_channels, s.image.c,
+                                        {.widths = s.list("widths"),
+                                         .blocks = s.number("blocks"),
+                                         .attention = std::move(attention),
+                                         .head_channels = s.number("head-channels"),
+                                         .groups = s.number("groups"),
+                                         .classes = s.number("classes")});
       }));
 }
 

@@ -11,5 +11,6 @@ inline constexpr coldzoom::index_t largest_network_number = 4096;  // of any opt
 
 std::unique_ptr<network_entry> reconstructor_entry();
 std::unique_ptr<network_entry> unet_entry();
+std::unique_ptr<network_entry> attention_unet_entry();
 
 }  // namespace programs

@@ -43,7 +43,10 @@
 #include <coldzoom/nn/activations.hpp>
 #include <coldzoom/nn/any_layer.hpp>
 #include <coldzoom/nn/any_model.hpp>
+#include <coldzoom/nn/attention_unet.hpp>
+#include <coldzoom/nn/choice.hpp>
 #include <coldzoom/nn/combine.hpp>
+#include <coldzoom/nn/conditioned.hpp>
 #include <coldzoom/nn/conv2d.hpp>
 #include <coldzoom/nn/conv_block.hpp>
 #include <coldzoom/nn/conv_stack.hpp>
@@ -61,7 +64,10 @@
 #include <coldzoom/nn/pooling.hpp>
 #include <coldzoom/nn/predictor.hpp>
 #include <coldzoom/nn/reconstructor.hpp>
+#include <coldzoom/nn/residual_block.hpp>
+#include <coldzoom/nn/self_attention.hpp>
 #include <coldzoom/nn/sequence.hpp>
+#include <coldzoom/nn/skip_chain.hpp>
 #include <coldzoom/nn/time_condition.hpp>
 #include <coldzoom/nn/timed.hpp>
 #include <coldzoom/nn/unet.hpp>

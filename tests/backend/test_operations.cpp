@@ -162,6 +162,11 @@ static_assert(cz::ConvBlockOperation<block_of<cpu, cz::layer_norm_image, silu>, 
 static_assert(cz::ConvBlockOperation<block_of<device, cz::group_norm, silu>, device>);
 static_assert(cz::ConvBlockOperation<block_of<plain, pixels, gelu>, plain>);
 static_assert(!cz::ConvBlockOperation<cz::convolution_t<cpu>, cpu>);
-static_assert(cz::NormalisationOperation<cz::normalisation_t<plain>, plain>);
-static_assert(cz::NormalisationOperation<cz::normalisation_t<device>, device>);
+static_assert(cz::NormalisationOperation<cz::normalisation_t<plain, pixels::affine, silu>, plain>);
+static_assert(cz::NormalisationOperation<cz::normalisation_t<device, pixels::affine, silu>, device>);
+static_assert(cz::NormalisationOperation<cz::normalisation_t<cpu, pixels::affine, silu>, cpu>);
 static_assert(!cz::NormalisationOperation<cz::convolution_t<cpu>, cpu>);
+static_assert(std::same_as<cz::attention_t<cpu>, cz::cpu_attention<float>>);
+static_assert(cz::AttentionOperation<cz::attention_t<cpu>, cpu>);
+static_assert(cz::AttentionOperation<cz::attention_t<device>, device>);
+static_assert(!cz::AttentionOperation<cz::convolution_t<cpu>, cpu>);

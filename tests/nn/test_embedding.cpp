@@ -1,7 +1,7 @@
 #define BOOST_TEST_MODULE embedding
 #include <boost/test/unit_test.hpp>
+#include <coldzoom/nn/conditioned.hpp>
 #include <coldzoom/nn/conv_block.hpp>
-#include <coldzoom/nn/embedding.hpp>
 #include <coldzoom/nn/sequence.hpp>
 
 #include "common/errors.hpp"
@@ -17,7 +17,7 @@ namespace {
 /// An embedding of width 3 with two classes, or none, and four readers of it.
 auto make_network(index_t classes) {
   return cz::embedded(
-      cz::time_label_embedding(3, classes, 2),
+      cz::time_label_embedding(3, classes, cz::time_features::geometric(2)),
       cz::sequence(
           addition_block{cz::conv2d::same(2, 4, 3), cz::group_norm(2, 4), cz::embedding_addition(3, 4)},
           cz::film(3, 4), cz::conv2d::same(4, 5, 1), cz::film(3, 5), cz::film(3, 5)));
@@ -65,7 +65,7 @@ BOOST_AUTO_TEST_CASE(names_and_order_of_parameters) {
 BOOST_AUTO_TEST_CASE(embedding_by_definition) {
   reference b;
   constexpr index_t width = 3, classes = 2, n = 6;
-  const cz::time_label_embedding embed(width, classes, 2);
+  const cz::time_label_embedding embed(width, classes, cz::time_features::geometric(2));
   const values parameters = random_values(cz::parameter_count(embed), 1);
   const values time{0, 0.25, 0.5, 0.5, 0.75, 1};
   const std::vector<std::int32_t> label{0, 1, 2, 0, 1, 2};

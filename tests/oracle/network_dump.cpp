@@ -1,4 +1,4 @@
-// The C++ side of torch_parity.py: one training pass of the reconstructor, files in, file out.
+// The C++ side of torch_parity.py and diffusers_parity.py: one training pass, files in, file out.
 #include <cstdio>
 
 #include "network_pass.hpp"
@@ -9,8 +9,11 @@ int main(int count, char** arguments) {
     return 2;
   }
   try {
-    coldzoom::save_safetensors(arguments[3], run_pass(coldzoom::load_safetensors(arguments[1]),
-                                                      coldzoom::load_safetensors(arguments[2])));
+    const coldzoom::safetensors_file weights = coldzoom::load_safetensors(arguments[1]),
+                                     inputs = coldzoom::load_safetensors(arguments[2]);
+    coldzoom::save_safetensors(arguments[3], weights.find("conv_in.weight")
+                                                 ? run_pass(unet_of(inputs), weights, inputs)
+                                                 : run_pass(weights, inputs));
   } catch (const coldzoom::error& failure) {
     std::fprintf(stderr, "coldzoom_network_dump: %s\n", failure.what());
     return 1;

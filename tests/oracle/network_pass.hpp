@@ -1,11 +1,13 @@
-/// One training pass of the reconstructor, from named arrays to named arrays.
+/// One training pass of a network, from named arrays to named arrays.
 #pragma once
 
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
 #include <coldzoom/io/safetensors.hpp>
+#include <coldzoom/nn/attention_unet.hpp>
 #include <coldzoom/nn/pixel_losses.hpp>
 #include <coldzoom/nn/predictor.hpp>
 #include <coldzoom/nn/reconstructor.hpp>
+#include <coldzoom/optim/adamw.hpp>
 #include <coldzoom/training/checkpoint.hpp>
 #include <string>
 #include <vector>
@@ -29,48 +31,91 @@ inline coldzoom::reconstructor network_of(const coldzoom::safetensors_file& weig
   return {{1, first[1], norm[0], norm[1]}, widths, first[2]};
 }
 
-/// Reads the parameters gt.* and from `inputs` x_t, x0 (N x C x H x W) and t (N), which is t / T. Returns y
-/// (the network's output), the loss, "grad." + name for each parameter, and the parameters themselves with
-/// gt.frequencies, as PyTorch's `load_state_dict` wants them.
-inline coldzoom::safetensors_file run_pass(const coldzoom::safetensors_file& weights,
-                                           const coldzoom::safetensors_file& inputs) {
+/// The attention_unet that `inputs` describes: arrays `widths`, `attention` (its levels, -1 for none) and
+/// `numbers`: channels in and out, blocks, head_channels, groups, film, classes, steps.
+inline coldzoom::attention_unet unet_of(const coldzoom::safetensors_file& inputs) {
+  const auto list = [&](const char* name) {
+    std::vector<coldzoom::index_t> values;
+    for (const float value : inputs.values<float>(name))
+      if (value >= 0) values.push_back(static_cast<coldzoom::index_t>(value));
+    return values;
+  };
+  const std::vector<coldzoom::index_t> n = list("numbers");
+  coldzoom::require(n.size() == 8, "unet_of",
+                    [&] { return "found " + std::to_string(n.size()) + " numbers, wanted 8"; });
+  return {n[0],
+          n[1],
+          {.widths = list("widths"),
+           .blocks = n[2],
+           .attention = list("attention"),
+           .head_channels = n[3],
+           .groups = n[4],
+           .film = n[5] != 0,
+           .classes = n[6],
+           .steps = n[7]}};
+}
+
+/// Reads the parameters of `net` and from `inputs` x_t, x0 (N x C x H x W), t (N), which is t / T, and `label`
+/// (N) where it is there. Returns y (the network's output), the mean squared error, "grad." + name for each
+/// parameter, the parameters, and "updated." + name: those after one step of AdamW.
+template <class Network>
+coldzoom::safetensors_file run_pass(const Network& net, const coldzoom::safetensors_file& weights,
+                                    const coldzoom::safetensors_file& inputs) {
   using namespace coldzoom;
   using backend = cpu_backend<float>;
-  const reconstructor net = network_of(weights);
-  const std::vector<float> parameters = read_parameters(weights, net);
-  const std::vector<float>& t = inputs.values<float>("t");
-  const shape dims = net.image().with_n(static_cast<index_t>(t.size()));
-  const std::vector<index_t> extents{dims.n, dims.c, dims.h, dims.w};
-  const std::vector<float>&x_t = inputs.values<float>("x_t", extents),
-        &x0 = inputs.values<float>("x0", extents);
+  std::vector<float> parameters = read_parameters(weights, net);
+  const auto& t = inputs.values<float>("t");
+  const std::vector<index_t> extents = inputs.find("x_t")->shape;
+  const shape dims{extents[0], extents[1], extents[2], extents[3]}, out_dims = net.output_shape(dims);
+  const auto &x_t = inputs.values<float>("x_t"), &x0 = inputs.values<float>("x0");
+  std::vector<std::int32_t> labels;
+  if (inputs.find("label")) {
+    for (const float label : inputs.values<float>("label"))
+      labels.push_back(static_cast<std::int32_t>(label));
+  }
 
   backend b;
   auto ws = net.make_workspace(b, dims, pass::train);
-  activation_buffer<backend> x(b, dims), y(b, dims), dy(b, dims);
-  const side_inputs<backend> side{{t.data(), dims.n}, {}};
+  activation_buffer<backend> x(b, dims), y(b, out_dims), dy(b, out_dims);
+  const side_inputs<backend> side{{t.data(), dims.n}, {labels.data(), static_cast<index_t>(labels.size())}};
   std::vector<float> out(x0.size()), gradients(parameters.size()), losses(t.size());
   pack_images(b, tensor_view<const float>(x_t.data(), dims), x.view(dims.n));
   net.pack_weights(b, parameters.data(), ws);
   net.forward(b, parameters.data(), x.view(dims.n), side, y.view(dims.n), ws);
-  unpack_images<backend>(b, y.view(dims.n), tensor_view<float>(out.data(), dims));
+  unpack_images<backend>(b, y.view(dims.n), tensor_view<float>(out.data(), out_dims));
   const mean_squared_error loss;
-  loss(b, const_activation<backend>(y.view(dims.n)), tensor_view<const float>(x0.data(), dims), {},
-       loss.scale(dims), dy.view(dims.n), vector_view<float>{losses.data(), dims.n});
+  loss(b, const_activation<backend>(y.view(dims.n)), tensor_view<const float>(x0.data(), out_dims), {},
+       loss.scale(out_dims), dy.view(dims.n), vector_view<float>{losses.data(), dims.n});
   net.backward(b, parameters.data(), x.view(dims.n), side, dy.view(dims.n), {}, gradients.data(), ws);
   net.reduce_gradients(b, gradients.data(), ws);
 
   safetensors_file result;
-  result.add("y", extents, out);
+  result.add("y", {out_dims.n, out_dims.c, out_dims.h, out_dims.w}, out);
   result.add("loss", {}, std::vector<double>{b.sum(losses.data(), dims.n)});
-  const std::vector<float> frequencies = net.frequency_table();
-  result.add("gt.frequencies", {static_cast<index_t>(frequencies.size())}, frequencies);
   add_parameters(result, net, parameters);
-  parameter_list list;
-  net.describe(list, "");
-  auto from = gradients.begin();
-  for (const parameter_info& tensor : list) {
-    result.add("grad." + tensor.name, tensor.dims, std::vector<float>(from, from + tensor.size()));
-    from += tensor.size();
-  }
+  const parameter_list list = parameters_of(net);
+  const auto add = [&](const std::string& prefix, const std::vector<float>& values) {
+    auto from = values.begin();
+    for (const parameter_info& tensor : list) {
+      result.add(prefix + tensor.name, tensor.dims, std::vector<float>(from, from + tensor.size()));
+      from += tensor.size();
+    }
+  };
+  add("grad.", gradients);
+  const adamw optimizer{.eps = 1e-3, .decay_all = true};  // eps: see diffusers_parity.py
+  auto state = optimizer.make_state(b, list);
+  optimizer.step(b, state, gradients.data(), parameters.data(), 1e-3, 1);
+  add("updated.", parameters);
+  return result;
+}
+
+/// The same for the reconstructor that `weights` hold, and gt.frequencies, as PyTorch's `load_state_dict`
+/// wants them.
+inline coldzoom::safetensors_file run_pass(const coldzoom::safetensors_file& weights,
+                                           const coldzoom::safetensors_file& inputs) {
+  const coldzoom::reconstructor net = network_of(weights);
+  coldzoom::safetensors_file result = run_pass(net, weights, inputs);
+  const std::vector<float> frequencies = net.frequency_table();
+  result.add("gt.frequencies", {static_cast<coldzoom::index_t>(frequencies.size())}, frequencies);
   return result;
 }

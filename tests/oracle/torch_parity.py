@@ -140,10 +140,11 @@ def coldzoom_pass(program, weights, inputs):
 
 
 def errors(ours, reference):
-    """Relative Euclidean error of each tensor. The bias of a convolution in front of a layer norm has no influence, so
-    its gradient is zero but for rounding, and is measured against that of its weights: both sum the same terms."""
+    """Relative Euclidean error of each tensor. The bias of a convolution in front of a layer norm has no influence, nor
+    has that of the keys in front of a softmax; so their gradients are zero but for rounding, and are measured against
+    those of the weights: both sum the same terms."""
     for name, wanted in reference.items():
-        scale = reference[name.replace(".net.0.bias", ".net.0.weight")]
+        scale = reference[name.replace(".net.0.bias", ".net.0.weight").replace(".to_k.bias", ".to_k.weight")]
         yield name, np.linalg.norm((ours[name] - wanted).ravel()) / np.linalg.norm(scale.ravel())
 
 

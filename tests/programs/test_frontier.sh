@@ -96,6 +96,16 @@ ok train --method ddpm_linear --network unet --labels "${small[@]}" --steps 8 --
 ok sample --model noise/model.safetensors --count 4 --class 3,4 --out noise.npy
 expect "--class: found 10, wanted 0 to 9" sample --model noise/model.safetensors --class 10 --out bad.npy
 
+# Attention, labels, and the same bits on one thread.
+attention=(--method ddpm_linear --network attention_unet --labels --data "$data" --limit 64 --epochs 1 --batch-size 32
+  --widths "8,16" --blocks 1 --attention 2 --steps 8 --samples 4)
+ok train "${attention[@]}" --out attention
+ok train "${attention[@]}" --threads 1 --out attention1
+same attention/model.safetensors attention1/model.safetensors
+ok sample --model attention/model.safetensors --count 4 --out attention.npy
+expect "wanted a multiple of groups = 8" train "${attention[@]}" --widths 8,12 --out bad
+expect "wanted 0 to 1" train "${attention[@]}" --attention 3 --out bad
+
 expect "--temperature: only degraded and fitted initial states have one" sample --model noise/model.safetensors --temperature 2
 
 echo "-- fitted initial states"

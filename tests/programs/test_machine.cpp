@@ -227,7 +227,8 @@ BOOST_FIXTURE_TEST_CASE(networks_are_made_of_their_options, fixture) {
              }) == "--kernel: found 0, wanted at least 1");
   BOOST_TEST(message_of([&] {
                programs::make_network({"transformer", {}}, image, 1);
-             }) == "--network: found network 'transformer', wanted one of reconstructor, unet");
+             }) ==
+             "--network: found network 'transformer', wanted one of reconstructor, unet, attention_unet");
 }
 
 BOOST_FIXTURE_TEST_CASE(the_classifier, fixture) {

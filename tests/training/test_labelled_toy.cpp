@@ -6,8 +6,8 @@
 #include <coldzoom/initial_state/gaussian_state.hpp>
 #include <coldzoom/nn/activations.hpp>
 #include <coldzoom/nn/any_model.hpp>
+#include <coldzoom/nn/conditioned.hpp>
 #include <coldzoom/nn/conv2d.hpp>
-#include <coldzoom/nn/embedding.hpp>
 #include <coldzoom/nn/sequence.hpp>
 #include <coldzoom/sampling/dpm_solver.hpp>
 #include <coldzoom/schedule/linear.hpp>
@@ -39,7 +39,7 @@ const auto method =
 
 auto make_network() {
   return cz::embedded(
-      cz::time_label_embedding(16, 2, 4),
+      cz::time_label_embedding(16, 2, cz::time_features::geometric(4)),
       cz::sequence(cz::conv2d::same(2, 16, 3), cz::film(16, 16), cz::silu{}, cz::conv2d::same(16, 16, 3),
                    cz::film(16, 16), cz::silu{}, cz::conv2d::same(16, 1, 3)));
 }

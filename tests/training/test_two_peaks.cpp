@@ -8,8 +8,8 @@
 #include <coldzoom/degradation/soft_frontier.hpp>
 #include <coldzoom/degradation/zoom.hpp>
 #include <coldzoom/nn/activations.hpp>
+#include <coldzoom/nn/conditioned.hpp>
 #include <coldzoom/nn/conv2d.hpp>
-#include <coldzoom/nn/embedding.hpp>
 #include <coldzoom/nn/frontier.hpp>
 #include <coldzoom/nn/model.hpp>
 #include <coldzoom/nn/sequence.hpp>
@@ -80,7 +80,7 @@ double distance(const std::vector<float>& a, const std::vector<float>& b) {
 
 auto make_network(index_t channels) {
   return cz::embedded(
-      cz::time_label_embedding(16, 0, 4),
+      cz::time_label_embedding(16, 0, cz::time_features::geometric(4)),
       cz::sequence(cz::conv2d::same(channels, 32, 5), cz::film(16, 32), cz::silu{},
                    cz::conv2d::same(32, 32, 5), cz::film(16, 32), cz::silu{}, cz::conv2d::same(32, 1, 3)));
 }

@@ -6,6 +6,7 @@
 
 #include <coldzoom/backend/device/conv_block.hpp>
 #include <coldzoom/backend/device/reduction.hpp>
+#include <coldzoom/backend/generic/attention.hpp>
 #include <coldzoom/backend/generic/conv_block.hpp>
 #include <coldzoom/backend/map_function.hpp>
 #include <concepts>
@@ -124,9 +125,9 @@ template <Backend B, generic::normalisation_geometry::affine_shape Affine, class
 using conv_block_t =
     decltype(make_conv_block<Affine, Function>(std::declval<B&>(), conv_block_geometry{}, index_t{}, true));
 
-/// Normalisation `N` on backend `B` as a layer of its own: `forward(b, n, x, affine, y)` and, for the last
-/// forward, `backward(b, n, x, affine, dy, dx, gradients)`, which adds to gradients. `affine` is weight and
-/// then bias; dx may be null; dy may be overwritten.
+/// Normalisation and then an activation `N` on backend `B` as a layer of its own: `forward(b, n, x, affine, y)`
+/// and, for the last forward, `backward(b, n, x, affine, dy, dx, gradients)`, which adds to gradients.
+/// `affine` is weight and then bias; dx may be null; dy may be overwritten.
 template <class N, class B>
 concept NormalisationOperation = Backend<B> && std::movable<N> &&
     requires(N& norm, B& b, index_t n, const real_t<B>* in, real_t<B>* out) {
@@ -134,18 +135,43 @@ concept NormalisationOperation = Backend<B> && std::movable<N> &&
   norm.backward(b, n, in, in, out, out, out);
 };
 
-template <Backend B>
+/// For up to `capacity` images a call, with gradients where `train`. `Affine` is that of the norm. A backend
+/// offers its own by `make_normalisation<Affine, Function>(geometry, eps, capacity, train)`.
+template <generic::normalisation_geometry::affine_shape Affine, class Function, Backend B>
 auto make_normalisation(B& b, const generic::normalisation_geometry& g, real_t<B> eps, index_t capacity,
                         bool train) {
-  if constexpr (BlockBackend<B>) {
-    return device::normalisation<B>(b, g, eps, capacity, train);
+  if constexpr (requires { b.template make_normalisation<Affine, Function>(g, eps, capacity, train); }) {
+    return b.template make_normalisation<Affine, Function>(g, eps, capacity, train);
+  } else if constexpr (BlockBackend<B>) {
+    return device::normalisation<B, Function>(b, g, eps, capacity, train);
   } else {
-    return generic::normalisation<B>(b, g, eps, capacity, train);
+    return generic::normalisation<B, Function>(b, g, eps, capacity, train);
+  }
+}
+template <Backend B, generic::normalisation_geometry::affine_shape Affine, class Function>
+using normalisation_t = decltype(make_normalisation<Affine, Function>(
+    std::declval<B&>(), generic::normalisation_geometry{}, real_t<B>{}, index_t{}, true));
+
+/// Softmax attention `A` on backend `B`, see attention_geometry: `forward(b, n, qkv, y)` and, for the last
+/// forward, `backward(b, n, qkv, y, dy, dqkv)`, which writes all of dqkv.
+template <class A, class B>
+concept AttentionOperation = Backend<B> && std::movable<A> &&
+    requires(A& attention, B& b, index_t n, const real_t<B>* in, real_t<B>* out) {
+  attention.forward(b, n, in, out);
+  attention.backward(b, n, in, in, in, out);
+};
+
+/// For up to `capacity` images a call, with gradients where `train`. A backend offers its own by
+/// `make_attention(geometry, capacity, train)`.
+template <Backend B> auto make_attention(B& b, const attention_geometry& g, index_t capacity, bool train) {
+  if constexpr (requires { b.make_attention(g, capacity, train); }) {
+    return b.make_attention(g, capacity, train);
+  } else {
+    return generic::attention<B>(b, g, capacity, train);
   }
 }
 template <Backend B>
-using normalisation_t = decltype(make_normalisation(std::declval<B&>(), generic::normalisation_geometry{},
-                                                    real_t<B>{}, index_t{}, true));
+using attention_t = decltype(make_attention(std::declval<B&>(), attention_geometry{}, index_t{}, true));
 
 /// Work on `images` images of `size` elements each that ends in a sum in double, such as a loss: `rows`(n)
 /// for each image or, where the backend runs block kernels, `blocks` with a block for each image, its threads

@@ -1,4 +1,4 @@
-/// One embedding of time and label for a whole network, and the layers that read it.
+/// One embedding of time and label for a whole network, and the condition that reads it.
 #pragma once
 
 #include <coldzoom/nn/activations.hpp>
@@ -36,49 +36,6 @@ template <class View, class Real> struct sum_label_rows {
   }
 };
 
-/// y = x (1 + scale) + shift, scale and shift one number a channel and image: channels c and C + c of `film`.
-/// Index: element of y.
-template <class In, class Out> struct film_forward {
-  In x, film;
-  Out y;
-
-  COLDZOOM_HD void operator()(index_t i) const {
-    const index_t n = i / y.image_size(), c = y.channel(i);
-    y.data[i] = c < y.dims.c ? x.data[i] * (1 + film.data[film.offset(n, c, 0)]) +
-                                   film.data[film.offset(n, y.dims.c + c, 0)]
-                             : 0;
-  }
-};
-
-/// d film[n, c] = sum of dy x, d film[n, C + c] = sum of dy, over the pixels in their order. Index: [n][c].
-template <class In, class Out> struct film_backward_numbers {
-  In x, dy;
-  Out d_film;
-
-  COLDZOOM_HD void operator()(index_t i) const {
-    const index_t n = i / x.dims.c, c = i % x.dims.c;
-    typename Out::value_type scale = 0, shift = 0;
-    for (index_t pixel = 0; pixel < x.dims.pixels(); ++pixel) {
-      const auto d = dy.data[dy.offset(n, c, pixel)];
-      scale += d * x.data[x.offset(n, c, pixel)];
-      shift += d;
-    }
-    d_film.data[d_film.offset(n, c, 0)] = scale;
-    d_film.data[d_film.offset(n, x.dims.c + c, 0)] = shift;
-  }
-};
-
-/// dx = dy (1 + scale). Index: element.
-template <class In, class Out> struct film_backward_image {
-  In dy, film;
-  Out dx;
-
-  COLDZOOM_HD void operator()(index_t i) const {
-    const index_t n = i / dx.image_size(), c = dx.channel(i);
-    dx.data[i] = c < dx.dims.c ? dy.data[i] * (1 + film.data[film.offset(n, c, 0)]) : 0;
-  }
-};
-
 template <Backend B>
 void require_embedding(const char* where, const side_inputs<B>& side, index_t n, index_t width) {
   require(side.embedding.data && side.embedding.dims.n == n && side.embedding.dims.c == width, where, [&] {
@@ -89,7 +46,7 @@ void require_embedding(const char* where, const side_inputs<B>& side, index_t n,
 
 }  // namespace detail
 
-/// SiLU(W2 SiLU(W1 f(t / T)) + table[label]), f the features of time_condition: `width` numbers an image.
+/// SiLU(W2 SiLU(W1 f(t / T)) + table[label]), f the time_features: `width` numbers an image.
 /// With classes = 0 it reads no label. Label `classes`, behind the last, stands for no label: the trainer
 /// uses it where it drops a label, and `guided` for its answer without a label. Any other label makes the
 /// embedding NaN.
@@ -98,10 +55,11 @@ class time_label_embedding {
 
  public:
   /// Throws `error` for a width below 1 or fewer than 0 classes.
-  explicit time_label_embedding(index_t width, index_t classes = 0, index_t frequencies = 16)
+  explicit time_label_embedding(index_t width, index_t classes = 0,
+                                const time_features& features = time_features::geometric(16))
       : width_(width),
         classes_(classes),
-        time_{frequencies, network(linear{2 * frequencies, width}, silu{}, linear{width, width})} {
+        time_{features, network(linear{features.size(), width}, silu{}, linear{width, width})} {
     require(width > 0 && classes >= 0, "time_label_embedding", [&] {
       return "found width " + std::to_string(width) + " and " + std::to_string(classes) +
              " classes, wanted at least 1 and 0";
@@ -204,60 +162,6 @@ struct embedding_addition {
   }
   template <Backend B> void reduce_gradients(B& b, real_t<B>* gradients, workspace<B>& ws) const {
     project.reduce_gradients(b, gradients, ws.project);
-  }
-};
-
-/// y = x (1 + s) + t with s and t of the embedding, one of each a channel: feature-wise linear modulation
-/// (Perez et al. 2018). A layer of its own, to stand behind a norm or a block.
-struct film {
-  embedding_addition numbers;
-  index_t c;
-
-  film(index_t width, index_t channels) : numbers(width, 2 * channels), c(channels) {}
-
-  shape output_shape(shape in) const {
-    require(in.c == c, "film", [&] {
-      return "the input has " + std::to_string(in.c) + " channels, the modulation " + std::to_string(c);
-    });
-    return in;
-  }
-  void describe(parameter_list& list, const std::string& prefix) const { numbers.describe(list, prefix); }
-
-  template <Backend B> struct workspace {
-    embedding_addition::workspace<B> numbers;
-    activation_buffer<B> film, d_film;
-  };
-  template <Backend B> workspace<B> make_workspace(B& b, shape in, pass mode) const {
-    output_shape(in);  // checks
-    const shape two{in.n, 2 * c, 1, 1};
-    return {numbers.make_workspace(b, in.n, mode), {b, two}, {b, two.with_n(mode == pass::train ? in.n : 0)}};
-  }
-  template <Backend B> void pack_weights(B& b, const real_t<B>* parameters, workspace<B>& ws) const {
-    numbers.pack_weights(b, parameters, ws.numbers);
-  }
-  template <Backend B>
-  void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
-               activation<B> y, workspace<B>& ws) const {
-    const activation<B> two = ws.film.view(x.dims.n);
-    numbers.forward(b, parameters, side, two, ws.numbers);
-    using kernel = detail::film_forward<const_activation<B>, activation<B>>;
-    b.for_each_index(y.size(), kernel{x, two, y}, 8);
-  }
-  template <Backend B>
-  void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
-                activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws) const {
-    const index_t n = x.dims.n;
-    const activation<B> d_two = ws.d_film.view(n);
-    using numbers_kernel = detail::film_backward_numbers<const_activation<B>, activation<B>>;
-    b.for_each_index(n * c, numbers_kernel{x, dy, d_two}, 4 * x.dims.pixels());
-    if (dx.data) {
-      using image_kernel = detail::film_backward_image<const_activation<B>, activation<B>>;
-      b.for_each_index(dx.size(), image_kernel{dy, ws.film.view(n), dx}, 8);
-    }
-    numbers.backward(b, parameters, side, d_two, gradients, ws.numbers);
-  }
-  template <Backend B> void reduce_gradients(B& b, real_t<B>* gradients, workspace<B>& ws) const {
-    numbers.reduce_gradients(b, gradients, ws.numbers);
   }
 };
 

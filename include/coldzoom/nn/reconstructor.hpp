@@ -30,7 +30,7 @@ class reconstructor {
   const std::vector<index_t>& widths() const { return widths_; }
   const network& stack() const { return stack_; }
   /// The frequencies of the time features, which the original's files carry as `gt.frequencies`.
-  std::vector<float> frequency_table() const { return stack_.blocks[0].condition->frequency_table(); }
+  std::vector<float> frequency_table() const { return stack_.blocks[0].condition->features.frequencies; }
 
   shape output_shape(shape in) const { return stack_.output_shape(in); }
   void describe(parameter_list& list, const std::string&) const {

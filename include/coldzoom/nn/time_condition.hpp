@@ -4,23 +4,65 @@
 #include <coldzoom/nn/activations.hpp>
 #include <coldzoom/nn/linear.hpp>
 #include <coldzoom/nn/sequence.hpp>
+#include <vector>
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
+/// The numbers that a network reads of its time u = t / T: sines and cosines of (scale u + shift) w for each
+/// frequency w, sines first unless `cosine_first`; `cosine_shift` is added to the cosines.
+struct time_features {
+  std::vector<float> frequencies;
+  float scale = 1, shift = 0;
+  bool cosine_first = false;
+  float cosine_shift = 0;
+
+  /// Those of Cold Zoom Diffusion: [sin(u w), cos(u w) - 1], w = [0, 2 pi 1.5^0, ..., 2 pi 1.5^(count - 2)],
+  /// computed in double and rounded to float. Throws `error` for fewer than 1.
+  static time_features geometric(index_t count) {
+    require(count > 0, "time_features",
+            [&] { return "found " + std::to_string(count) + " frequencies, wanted at least 1"; });
+    time_features made{.frequencies = {0.0f}, .cosine_shift = -1};
+    double w = 2 * 3.14159265358979323846;
+    for (index_t i = 1; i < count; ++i, w *= 1.5) made.frequencies.push_back(static_cast<float>(w));
+    return made;
+  }
+  /// Those of a transformer's positions (Vaswani et al. 2017, section 3.5) as diffusers has them: cosines and
+  /// then sines of (t - 1) 10000^(-k / count), k < count, for t = 1 .. steps.
+  static time_features positional(index_t count, index_t steps) {
+    require(count > 0 && steps > 0, "time_features", [&] {
+      return "found " + std::to_string(count) + " frequencies and " + std::to_string(steps) +
+             " steps, wanted at least 1";
+    });
+    time_features made{
+        .frequencies = {}, .scale = static_cast<float>(steps), .shift = -1, .cosine_first = true};
+    for (index_t i = 0; i < count; ++i) {
+      made.frequencies.push_back(static_cast<float>(
+          std::exp(-std::log(10000.0) * static_cast<double>(i) / static_cast<double>(count))));
+    }
+    return made;
+  }
+
+  index_t count() const { return static_cast<index_t>(frequencies.size()); }
+  /// Numbers for each image: a sine and a cosine of each frequency.
+  index_t size() const { return 2 * count(); }
+};
+
 namespace detail {
 
-/// features[n] = [sin(u w), cos(u w) - 1], u = time[n]. Index: [n][frequency].
+/// See time_features; u = time[n]. Index: [n][frequency].
 template <class Out, class Real> struct sinusoidal_features {
   const Real* time;
   const Real* frequency;
   index_t count;
+  Real scale, shift, cosine_shift;
+  index_t sine, cosine;  // where they begin
   Out y;
 
   COLDZOOM_HD void operator()(index_t i) const {
     const index_t n = i / count, k = i % count;
-    const Real angle = time[n] * frequency[k];
-    y.data[y.offset(n, k, 0)] = std::sin(angle);
-    y.data[y.offset(n, count + k, 0)] = std::cos(angle) - Real(1);
+    const Real angle = (time[n] * scale + shift) * frequency[k];
+    y.data[y.offset(n, sine + k, 0)] = std::sin(angle);
+    y.data[y.offset(n, cosine + k, 0)] = std::cos(angle) + cosine_shift;
   }
 };
 
@@ -42,18 +84,10 @@ concept Condition = Backend<B> && std::copyable<C> &&
   condition.reduce_gradients(b, gradients, ws);
 };
 
-/// u -> [sin(u w), cos(u w) - 1] -> `Mlp`, one row an image. Frequencies w = [0, 2 pi 1.5^0, ..., 2 pi 1.5^(F
-/// - 2)], computed in double and rounded to float.
+/// u -> features -> `Mlp`, one row an image.
 template <class Mlp> struct time_network {
-  index_t frequencies;
-  Mlp mlp;  // from 2 * frequencies numbers
-
-  std::vector<float> frequency_table() const {
-    std::vector<float> table{0.0f};
-    double w = 2 * 3.14159265358979323846;
-    for (index_t i = 1; i < frequencies; ++i, w *= 1.5) table.push_back(static_cast<float>(w));
-    return table;
-  }
+  time_features features;
+  Mlp mlp;  // from features.size() numbers
 
   void describe(parameter_list& list, const std::string& prefix) const { mlp.describe(list, prefix); }
 
@@ -63,11 +97,11 @@ template <class Mlp> struct time_network {
     typename Mlp::template workspace<B> mlp;
   };
   template <Backend B> workspace<B> make_workspace(B& b, index_t capacity, pass mode) const {
-    const shape in{capacity, 2 * frequencies, 1, 1};
-    workspace<B> ws{b.template allocate<real_t<B>>(frequencies), {b, in}, mlp.make_workspace(b, in, mode)};
-    const std::vector<float> floats = frequency_table();
-    const std::vector<real_t<B>> table(floats.begin(), floats.end());
-    b.upload(table.data(), ws.table.data(), frequencies);
+    const shape in{capacity, features.size(), 1, 1};
+    workspace<B> ws{
+        b.template allocate<real_t<B>>(features.count()), {b, in}, mlp.make_workspace(b, in, mode)};
+    const std::vector<real_t<B>> table(features.frequencies.begin(), features.frequencies.end());
+    b.upload(table.data(), ws.table.data(), features.count());
     return ws;
   }
   template <Backend B> void pack_weights(B& b, const real_t<B>* parameters, workspace<B>& ws) const {
@@ -81,12 +115,15 @@ template <class Mlp> struct time_network {
       return "the batch has " + std::to_string(e.dims.n) + " images and " + std::to_string(side.time.size) +
              " times; each image needs one";
     });
-    const activation<B> features = ws.features.view(e.dims.n);
-    b.for_each_index(e.dims.n * frequencies,
-                     detail::sinusoidal_features<activation<B>, real_t<B>>{side.time.data, ws.table.data(),
-                                                                           frequencies, features},
-                     40);
-    mlp.forward(b, parameters, features, side, e, ws.mlp);
+    const activation<B> made = ws.features.view(e.dims.n);
+    const index_t count = features.count();
+    b.for_each_index(
+        e.dims.n * count,
+        detail::sinusoidal_features<activation<B>, real_t<B>>{
+            side.time.data, ws.table.data(), count, features.scale, features.shift, features.cosine_shift,
+            features.cosine_first ? count : 0, features.cosine_first ? 0 : count, made},
+        40);
+    mlp.forward(b, parameters, made, side, e, ws.mlp);
   }
   template <Backend B>
   void backward(B& b, const real_t<B>* parameters, const side_inputs<B>& side, activation<B> de,
@@ -102,7 +139,7 @@ template <class Mlp> struct time_network {
 /// block, one number a channel.
 struct time_condition : time_network<sequence<linear, gelu, linear, gelu, linear, gelu, linear>> {
   explicit time_condition(index_t channels, index_t frequency_count = 16, index_t width = 128)
-      : time_network{frequency_count,
+      : time_network{time_features::geometric(frequency_count),
                      sequence(linear{2 * frequency_count, width}, gelu{}, linear{width, width}, gelu{},
                               linear{width, width}, gelu{}, linear{width, channels})} {}
 };

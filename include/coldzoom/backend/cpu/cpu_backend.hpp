@@ -2,7 +2,10 @@
 #pragma once
 
 #include <coldzoom/backend/backend.hpp>
+#include <coldzoom/backend/cpu/attention.hpp>
 #include <coldzoom/backend/cpu/engine.hpp>
+#include <coldzoom/backend/cpu/gemm.hpp>
+#include <coldzoom/backend/cpu/normalisation.hpp>
 #include <coldzoom/backend/cpu/simd.hpp>
 #include <coldzoom/backend/cpu/thread_pool.hpp>
 #include <coldzoom/backend/generic/elementwise.hpp>
@@ -18,6 +21,7 @@ namespace detail {
 template <class Function> struct vector_function;
 template <> struct vector_function<generic::gelu_function> { using type = vector_gelu; };
 template <> struct vector_function<generic::silu_function> { using type = vector_silu; };
+template <> struct vector_function<generic::identity_function> { using type = vector_identity; };
 
 }  // namespace detail
 
@@ -48,6 +52,18 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
   conv_block<Affine, Function> make_conv_block(const conv_block_geometry& g, index_t capacity,
                                                bool train) const {
     return {make_convolution(g.convolution, capacity, train), g, capacity, train};
+  }
+
+  template <generic::normalisation_geometry::affine_shape Affine, class Function>
+    requires(Affine != generic::normalisation_geometry::affine_shape::image &&
+             requires { typename detail::vector_function<Function>::type; })
+  auto make_normalisation(const generic::normalisation_geometry& g, Real eps, index_t capacity,
+                          bool train) const {
+    using activation = typename detail::vector_function<Function>::type;
+    return cpu_normalisation<Real, Affine, activation>(g, eps, capacity, train);
+  }
+  cpu_attention<Real> make_attention(const attention_geometry& g, index_t capacity, bool train) const {
+    return {g, capacity, train, this->threads()};
   }
 
   template <class Kernel> void for_each_index(index_t count, Kernel kernel, index_t cost = 1) {
@@ -100,16 +116,8 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
     pool().run((m + gemm_rows - 1) / gemm_rows,
                [&](index_t task, int) {
                  const index_t i = task * gemm_rows;
-                 const Real* rows = a + i * step_i;
-                 Real* out = c + i * ldc;
-                 if (m - i >= gemm_rows) {
-                   gemm_stripe<gemm_rows>(n, k, rows, step_i, step_l, b, ldb, out, ldc, accumulate);
-                 } else {
-                   for (index_t r = 0; r < m - i; ++r) {
-                     gemm_stripe<1>(n, k, rows + r * step_i, step_i, step_l, b, ldb, out + r * ldc, ldc,
-                                    accumulate);
-                   }
-                 }
+                 gemm_of_one_thread(std::min(gemm_rows, m - i), n, k, a + i * step_i, step_i, step_l, b, ldb,
+                                    c + i * ldc, ldc, accumulate);
                },
                grain);
   }
@@ -126,44 +134,9 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
 
   static constexpr index_t task_cost = 32768;  // operations worth handing to a thread: about 10 us
   static constexpr index_t sum_grain = 4096;
-  static constexpr index_t gemm_rows = 4;
 
   std::shared_ptr<typename convolution::scratch_memory> scratch_;
   std::shared_ptr<std::vector<double>> sums_;
-
-  template <index_t Rows>
-  static void gemm_stripe(index_t n, index_t k, const Real* a, index_t step_i, index_t step_l, const Real* b,
-                          index_t ldb, Real* c, index_t ldc, bool accumulate) {
-    constexpr index_t width = lanes;
-    index_t j = 0;
-    for (; j + 2 * width <= n; j += 2 * width) {
-      gemm_tile<Rows, 2, width>(k, a, step_i, step_l, b + j, ldb, c + j, ldc, accumulate);
-    }
-    for (; j + width <= n; j += width) {
-      gemm_tile<Rows, 1, width>(k, a, step_i, step_l, b + j, ldb, c + j, ldc, accumulate);
-    }
-    for (; j < n; ++j) gemm_tile<Rows, 1, 1>(k, a, step_i, step_l, b + j, ldb, c + j, ldc, accumulate);
-  }
-
-  template <index_t Rows, index_t Vectors, index_t Width>
-  static void gemm_tile(index_t k, const Real* a, index_t step_i, index_t step_l, const Real* b, index_t ldb,
-                        Real* c, index_t ldc, bool accumulate) {
-    vec<Real, Width> total[static_cast<std::size_t>(Rows)][static_cast<std::size_t>(Vectors)];
-    for (index_t r = 0; r < Rows; ++r) {
-      for (index_t v = 0; v < Vectors; ++v) {
-        total[r][v] = accumulate ? load<Width>(c + r * ldc + v * Width) : vec<Real, Width>{};
-      }
-    }
-    for (index_t l = 0; l < k; ++l) {
-      for (index_t v = 0; v < Vectors; ++v) {
-        const vec<Real, Width> right = load<Width>(b + l * ldb + v * Width);
-        for (index_t r = 0; r < Rows; ++r) total[r][v] += a[r * step_i + l * step_l] * right;
-      }
-    }
-    for (index_t r = 0; r < Rows; ++r) {
-      for (index_t v = 0; v < Vectors; ++v) store<Width, Real>(c + r * ldc + v * Width, total[r][v]);
-    }
-  }
 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

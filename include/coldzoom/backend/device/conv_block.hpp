@@ -51,7 +51,7 @@ class conv_block {
       if (sweeps() && (spectral() || next)) return sweep_forward(b, n, x, y, next);
     }
     convolution_.forward(b, n, x, convolved(n));
-    norm_.template forward<Function>(b, n, convolved(n), affine_, y, addend);
+    norm_.forward(b, n, convolved(n), affine_, y, addend);
   }
 
   void backward(B& b, index_t n, const real* x, real* dy, real* dx, real* gradients,
@@ -64,8 +64,7 @@ class conv_block {
       const index_t rows = n * g_.convolution.out_channels;
       sum_rows(b, rows, g_.norm.pixels, dy, addend_);
     }
-    norm_.template backward<Function>(b, n, convolved(n), affine_, dy, d_convolved(n),
-                                      gradients + g_.affine());
+    norm_.backward(b, n, convolved(n), affine_, dy, d_convolved(n), gradients + g_.affine());
     convolution_backward(b, n, x, d_convolved(n), dx, gradients, next);
   }
 
@@ -155,7 +154,7 @@ class conv_block {
   conv_block_geometry g_;
   bool train_;
   Convolution convolution_;
-  normalisation<B> norm_;
+  normalisation<B, Function> norm_;
   activation_buffer<B> convolved_, d_convolved_;
   buffer_t<B> parts_;         // of the gradient of the affine, one row for each block of a sweep
   index_t sweep_blocks_ = 0;  // of the last sweep back

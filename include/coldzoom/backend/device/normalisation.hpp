@@ -211,8 +211,9 @@ void normalise_back(B& b, const generic::normalisation_geometry& g, index_t imag
   add_in_order(b, parts, 2 * size, scratch, gradients);
 }
 
-/// Normalisation on backends of block kernels, a NormalisationOperation of backend/operations.hpp.
-template <BlockBackend B> class normalisation {
+/// Normalisation and then `Function` on backends of block kernels, a NormalisationOperation of
+/// backend/operations.hpp.
+template <BlockBackend B, class Function> class normalisation {
   using real = real_t<B>;
 
  public:
@@ -224,12 +225,10 @@ template <BlockBackend B> class normalisation {
         scratch_(b.template allocate<real>(train ? affine_scratch<real>(g, capacity) : 0)) {}
 
   /// y = Function(norm(x)) + addend, one number per image and channel, or null.
-  template <class Function = generic::identity_function>
   void forward(B& b, index_t n, const real* x, const real* affine, real* y, const real* addend = nullptr) {
     normalise<Function>(b, g_, n, eps_, x, affine, addend, y, mean(), rstd());
   }
   /// The gradients of it but that of the addend. dy is overwritten; dx may not be x or dy.
-  template <class Function = generic::identity_function>
   void backward(B& b, index_t n, const real* x, const real* affine, real* dy, real* dx, real* gradients) {
     normalise_back<Function>(b, g_, n, x, affine, mean(), rstd(), dy, dx, gradients, scratch_.data());
   }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <coldzoom/backend/conv_block_geometry.hpp>
-#include <coldzoom/backend/map_function.hpp>
 #include <utility>
 
 namespace coldzoom::inline COLDZOOM_ISA::generic {
@@ -25,8 +24,7 @@ template <Backend B, class Convolution, class Function> class conv_block {
       : g_(g),
         convolution_(std::move(convolution)),
         norm_(b, g.norm, static_cast<real>(g.eps), g.plain ? 0 : capacity, train),
-        convolved_(b, g.output(g.plain ? 0 : capacity)),
-        normalised_(b, g.output(g.plain ? 0 : capacity)) {}
+        convolved_(b, g.output(g.plain ? 0 : capacity)) {}
 
   void pack_weights(B& b, const real* parameters) {
     convolution_.pack_weights(b, parameters, parameters + g_.bias());
@@ -36,26 +34,24 @@ template <Backend B, class Convolution, class Function> class conv_block {
   void forward(B& b, index_t n, const real* x, real* addend, real* y, no_port = {}) {
     addend_ = addend;
     if (g_.plain) return convolution_.forward(b, n, x, y);
-    const activation<B> convolved = convolved_.view(n), normalised = normalised_.view(n);
+    const activation<B> convolved = convolved_.view(n);
     convolution_.forward(b, n, x, convolved.data);
-    norm_.forward(b, n, convolved.data, affine_, normalised.data);
-    map_function<Function>(b, normalised.size(), normalised.data, y);
+    norm_.forward(b, n, convolved.data, affine_, y);
     if (!addend) return;
     using kernel = add_per_channel<activation<B>, activation<B>>;
-    b.for_each_index(normalised.size(), kernel{addend_view(n), {y, normalised.dims}}, 8);
+    b.for_each_index(convolved.size(), kernel{addend_view(n), {y, convolved.dims}}, 8);
   }
 
   void backward(B& b, index_t n, const real* x, real* dy, real* dx, real* gradients, no_port = {}) {
     real* const db = gradients + g_.bias();
     if (g_.plain) return convolution_.backward(b, n, x, dy, dx, gradients, db);
-    const activation<B> convolved = convolved_.view(n), normalised = normalised_.view(n);
+    const activation<B> convolved = convolved_.view(n);
     if (addend_) {
       using kernel = sum_per_channel<activation<B>, activation<B>>;
-      b.for_each_index(n * normalised.dims.c, kernel{{dy, normalised.dims}, addend_view(n)},
-                       normalised.dims.pixels());
+      b.for_each_index(n * convolved.dims.c, kernel{{dy, convolved.dims}, addend_view(n)},
+                       convolved.dims.pixels());
     }
-    map_slope<Function>(b, normalised.size(), normalised.data, dy, normalised.data);
-    norm_.backward(b, n, convolved.data, affine_, normalised.data, convolved.data, gradients + g_.affine());
+    norm_.backward(b, n, convolved.data, affine_, dy, convolved.data, gradients + g_.affine());
     convolution_.backward(b, n, x, convolved.data, dx, gradients, db);
   }
 
@@ -73,8 +69,8 @@ template <Backend B, class Convolution, class Function> class conv_block {
 
   conv_block_geometry g_;
   Convolution convolution_;
-  normalisation<B> norm_;
-  activation_buffer<B> convolved_, normalised_;
+  normalisation<B, Function> norm_;
+  activation_buffer<B> convolved_;
   const real* affine_ = nullptr;
   real* addend_ = nullptr;
 };

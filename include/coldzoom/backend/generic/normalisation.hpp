@@ -1,8 +1,8 @@
-/// Layer and group normalisation, one group at a time: runs on any backend, oracle of the fast versions.
+/// Layer and group normalisation, one group at a time, and a function behind it: runs on any backend, oracle of the fast versions.
 #pragma once
 
 #include <cmath>
-#include <coldzoom/backend/backend.hpp>
+#include <coldzoom/backend/map_function.hpp>
 
 namespace coldzoom::inline COLDZOOM_ISA::generic {
 
@@ -132,20 +132,24 @@ template <class In, class Real> struct normalise_backward_affine {
   }
 };
 
-/// Normalisation on backends without block kernels, a NormalisationOperation of backend/operations.hpp.
-template <Backend B> class normalisation {
+/// Normalisation and then `Function`, element by element, on backends without block kernels: a
+/// NormalisationOperation of backend/operations.hpp.
+template <Backend B, class Function> class normalisation {
   using real = real_t<B>;
   using in = const_activation<B>;
   using out = activation<B>;
+  static constexpr bool bare = std::same_as<Function, identity_function>;
 
  public:
   normalisation(B& b, const normalisation_geometry& g, real eps, index_t capacity, bool)
       : g_(g),
         eps_(eps),
         mean_(b.template allocate<real>(capacity * g.groups)),
-        rstd_(b.template allocate<real>(capacity * g.groups)) {}
+        rstd_(b.template allocate<real>(capacity * g.groups)),
+        normalised_(b, dims(bare ? 0 : capacity)) {}
 
   void forward(B& b, index_t n, const real* x, const real* affine, real* y) {
+    real* const normalised = bare ? y : normalised_.view(n).data;
     using kernel = normalise_forward<in, out, real>;
     b.for_each_index(n * g_.groups,
                      kernel{g_,
@@ -153,14 +157,16 @@ template <Backend B> class normalisation {
                             {x, dims(n)},
                             affine,
                             affine + g_.affine_size(),
-                            {y, dims(n)},
+                            {normalised, dims(n)},
                             mean_.data(),
                             rstd_.data()},
                      4 * g_.group_channels() * g_.pixels);
+    if (!bare) map_function<Function>(b, normalised_.view(n).size(), normalised, y);
   }
-  void backward(B& b, index_t n, const real* x, const real* affine, const real* dy, real* dx,
-                real* gradients) {
-    const in from{x, dims(n)}, slope{dy, dims(n)};
+  void backward(B& b, index_t n, const real* x, const real* affine, real* dy, real* dx, real* gradients) {
+    real* const normalised = bare ? dy : normalised_.view(n).data;
+    if (!bare) map_slope<Function>(b, normalised_.view(n).size(), normalised, dy, normalised);
+    const in from{x, dims(n)}, slope{normalised, dims(n)};
     const index_t size = g_.affine_size();
     b.for_each_index(size,
                      normalise_backward_affine<in, real>{g_, from, slope, mean_.data(), rstd_.data(),
@@ -179,6 +185,7 @@ template <Backend B> class normalisation {
   normalisation_geometry g_;
   real eps_;
   buffer_t<B> mean_, rstd_;
+  activation_buffer<B> normalised_;  // what Function takes; its gradient in the backward pass
 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA::generic
