@@ -36,11 +36,13 @@ void print_row(const cz::conv2d& conv, const cz::layer_times& times, int steps, 
   const double images = static_cast<double>(times.images), seconds = times.forward + times.backward;
   const double definition = 3 * static_cast<double>(g.weights() * in.pixels()) * images;
   const double bytes = (3 * image_bytes(g.in_channels) + 3 * image_bytes(g.out_channels)) * images;
-  const bool fft = convolution::choose(g) == cz::convolution_algorithm::fft;
+  const bool transformed = convolution::choose(g) == cz::convolution_algorithm::transformed;
   const double done =
-      3 * images * (fft ? cz::fft_convolution<float>::cost(g) : cz::direct_convolution<float>::cost(g));
+      3 * images *
+      (transformed ? cz::transformed_convolution<float>::cost(g) : cz::direct_convolution<float>::cost(g));
   std::printf("%td -> %-3td %tdx%td %-7s %8.2f %8.2f %8.2f %8.2f %10.0f %% %8.0f %% %8.0f %%\n",
-              g.in_channels, g.out_channels, g.kernel_h, g.kernel_w, fft ? "fft" : "direct",
+              g.in_channels, g.out_channels, g.kernel_h, g.kernel_w,
+              transformed ? cz::transformed_convolution<float>::name(g) : "direct",
               1e3 * times.pack_weights / steps, 1e3 * times.forward / steps, 1e3 * times.backward / steps,
               1e3 * times.reduce_gradients / steps, 100 * definition / seconds / peak.multiply_adds,
               100 * done / seconds / peak.multiply_adds, 100 * bytes / seconds / peak.bandwidth);

@@ -54,7 +54,7 @@ MOST_LINES = 400
 # Kernels: one algorithm each, which reads worse in pieces.
 KERNELS = {
     "backend/cpu/direct_convolution.hpp",
-    "backend/cpu/fft_convolution.hpp",
+    "backend/cpu/transformed_convolution.hpp",
     "backend/device/direct_convolution.hpp",
 }
 

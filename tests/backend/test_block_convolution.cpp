@@ -37,7 +37,7 @@ template <class Real> void check(const cz::convolution_geometry& g, convolution_
 void check_both(const cz::convolution_geometry& g) {
   BOOST_TEST_CONTEXT(g.in_channels << " to " << g.out_channels << " channels, kernel " << g.kernel_h << " x "
                                    << g.kernel_w << ", pictures " << g.in_h << " x " << g.in_w) {
-    for (const auto algorithm : {convolution_algorithm::direct, convolution_algorithm::fft}) {
+    for (const auto algorithm : {convolution_algorithm::direct, convolution_algorithm::transformed}) {
       check<float>(g, algorithm);
       check<double>(g, algorithm);
     }
@@ -75,8 +75,8 @@ BOOST_AUTO_TEST_CASE(choice) {
   using layer = cz::device::convolution<cz::testing::block_backend<float>>;
   // The reconstructor's: large kernels between many channels are worth a transform.
   BOOST_TEST((layer::choose(same_convolution(1, 16, 7, 7, 28, 28)) == convolution_algorithm::direct));
-  BOOST_TEST((layer::choose(same_convolution(16, 32, 7, 7, 28, 28)) == convolution_algorithm::fft));
-  BOOST_TEST((layer::choose(same_convolution(32, 32, 7, 7, 28, 28)) == convolution_algorithm::fft));
+  BOOST_TEST((layer::choose(same_convolution(16, 32, 7, 7, 28, 28)) == convolution_algorithm::transformed));
+  BOOST_TEST((layer::choose(same_convolution(32, 32, 7, 7, 28, 28)) == convolution_algorithm::transformed));
   BOOST_TEST((layer::choose(same_convolution(16, 1, 3, 3, 28, 28)) == convolution_algorithm::direct));
   BOOST_TEST((layer::choose({64, 64, 7, 7, 2, 2, 3, 3, 28, 28}) == convolution_algorithm::direct));
   BOOST_TEST((layer::choose(same_convolution(64, 64, 19, 19, 28, 28)) == convolution_algorithm::direct));
@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(impossible_requests) {
   for (const cz::convolution_geometry& g :
        {same_convolution(1, 1, 19, 19, 28, 28), same_convolution(1, 1, 33, 33, 28, 28),
         same_convolution(1, 1, 4, 4, 28, 28)}) {
-    BOOST_TEST(message_of([&] { layer(b, g, 1, true, convolution_algorithm::fft); }) ==
+    BOOST_TEST(message_of([&] { layer(b, g, 1, true, convolution_algorithm::transformed); }) ==
                "fft_convolution: the geometry must be stride 1, padding kernel / 2, kernel <= 17");
   }
 }

@@ -149,13 +149,13 @@ void check(index_t channels, index_t pixels, index_t groups, T mean_of_z = 0) {
 
     auto found_x = z, found_y = z, predicted = z, found_z = dy;
     std::vector<T> statistics(static_cast<std::size_t>(kernel.statistics_size()));
-    kernel.predict_image(predicted.data(), statistics.data(), addend.data());
-    kernel.forward_image(found_y.data(), statistics.data(), found_x.data(), addend.data());
+    kernel.predict_image(predicted.data(), predicted.data(), statistics.data(), addend.data());
+    kernel.forward_image(found_y.data(), found_y.data(), statistics.data(), found_x.data(), addend.data());
     BOOST_TEST((predicted == found_y));
     std::vector<T> found_dgamma(gamma.size(), T(0.25)), found_dbeta(gamma.size(), T(-0.25)),
         found_daddend(addend.size());
-    kernel.backward_image(found_x.data(), statistics.data(), found_z.data(), found_dgamma.data(),
-                          found_dbeta.data(), found_daddend.data());
+    kernel.backward_image(found_x.data(), statistics.data(), found_z.data(), found_z.data(),
+                          found_dgamma.data(), found_dbeta.data(), found_daddend.data());
     worst of_x, of_y, of_dz, of_affine, of_addend, of_rstd;
     for (index_t c = 0; c < channels; ++c) {
       const auto k = static_cast<std::size_t>(c);

@@ -29,6 +29,6 @@ struct convolution_geometry {
 
 /// Which algorithm carries a convolution. `automatic` takes the one with fewer multiplies by `cost`, a
 /// function of the shapes alone: a choice by the clock would change the bits from run to run.
-enum class convolution_algorithm { automatic, direct, fft };
+enum class convolution_algorithm { automatic, direct, transformed };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

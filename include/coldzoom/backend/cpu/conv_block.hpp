@@ -101,9 +101,9 @@ void cpu_conv_block<T, Affine, Activation>::forward(shared_threads& b, index_t n
   if (g_.plain) return convolution_.forward(b, n, x, y, next);
   const auto epilogue = [&](index_t image, T* z) {
     if (train_) {
-      norm_.forward_image(z, statistics(image), x_hat(image), this->addend(image));
+      norm_.forward_image(z, z, statistics(image), x_hat(image), this->addend(image));
     } else {
-      norm_.predict_image(z, statistics(image), this->addend(image));
+      norm_.predict_image(z, z, statistics(image), this->addend(image));
     }
     next(image, z);
   };
@@ -156,7 +156,7 @@ template <class T, generic::normalisation_geometry::affine_shape Affine, class A
 void cpu_conv_block<T, Affine, Activation>::backward_image(index_t image, T* dy) {
   const index_t size = norm_.affine_size();
   T* const gradients = affine_gradients_.data() + image * 2 * size;
-  norm_.backward_image(x_hat(image), statistics(image), dy, gradients, gradients + size, addend(image));
+  norm_.backward_image(x_hat(image), statistics(image), dy, dy, gradients, gradients + size, addend(image));
 }
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

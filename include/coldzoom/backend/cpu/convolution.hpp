@@ -2,7 +2,7 @@
 #pragma once
 
 #include <coldzoom/backend/cpu/direct_convolution.hpp>
-#include <coldzoom/backend/cpu/fft_convolution.hpp>
+#include <coldzoom/backend/cpu/transformed_convolution.hpp>
 #include <coldzoom/backend/image_callback.hpp>
 #include <memory>
 #include <utility>
@@ -27,8 +27,8 @@ template <class T> class cpu_convolution {
 
   static convolution_algorithm choose(const convolution_geometry& g);
   convolution_algorithm algorithm() const {
-    return std::holds_alternative<fft_convolution<T>>(held_) ? convolution_algorithm::fft
-                                                             : convolution_algorithm::direct;
+    return std::holds_alternative<transformed_convolution<T>>(held_) ? convolution_algorithm::transformed
+                                                                     : convolution_algorithm::direct;
   }
 
   index_t capacity() const;
@@ -45,7 +45,7 @@ template <class T> class cpu_convolution {
                        image_callback<T> epilogue);
 
   /// Whether x and dy may be handed over image by image, before `forward` and `backward` with null for them.
-  bool takes_images() const { return algorithm() == convolution_algorithm::fft; }
+  bool takes_images() const { return algorithm() == convolution_algorithm::transformed; }
   /// Only where takes_images().
   void take_input(index_t image, const T* x);
   void take_gradient(index_t image, const T* dy);
@@ -53,7 +53,7 @@ template <class T> class cpu_convolution {
   void reduce_gradients(shared_threads& b, T* dw, T* db);
 
  private:
-  using alternatives = std::variant<direct_convolution<T>, fft_convolution<T>>;
+  using alternatives = std::variant<direct_convolution<T>, transformed_convolution<T>>;
 
   static alternatives make(const convolution_geometry& g, index_t capacity, bool train,
                            convolution_algorithm algorithm, std::shared_ptr<scratch_memory> scratch);
@@ -69,9 +69,9 @@ cpu_convolution<T>::cpu_convolution(const convolution_geometry& g, index_t capac
     : held_(make(g, capacity, train, algorithm, std::move(scratch))) {}
 
 template <class T> convolution_algorithm cpu_convolution<T>::choose(const convolution_geometry& g) {
-  const bool fft =
-      fft_convolution<T>::supports(g) && fft_convolution<T>::cost(g) < direct_convolution<T>::cost(g);
-  return fft ? convolution_algorithm::fft : convolution_algorithm::direct;
+  const bool fft = transformed_convolution<T>::supports(g) &&
+                   transformed_convolution<T>::cost(g) < direct_convolution<T>::cost(g);
+  return fft ? convolution_algorithm::transformed : convolution_algorithm::direct;
 }
 
 template <class T> index_t cpu_convolution<T>::capacity() const {
@@ -102,10 +102,10 @@ void cpu_convolution<T>::backward_images(shared_threads& b, index_t n, const T* 
 }
 
 template <class T> void cpu_convolution<T>::take_input(index_t image, const T* x) {
-  std::get<fft_convolution<T>>(held_).take_input(image, x);
+  std::get<transformed_convolution<T>>(held_).take_input(image, x);
 }
 template <class T> void cpu_convolution<T>::take_gradient(index_t image, const T* dy) {
-  std::get<fft_convolution<T>>(held_).take_gradient(image, dy);
+  std::get<transformed_convolution<T>>(held_).take_gradient(image, dy);
 }
 
 template <class T> void cpu_convolution<T>::reduce_gradients(shared_threads& b, T* dw, T* db) {
@@ -117,8 +117,9 @@ auto cpu_convolution<T>::make(const convolution_geometry& g, index_t capacity, b
                               convolution_algorithm algorithm, std::shared_ptr<scratch_memory> scratch)
     -> alternatives {
   if (algorithm == convolution_algorithm::automatic) algorithm = choose(g);
-  if (algorithm == convolution_algorithm::fft) {
-    return alternatives(std::in_place_type<fft_convolution<T>>, g, capacity, train, std::move(scratch));
+  if (algorithm == convolution_algorithm::transformed) {
+    return alternatives(std::in_place_type<transformed_convolution<T>>, g, capacity, train,
+                        std::move(scratch));
   }
   return alternatives(std::in_place_type<direct_convolution<T>>, g, capacity, train, std::move(scratch));
 }

@@ -67,22 +67,22 @@ struct norm_activation {
                                            : channels;
   }
 
-  /// z becomes y, and x_hat is written. addend [blocks][L] or null.
-  void forward_image(T* z, T* statistics, T* x_hat, const T* addend) const {
+  /// y of z, and x_hat is written; y may be z. addend [blocks][L] or null.
+  void forward_image(const T* z, T* y, T* statistics, T* x_hat, const T* addend) const {
     measure(z, statistics);
-    sweep(z, statistics, addend,
+    sweep(z, y, statistics, addend,
           [x_hat](index_t at, const vector& value) COLDZOOM_INLINE_LAMBDA { store<L>(x_hat + at, value); });
   }
 
   /// The same without x_hat.
-  void predict_image(T* z, T* statistics, const T* addend) const {
+  void predict_image(const T* z, T* y, T* statistics, const T* addend) const {
     measure(z, statistics);
-    sweep(z, statistics, addend, [](index_t, const vector&) COLDZOOM_INLINE_LAMBDA {});
+    sweep(z, y, statistics, addend, [](index_t, const vector&) COLDZOOM_INLINE_LAMBDA {});
   }
 
-  /// dy becomes dz. Adds to dgamma and dbeta, of affine_size(), what this image contributes. Writes the
+  /// dz of dy, which is lost; dz may be dy. Adds to dgamma and dbeta, of affine_size(), what this image contributes. Writes the
   /// gradient of the addend, [blocks][L], unless null.
-  void backward_image(const T* x_hat, T* statistics, T* dy, T* dgamma, T* dbeta, T* daddend) const {
+  void backward_image(const T* x_hat, T* statistics, T* dy, T* dz, T* dgamma, T* dbeta, T* daddend) const {
     const T* rstd = statistics;
     T* first = statistics + lane_groups() * L;  // per channel: sum of g, the gradient of x_hat ...
     T* second = first + lane_groups() * L;      // ... and sum of g * x_hat
@@ -155,7 +155,7 @@ struct norm_activation {
       const vector r = load<L>(rstd + b * L), mean_g = load<L>(first + b * L),
                    mean_gx = load<L>(second + b * L);
       for (index_t at = b * pixels * L; at < (b + 1) * pixels * L; at += L) {
-        store<L>(dy + at, r * (load<L>(dy + at) - mean_g - load<L>(x_hat + at) * mean_gx));
+        store<L>(dz + at, r * (load<L>(dy + at) - mean_g - load<L>(x_hat + at) * mean_gx));
       }
     }
   }
@@ -256,7 +256,7 @@ struct norm_activation {
   }
 
   template <class Keep>
-  COLDZOOM_INLINE void sweep(T* z, const T* statistics, const T* addend, const Keep& keep) const {
+  COLDZOOM_INLINE void sweep(const T* z, T* y, const T* statistics, const T* addend, const Keep& keep) const {
     const typename Activation::template on<T, L> activation;
     for (index_t b = 0; b < lane_groups(); ++b) {
       const vector rstd = load<L>(statistics + b * L), mean = load<L>(statistics + (lane_groups() + b) * L);
@@ -267,7 +267,7 @@ struct norm_activation {
         const vector x_hat = (load<L>(z + at) - mean) * rstd;
         keep(at, x_hat);
         const vector u = affine.gamma(p, at) * x_hat + affine.beta(p, at);
-        store<L>(z + at, activation(u).value + shift);
+        store<L>(y + at, activation(u).value + shift);
       }
     }
   }

@@ -50,12 +50,12 @@ void cpu_normalisation<T, Affine, Activation>::forward(shared_threads& b, index_
   norm_.gamma = affine;
   norm_.beta = affine + norm_.affine_size();
   b.pool().run(n, [&](index_t image, int) {
+    const T* const from = x + image * image_size();
     T* const to = y + image * image_size();
-    std::copy_n(x + image * image_size(), image_size(), to);
     if (train_) {
-      norm_.forward_image(to, statistics(image), x_hat_.data() + image * image_size(), nullptr);
+      norm_.forward_image(from, to, statistics(image), x_hat_.data() + image * image_size(), nullptr);
     } else {
-      norm_.predict_image(to, statistics(image), nullptr);
+      norm_.predict_image(from, to, statistics(image), nullptr);
     }
   });
 }
@@ -68,9 +68,8 @@ void cpu_normalisation<T, Affine, Activation>::backward(shared_threads& b, index
     T* const own = affine_gradients_.data() + image * 2 * size;
     T* const d = dy + image * image_size();
     std::fill_n(own, 2 * size, T(0));
-    norm_.backward_image(x_hat_.data() + image * image_size(), statistics(image), d, own, own + size,
-                         nullptr);
-    if (dx) std::copy_n(d, image_size(), dx + image * image_size());
+    norm_.backward_image(x_hat_.data() + image * image_size(), statistics(image), d,
+                         dx ? dx + image * image_size() : d, own, own + size, nullptr);
   });
   const auto add = [&](index_t i, int) {
     T total = 0;

@@ -25,7 +25,7 @@ template <BlockBackend B> class convolution {
 
   static convolution_algorithm choose(const convolution_geometry& g) {
     const bool fft = fft_convolution<B>::cost(g) < direct_convolution<B>::cost(g);
-    return fft ? convolution_algorithm::fft : convolution_algorithm::direct;
+    return fft ? convolution_algorithm::transformed : convolution_algorithm::direct;
   }
 
   /// Both stay where they are until the next call.
@@ -61,7 +61,7 @@ template <BlockBackend B> class convolution {
   static alternatives make(B& b, const convolution_geometry& g, index_t capacity, bool train,
                            convolution_algorithm algorithm) {
     if (algorithm == convolution_algorithm::automatic) algorithm = choose(g);
-    if (algorithm == convolution_algorithm::fft) return fft_convolution<B>(b, g, capacity, train);
+    if (algorithm == convolution_algorithm::transformed) return fft_convolution<B>(b, g, capacity, train);
     return direct_convolution<B>(b, g, capacity, train);
   }
 

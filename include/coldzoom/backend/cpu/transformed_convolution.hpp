@@ -1,11 +1,11 @@
-/// Convolution by fast Fourier transforms, with its gradients.
+/// Convolution by transforms of tiles, Fourier's or Winograd's, with its gradients.
 #pragma once
 
 #include <algorithm>
 #include <coldzoom/backend/convolution_geometry.hpp>
 #include <coldzoom/backend/cpu/convolution_scratch.hpp>
-#include <coldzoom/backend/cpu/fft.hpp>
 #include <coldzoom/backend/cpu/thread_pool.hpp>
+#include <coldzoom/backend/cpu/tile_transform.hpp>
 #include <coldzoom/backend/host_memory.hpp>
 #include <limits>
 #include <memory>
@@ -14,23 +14,25 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// "Same" convolution of stride 1 as a product of spectra (Mathieu, Henaff, LeCun 2014, "Fast training of
-/// convolutional networks through FFTs"). Images and kernels are transformed on tiles of N x N points, N = 8,
-/// 16 or 32; every frequency is then one small complex matrix product over the channels.
+/// "Same" convolution of stride 1 as a product of spectra. Images and kernels are transformed on tiles; every
+/// frequency is then one small matrix product over the channels. Tiles are N x N points, N = 8, 16 or 32, for
+/// Fourier transforms (Mathieu, Henaff, LeCun 2014, "Fast training of convolutional networks through FFTs"), and
+/// 6 x 6 for Winograd's (Lavin and Gray 2016), which takes 3 x 3 kernels; the cost decides.
 ///
-/// A picture with H + kernel_h / 2 <= N (and likewise in width) fits one tile: the circular wrap of the
-/// convolution falls on the zero border, which both sides of the picture share. Larger pictures are cut into
+/// A picture with H + kernel_h / 2 <= N (and likewise in width) fits one Fourier tile: the circular wrap of the
+/// convolution falls on the zero border, which both sides of the picture share. Other pictures are cut into
 /// tiles by overlap-save; their data gradient is put together by overlap-add, the transpose of it, so that
 /// each of x and dy is transformed once for all passes.
 ///
 /// Activations are [image][ceil(C / L)][H * W][L], L = native_lanes<T>: the lanes are channels, and neither
 /// transforms nor products move data between lanes. Spectra are [half of the images][frequency][image,
-/// tile][ceil(C / L)][re x L, im x L].
+/// tile][ceil(C / L)][re x L, im x L], or [x L] where they are real.
 ///
-/// Cost: 3 or 4 real products per frequency and channel pair, that is 2 to 2.6 multiplies per output for a
-/// 28 x 28 picture on one tile, whatever the kernel's size. Results depend neither on the number of threads
-/// nor, for y and dx, on the other images of a batch. Rounding errors are those of direct summation or less.
-template <class T> class fft_convolution {
+/// Cost: 3 or 4 real products per complex frequency and channel pair, that is 2 to 2.6 multiplies per output for
+/// a 28 x 28 picture on one tile, whatever the kernel's size; 2.25 for whole tiles of Winograd's. Results depend
+/// neither on the number of threads nor, for y and dx, on the other images of a batch. Rounding errors are those
+/// of direct summation or less, with Winograd's transform a few times as large.
+template <class T> class transformed_convolution {
  public:
   /// Stride 1, "same" padding, and a kernel of at most 17 x 17, about half of the largest tile.
   static bool supports(const convolution_geometry& g) {
@@ -42,18 +44,23 @@ template <class T> class fft_convolution {
     return supports(g) ? cost(g, best_tile(g)) : std::numeric_limits<double>::infinity();
   }
 
+  /// "fft" or "winograd".
+  static const char* name(const convolution_geometry& g) {
+    return best_tile(g) == winograd::size ? "winograd" : "fft";
+  }
+
   /// For up to `capacity` images per call. Without `train` there is no backward pass and less memory is held.
   /// Throws `error` for a geometry that is not supported.
-  fft_convolution(
+  transformed_convolution(
       const convolution_geometry& g, index_t capacity, bool train,
       std::shared_ptr<convolution_scratch<T>> scratch = std::make_shared<convolution_scratch<T>>())
       : geometry_(g),
         capacity_(capacity),
         train_(train),
         scratch_(std::move(scratch)) {
-    require(supports(g), "fft_convolution",
+    require(supports(g), "transformed_convolution",
             "the geometry must be stride 1, padding kernel / 2, kernel <= 17");
-    require(capacity > 0, "fft_convolution",
+    require(capacity > 0, "transformed_convolution",
             [&] { return "the capacity is " + std::to_string(capacity) + " images; it must be positive"; });
     tile_ = best_tile(g);
     down_ = cut(g.in_h, g.kernel_h, tile_);
@@ -103,18 +110,18 @@ template <class T> class fft_convolution {
   /// every image. Where y is null, an image of it exists for its epilogue only.
   template <class Epilogue>
   void forward(thread_pool& pool, index_t n, const T* x, T* y, Epilogue&& epilogue) {
-    check(n, "fft_convolution::forward");
-    with_tile([&](auto fft) {
+    check(n, "transformed_convolution::forward");
+    with_tile([&](auto transform) {
       if (x) {
-        pool.run(n, [&](index_t image, int) { analyse_input(fft, image, x + image * in_size()); });
+        pool.run(n, [&](index_t image, int) { analyse_input(transform, image, x + image * in_size()); });
       }
       const halves from = inputs(), to = outputs();
-      for_products(pool, fft.frequencies, [&](index_t f, group_range g) {
-        product<true>(f, g, n, from, geometry_.in_channels, weights_, to);
+      for_products(pool, transform.frequencies, [&](index_t f, group_range g) {
+        product<transform.parts, true>(f, g, n, from, geometry_.in_channels, weights_, to);
       });
       pool.run(n, [&](index_t image, int thread) {
         T* const out = y ? y + image * out_size() : scratch_->image(thread);
-        synthesise_output(fft, image, out);
+        synthesise_output(transform, image, out);
         epilogue(image, out);
       });
     });
@@ -122,7 +129,7 @@ template <class T> class fft_convolution {
   }
   /// One image of x, for the next forward call. May be called from several threads, for different images.
   void take_input(index_t image, const T* x) {
-    with_tile([&](auto fft) { analyse_input(fft, image, x); });
+    with_tile([&](auto transform) { analyse_input(transform, image, x); });
   }
 
   /// Adds the gradients of weights and bias, given dy, to the accumulators and, if `wanted`, computes dx. n
@@ -133,26 +140,27 @@ template <class T> class fft_convolution {
   template <class Prologue, class Epilogue>
   void backward(thread_pool& pool, index_t n, [[maybe_unused]] const T* x, T* dy, T* dx, bool wanted,
                 Prologue&& prologue, Epilogue&& epilogue) {
-    check(n, "fft_convolution::backward");
-    require(n == in_flight_, "fft_convolution::backward",
+    check(n, "transformed_convolution::backward");
+    require(n == in_flight_, "transformed_convolution::backward",
             "it must follow a forward call with the same images");
-    with_tile([&](auto fft) {
+    with_tile([&](auto transform) {
       if (dy) {
         pool.run(n, [&](index_t image, int) {
           prologue(image, dy + image * out_size());
-          analyse_gradient(fft, image, dy + image * out_size());
+          analyse_gradient(transform, image, dy + image * out_size());
         });
       }
       const halves from = outputs();
-      for_products(pool, fft.frequencies, [&](index_t f, group_range g) {
-        for (index_t i = g.first; i < g.last; ++i) accumulate_weights(f, slots(i, n), x_[i], from[i], dw_[i]);
-        if (wanted) product<false>(f, g, n, from, geometry_.out_channels, transposed_, x_);
+      for_products(pool, transform.frequencies, [&](index_t f, group_range g) {
+        for (index_t i = g.first; i < g.last; ++i)
+          accumulate_weights<transform.parts>(f, slots(i, n), x_[i], from[i], dw_[i]);
+        if (wanted) product<transform.parts, false>(f, g, n, from, geometry_.out_channels, transposed_, x_);
       });
-      accumulate_bias(fft.sum_frequency, n);
+      accumulate_bias(transform, n);
       if (!wanted) return;
       pool.run(n, [&](index_t image, int thread) {
         T* const to = dx ? dx + image * in_size() : scratch_->image(thread);
-        synthesise_input(fft, image, to);
+        synthesise_input(transform, image, to);
         epilogue(image, to);
       });
     });
@@ -161,7 +169,7 @@ template <class T> class fft_convolution {
   }
   /// One image of dy, for the next backward call. May be called from several threads, for different images.
   void take_gradient(index_t image, const T* dy) {
-    with_tile([&](auto fft) { analyse_gradient(fft, image, dy); });
+    with_tile([&](auto transform) { analyse_gradient(transform, image, dy); });
   }
 
   /// dw [co][ci][kh][kw] += and db [co] += what the backward calls since the last reduce_gradients
@@ -170,27 +178,28 @@ template <class T> class fft_convolution {
     if (!accumulated_) return;
     accumulated_ = false;
     const convolution_geometry& g = geometry_;
-    with_tile([&](auto fft) {
+    with_tile([&](auto transform) {
       pool.run(g.in_channels * out_groups_, [&](index_t task, int) {
         const index_t in = task / out_groups_, first = task % out_groups_ * L;
         const index_t count = std::min(L, g.out_channels - first);
         T taps[static_cast<std::size_t>(largest_kernel * largest_kernel * L)];
-        for (index_t f = 0; f < fft.frequencies; ++f) {
+        for (index_t f = 0; f < transform.frequencies; ++f) {
           T* const sum = dw_[0].at(f, in, first / L);
           const T* const other = dw_[1].at(f, in, first / L);
-          store<L>(sum, load<L>(sum) + load<L>(other));
-          store<L>(sum + L, load<L>(sum + L) + load<L>(other + L));
+          unroll<transform.parts>([&](auto v) COLDZOOM_INLINE_LAMBDA {
+            store<L>(sum + v * L, load<L>(sum + v * L) + load<L>(other + v * L));
+          });
         }
-        fft.template inverse<false>(dw_[0].at(0, in, first / L), dw_[0].stride, kernel_window(), zero<T, L>(),
-                                    taps, g.kernel_w * L);
+        transform.kernel_gradient(dw_[0].at(0, in, first / L), dw_[0].stride, kernel_window(), taps,
+                                  g.kernel_w * L);
         for (index_t o = 0; o < count; ++o) {
           T* to = dw + ((first + o) * g.in_channels + in) * g.taps();
-          for (index_t tap = 0; tap < g.taps(); ++tap) to[tap] += taps[tap * L + o] * scale();
+          for (index_t tap = 0; tap < g.taps(); ++tap) to[tap] += taps[tap * L + o] * transform.scale;
         }
       });
     });
     if (!db) return;
-    for (index_t o = 0; o < g.out_channels; ++o) db[o] += db_.data()[o] / 2;
+    for (index_t o = 0; o < g.out_channels; ++o) db[o] += db_.data()[o];
   }
 
  private:
@@ -203,16 +212,18 @@ template <class T> class fft_convolution {
   static_assert(L % rows == 0);
   static constexpr index_t groups = 2;  // halves of the images
   using V = vec<T, L>;
+  using winograd = winograd_transform<T>;
 
-  /// Complex vectors [frequency][row][block], re and im side by side.
+  /// Vectors [frequency][row][block], where complex re and im side by side.
   struct spectra {
     index_t size = 0, blocks = 0, stride = 0;  // stride: from one frequency to the next
+    index_t width = 0;                         // of a block
     T* data = nullptr;
 
     T* at(index_t f, index_t row, index_t block) const {
-      return data + f * stride + (row * blocks + block) * 2 * L;
+      return data + f * stride + (row * blocks + block) * width;
     }
-    index_t row() const { return blocks * 2 * L; }
+    index_t row() const { return blocks * width; }
 
     /// Prefetches part `part` of `parts` of the first `count` rows of frequency f + 1, during the work on f:
     /// the products read and write each number once, and would otherwise wait for memory half of their time.
@@ -257,34 +268,46 @@ template <class T> class fft_convolution {
 
   static cutting cut(index_t extent, index_t kernel, index_t tile) {
     const index_t valid = tile - kernel + 1;
-    const index_t count = extent + kernel / 2 <= tile ? 1 : (extent + valid - 1) / valid;
+    const bool wraps = tile != winograd::size && extent + kernel / 2 <= tile;
+    const index_t count = wraps ? 1 : (extent + valid - 1) / valid;
     const index_t step = (extent + count - 1) / count;
     return {count, step, std::min(tile, step + kernel - 1), kernel / 2, extent};
   }
 
   static double cost(const convolution_geometry& g, index_t tile) {
     const index_t count = cut(g.in_h, g.kernel_h, tile).count * cut(g.in_w, g.kernel_w, tile).count;
-    const double points = double(tile * tile), log = tile == 8 ? 6 : tile == 16 ? 8 : 10;
-    const double products = 3 * (points / 2 + 2) * double(g.in_channels * round_up(g.out_channels, L));
+    const double points = double(tile * tile), log = tile == winograd::size ? 4
+                                                     : tile == 8            ? 6
+                                                     : tile == 16           ? 8
+                                                                            : 10;
+    const double multiplies = tile == winograd::size ? points : 3 * (points / 2 + 2);
+    const double products = multiplies * double(g.in_channels * round_up(g.out_channels, L));
     const double transforms =
         2 * points * log * double((lane_groups(g.in_channels) + lane_groups(g.out_channels)) * L);
     return double(count) * (products + transforms);
   }
 
-  /// The cheapest tile that holds the kernel twice over, or almost.
+  /// The cheapest tile: Fourier tiles hold the kernel twice over, or almost.
   static index_t best_tile(const convolution_geometry& g) {
     index_t best = largest_tile;
     for (index_t tile = largest_tile / 2; tile >= smallest_tile; tile /= 2) {
       const bool holds = std::max(g.kernel_h, g.kernel_w) <= tile / 2 + 1;
       if (holds && cost(g, tile) < cost(g, best)) best = tile;
     }
+    const bool three = g.kernel_h == 3 && g.kernel_w == 3;
+    if (three && cost(g, winograd::size) < cost(g, best)) best = winograd::size;
     return best;
   }
 
   spectra layout(index_t count, index_t block_count) const {
     // 128 bytes more than needed: strides of a power of two would map a column to few cache sets.
-    const index_t stride = count * block_count * 2 * L + 128 / static_cast<index_t>(sizeof(T));
-    return {(tile_ * tile_ / 2 + 2) * stride, block_count, stride};
+    index_t frequencies = 0, width = 0;
+    with_tile([&](auto transform) {
+      frequencies = transform.frequencies;
+      width = transform.parts * L;
+    });
+    const index_t stride = count * block_count * width + 128 / static_cast<index_t>(sizeof(T));
+    return {frequencies * stride, block_count, stride, width};
   }
   spectra owned(spectra array) {
     array.data = memory_.emplace_back(array.size).data();
@@ -309,8 +332,6 @@ template <class T> class fft_convolution {
   }
 
   index_t tiles() const { return down_.count * across_.count; }
-  /// Undoes the factor of a product of two spectra of tile_fft and of its inverse; a power of two, so exact.
-  T scale() const { return T(1) / T(4 * tile_ * tile_); }
 
   void check(index_t n, const char* where) const {
     require(n >= 0 && n <= capacity_, where,
@@ -318,23 +339,25 @@ template <class T> class fft_convolution {
   }
 
   template <class F> void with_tile(F&& f) const {
-    if (tile_ == 8) return f(tile_fft<T, 8>{});
-    if (tile_ == 16) return f(tile_fft<T, 16>{});
-    f(tile_fft<T, 32>{});
+    if (tile_ == winograd::size) return f(winograd{});
+    if (tile_ == 8) return f(fourier_transform<T, 8>{});
+    if (tile_ == 16) return f(fourier_transform<T, 16>{});
+    f(fourier_transform<T, 32>{});
   }
 
   void transform_weights(thread_pool& pool, const T* weights, const spectra& to, index_t outer, index_t inner,
                          index_t outer_stride, index_t inner_stride) {
-    with_tile([&](auto fft) {
+    with_tile([&](auto transform) {
       pool.run(outer * to.blocks, [&](index_t task, int) {
         const index_t row = task / to.blocks, first = task % to.blocks * L;
         const index_t count = std::min(L, inner - first);
         const T* from = weights + row * outer_stride + first * inner_stride;
         T taps[static_cast<std::size_t>(largest_kernel * largest_kernel * L)] = {};
         for (index_t tap = 0; tap < geometry_.taps(); ++tap) {
-          for (index_t l = 0; l < count; ++l) taps[tap * L + l] = from[l * inner_stride + tap] * scale();
+          for (index_t l = 0; l < count; ++l)
+            taps[tap * L + l] = from[l * inner_stride + tap] * transform.scale;
         }
-        fft.forward(kernel_window(), taps, geometry_.kernel_w * L, to.at(0, row, first / L), to.stride);
+        transform.kernel(kernel_window(), taps, geometry_.kernel_w * L, to.at(0, row, first / L), to.stride);
       });
     });
   }
@@ -359,35 +382,36 @@ template <class T> class fft_convolution {
   index_t in_size() const { return in_groups_ * plane(); }
   index_t out_size() const { return out_groups_ * plane(); }
 
-  template <class Fft> void analyse_input(Fft fft, index_t image, const T* x) {
+  template <class Transform> void analyse_input(Transform transform, index_t image, const T* x) {
     const halves to = inputs();
     for (index_t block = 0; block < in_groups_; ++block) {
       for_tiles(image, &cutting::input, [&](const tile_window& window, index_t first, index_t slot) {
-        fft.forward(window, x + block * plane() + first, pitch(), place(to, slot, block), to[0].stride);
+        transform.input(window, x + block * plane() + first, pitch(), place(to, slot, block), to[0].stride);
       });
     }
   }
-  template <class Fft> void analyse_gradient(Fft fft, index_t image, const T* dy) {
+  template <class Transform> void analyse_gradient(Transform transform, index_t image, const T* dy) {
     const halves to = outputs();
     for (index_t block = 0; block < out_groups_; ++block) {
       for_tiles(image, &cutting::output, [&](const tile_window& window, index_t first, index_t slot) {
-        fft.forward(window, dy + block * plane() + first, pitch(), place(to, slot, block), to[0].stride);
+        transform.gradient(window, dy + block * plane() + first, pitch(), place(to, slot, block),
+                           to[0].stride);
       });
     }
   }
 
-  template <class Fft> void synthesise_output(Fft fft, index_t image, T* y) {
+  template <class Transform> void synthesise_output(Transform transform, index_t image, T* y) {
     const halves from = outputs();
     for (index_t block = 0; block < out_groups_; ++block) {
       const V bias = load<L>(bias_.data() + block * L);
       for_tiles(image, &cutting::output, [&](const tile_window& window, index_t first, index_t slot) {
-        fft.template inverse<false>(place(from, slot, block), from[0].stride, window, bias,
-                                    y + block * plane() + first, pitch());
+        transform.output(place(from, slot, block), from[0].stride, window, bias, y + block * plane() + first,
+                         pitch());
       });
     }
   }
 
-  template <class Fft> void synthesise_input(Fft fft, index_t image, T* dx) {
+  template <class Transform> void synthesise_input(Transform transform, index_t image, T* dx) {
     const bool overlap = tiles() > 1;
     if (overlap) std::fill_n(dx, in_size(), T(0));
     for (index_t block = 0; block < in_groups_; ++block) {
@@ -395,9 +419,9 @@ template <class T> class fft_convolution {
         const T* const from = place(x_, slot, block);
         T* const to = dx + block * plane() + first;
         if (overlap) {
-          fft.template inverse<true>(from, x_[0].stride, window, zero<T, L>(), to, pitch());
+          transform.template input_gradient<true>(from, x_[0].stride, window, to, pitch());
         } else {
-          fft.template inverse<false>(from, x_[0].stride, window, zero<T, L>(), to, pitch());
+          transform.template input_gradient<false>(from, x_[0].stride, window, to, pitch());
         }
       });
     }
@@ -425,47 +449,71 @@ template <class T> class fft_convolution {
   }
 
   /// c[slot] = sum over channels k of a[slot][k] b[k], b conjugated or not, at frequency f for n images.
-  template <bool Conjugate>
+  template <index_t Parts, bool Conjugate>
   void product(index_t f, group_range some, index_t n, const halves& a, index_t channels, const spectra& b,
                const halves& c) {
-    for (index_t block = 0; block < b.blocks; ++block) {
+    constexpr index_t step = Parts == 1 ? 2 : 1;  // blocks of one register tile
+    const index_t steps = (b.blocks + step - 1) / step;
+    for (index_t block = 0; block < b.blocks; block += step) {
       // All slots for one block of b, which stays in the nearest cache.
       for (index_t g = some.first; g < some.last; ++g) {
         // Slots come in whole register tiles, so that every image goes through the same code.
         const index_t count = slots(g, n), last = round_up(count, rows), tiles = last / rows;
-        const index_t calls = b.blocks * tiles;
+        const index_t calls = steps * tiles;
         if (block == 0) std::fill(a[g].at(f, count, 0), a[g].at(f, last, 0), T(0));
         for (index_t tile = 0; tile < tiles; ++tile) {
-          const index_t call = block * tiles + tile, slot = tile * rows;
+          const index_t call = block / step * tiles + tile, slot = tile * rows;
           a[g].prefetch_next(f, last, call, calls);
           if (g == some.first) b.prefetch_next(f, channels, call, calls);
           c[g].prefetch_next(f, last, call, calls);
-          multiply<Conjugate, false>(a[g].at(f, slot, 0), a[g].row(), 1, L, channels, b.at(f, 0, block),
-                                     b.row(), c[g].at(f, slot, block), c[g].row());
+          const T *const from = a[g].at(f, slot, 0), *const by = b.at(f, 0, block);
+          T* const to = c[g].at(f, slot, block);
+          if constexpr (Parts == 2) {
+            multiply<Conjugate, false>(from, a[g].row(), 1, L, channels, by, b.row(), to, c[g].row());
+          } else if (block + 1 < b.blocks) {
+            multiply_real<2, false>(from, a[g].row(), 1, channels, by, b.row(), to, c[g].row());
+          } else {
+            multiply_real<1, false>(from, a[g].row(), 1, channels, by, b.row(), to, c[g].row());
+          }
         }
       }
     }
   }
 
   /// dw[ci] += sum over slots k < count of x[k][ci] conj(dy[k]), at frequency f.
+  template <index_t Parts>
   void accumulate_weights(index_t f, index_t count, const spectra& x, const spectra& dy, const spectra& dw) {
-    const auto kernel = accumulated_ ? &multiply<true, true> : &multiply<true, false>;
-    const index_t channels = round_up(geometry_.in_channels, rows), calls = out_groups_ * channels / rows;
+    constexpr index_t step = Parts == 1 ? 2 : 1;  // blocks of one register tile
+    const index_t channels = round_up(geometry_.in_channels, rows), tiles = channels / rows;
+    const index_t calls = (out_groups_ + step - 1) / step * tiles;
     for (index_t call = 0; call < calls; ++call) {
-      const index_t block = call / (channels / rows), in = call % (channels / rows) * rows;
+      const index_t block = call / tiles * step, in = call % tiles * rows;
       dw.prefetch_next(f, channels, call, calls);
-      kernel(x.at(f, 0, in / L) + in % L, 1, x.row(), count, count, dy.at(f, 0, block), dy.row(),
-             dw.at(f, in, block), dw.row());
+      const T *const from = x.at(f, 0, in / L) + in % L, *const by = dy.at(f, 0, block);
+      T* const to = dw.at(f, in, block);
+      const auto run = [&]<bool Accumulate>(std::bool_constant<Accumulate>) {
+        if constexpr (Parts == 2) {
+          multiply<true, Accumulate>(from, 1, x.row(), count, count, by, dy.row(), to, dw.row());
+        } else if (block + 1 < out_groups_) {
+          multiply_real<2, Accumulate>(from, 1, x.row(), count, by, dy.row(), to, dw.row());
+        } else {
+          multiply_real<1, Accumulate>(from, 1, x.row(), count, by, dy.row(), to, dw.row());
+        }
+      };
+      accumulated_ ? run(std::true_type{}) : run(std::false_type{});
     }
   }
 
-  void accumulate_bias(index_t f, index_t n) {
+  template <class Transform> void accumulate_bias(Transform transform, index_t n) {
     const halves dy = outputs();
     for (index_t block = 0; block < out_groups_; ++block) {
       V sum = accumulated_ ? load<L>(db_.data() + block * L) : zero<T, L>();
-      for (index_t g = 0; g < groups; ++g) {
-        for (index_t slot = 0; slot < slots(g, n); ++slot) sum += load<L>(dy[g].at(f, slot, block));
-      }
+      transform.for_sum([&](index_t f, T weight) {
+        for (index_t g = 0; g < groups; ++g) {
+          for (index_t slot = 0; slot < slots(g, n); ++slot)
+            sum += weight * load<L>(dy[g].at(f, slot, block));
+        }
+      });
       store<L>(db_.data() + block * L, sum);
     }
   }
@@ -510,6 +558,27 @@ template <class T> class fft_convolution {
       }
       store<L>(to, re);
       store<L>(to + L, im);
+    });
+  }
+
+  /// The same for real spectra and Blocks blocks of b and c, without gaps in a.
+  template <index_t Blocks, bool Accumulate>
+  static void multiply_real(const T* a, index_t a_row, index_t a_step, index_t count, const T* b,
+                            index_t b_step, T* c, index_t c_row) {
+    V sum[static_cast<std::size_t>(rows)][static_cast<std::size_t>(Blocks)] = {};
+    for (index_t k = 0; k < count; ++k, a += a_step, b += b_step) {
+      V right[static_cast<std::size_t>(Blocks)];
+      unroll<Blocks>([&](auto v) COLDZOOM_INLINE_LAMBDA { right[v] = load<L>(b + v * L); });
+      unroll<rows>([&](auto m) COLDZOOM_INLINE_LAMBDA {
+        const V left = broadcast<L>(a[m * a_row]);
+        unroll<Blocks>([&](auto v) COLDZOOM_INLINE_LAMBDA { sum[m][v] += left * right[v]; });
+      });
+    }
+    unroll<rows>([&](auto m) COLDZOOM_INLINE_LAMBDA {
+      unroll<Blocks>([&](auto v) COLDZOOM_INLINE_LAMBDA {
+        T* const to = c + m * c_row + v * L;
+        store<L>(to, Accumulate ? load<L>(to) + sum[m][v] : sum[m][v]);
+      });
     });
   }
 

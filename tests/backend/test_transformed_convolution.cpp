@@ -1,8 +1,9 @@
-#define BOOST_TEST_MODULE fft_convolution
+#define BOOST_TEST_MODULE transformed_convolution
 #include <boost/test/unit_test.hpp>
 #include <cmath>
-#include <coldzoom/backend/cpu/fft_convolution.hpp>
+#include <coldzoom/backend/cpu/transformed_convolution.hpp>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "common/worse.hpp"
@@ -101,7 +102,7 @@ template <class T> struct problem {
   /// The step, in calls of at most `capacity` images.
   outcome<T> run(int threads, index_t capacity) {
     thread_pool pool(threads);
-    fft_convolution<T> convolution(g, capacity, true);
+    transformed_convolution<T> convolution(g, capacity, true);
     convolution.pack_weights(pool, weights.data(), bias.data());
     outcome<T> result{std::vector<T>(std::size_t(view(dy, out).size()), T(7)),
                       std::vector<T>(std::size_t(view(x, in).size()), T(7)),
@@ -165,25 +166,25 @@ template <class T> void compare(const convolution_geometry& g, index_t n, index_
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(supported_geometries) {
-  BOOST_TEST(fft_convolution<float>::supports(geometry(16, 32, 7, 7, 28, 28)));
-  BOOST_TEST(fft_convolution<float>::supports(geometry(1, 1, 1, 1, 1, 1)));
+  BOOST_TEST(transformed_convolution<float>::supports(geometry(16, 32, 7, 7, 28, 28)));
+  BOOST_TEST(transformed_convolution<float>::supports(geometry(1, 1, 1, 1, 1, 1)));
   convolution_geometry g = geometry(16, 32, 7, 7, 28, 28);
   g.stride_h = 2;
-  BOOST_TEST(!fft_convolution<float>::supports(g));
+  BOOST_TEST(!transformed_convolution<float>::supports(g));
   g = geometry(16, 32, 7, 7, 28, 28);
   g.pad_w = 0;
-  BOOST_TEST(!fft_convolution<float>::supports(g));
-  BOOST_TEST(!fft_convolution<float>::supports(geometry(16, 32, 4, 4, 28, 28)));
-  BOOST_TEST(!fft_convolution<float>::supports(geometry(16, 32, 33, 33, 28, 28)));
-  BOOST_TEST(std::isinf(fft_convolution<float>::cost(g)));
-  BOOST_CHECK_THROW(fft_convolution<float>(g, 4, true), error);
-  BOOST_CHECK_THROW(fft_convolution<float>(geometry(1, 1, 3, 3, 8, 8), 0, true), error);
+  BOOST_TEST(!transformed_convolution<float>::supports(g));
+  BOOST_TEST(!transformed_convolution<float>::supports(geometry(16, 32, 4, 4, 28, 28)));
+  BOOST_TEST(!transformed_convolution<float>::supports(geometry(16, 32, 33, 33, 28, 28)));
+  BOOST_TEST(std::isinf(transformed_convolution<float>::cost(g)));
+  BOOST_CHECK_THROW(transformed_convolution<float>(g, 4, true), error);
+  BOOST_CHECK_THROW(transformed_convolution<float>(geometry(1, 1, 3, 3, 8, 8), 0, true), error);
 }
 
 BOOST_AUTO_TEST_CASE(cost_favours_transforms_for_large_kernels) {
   const convolution_geometry g = geometry(32, 32, 7, 7, 28, 28);
   const double direct = double(g.weights()) * 28 * 28;
-  BOOST_TEST(fft_convolution<float>::cost(g) < direct / 10);
+  BOOST_TEST(transformed_convolution<float>::cost(g) < direct / 10);
 }
 
 BOOST_AUTO_TEST_CASE(chosen_shapes_against_the_definition) {
@@ -198,6 +199,28 @@ BOOST_AUTO_TEST_CASE(chosen_shapes_against_the_definition) {
   compare<float>(geometry(1, 1, 1, 1, 1, 1), 1, 1, 9);
   compare<double>(geometry(3, 9, 5, 7, 12, 29), 5, 4, 10);
   compare<double>(geometry(16, 16, 3, 3, 64, 13), 1, 1, 11);
+}
+
+BOOST_AUTO_TEST_CASE(the_cost_chooses_the_tile) {
+  const auto name = [](const convolution_geometry& g) {
+    return std::string(transformed_convolution<float>::name(g));
+  };
+  for (const index_t size : {8, 16, 32, 64}) {
+    BOOST_TEST(name(geometry(64, 64, 3, 3, size, size)) == "winograd");
+    BOOST_TEST(name(geometry(64, 64, 5, 5, size, size)) == "fft");
+  }
+  for (const index_t size : {7, 14, 28}) BOOST_TEST(name(geometry(64, 64, 3, 3, size, size)) == "fft");
+}
+
+// Sizes that fill no Fourier tile: Winograd's transform, whole tiles and tiles over the border, one block of
+// channels and several.
+BOOST_AUTO_TEST_CASE(small_kernels_against_the_definition) {
+  compare<float>(geometry(16, 32, 3, 3, 32, 32), 2, 2, 31);
+  compare<float>(geometry(64, 64, 3, 3, 16, 16), 3, 2, 32);
+  compare<float>(geometry(17, 40, 3, 3, 8, 8), 9, 4, 33);
+  compare<float>(geometry(33, 3, 3, 3, 18, 4), 5, 5, 34);
+  compare<double>(geometry(9, 24, 3, 3, 8, 16), 3, 3, 35);
+  compare<double>(geometry(24, 5, 3, 3, 10, 32), 2, 1, 36);
 }
 
 BOOST_AUTO_TEST_CASE(random_shapes_against_the_definition) {
@@ -215,7 +238,8 @@ BOOST_AUTO_TEST_CASE(random_shapes_against_the_definition) {
 }
 
 BOOST_AUTO_TEST_CASE(bits_do_not_depend_on_threads) {
-  for (const auto& g : {geometry(16, 32, 7, 7, 28, 28), geometry(17, 3, 3, 3, 40, 33)}) {
+  for (const auto& g :
+       {geometry(16, 32, 7, 7, 28, 28), geometry(17, 3, 3, 3, 40, 33), geometry(17, 40, 3, 3, 16, 16)}) {
     problem<float> p(g, 7, 20);
     const outcome<float> one = p.run(1, 4);
     BOOST_TEST((p.run(2, 4) == one));
@@ -224,7 +248,8 @@ BOOST_AUTO_TEST_CASE(bits_do_not_depend_on_threads) {
 }
 
 BOOST_AUTO_TEST_CASE(bits_do_not_depend_on_the_batch) {
-  for (const auto& g : {geometry(17, 32, 7, 7, 28, 28), geometry(3, 16, 3, 3, 40, 33)}) {
+  for (const auto& g :
+       {geometry(17, 32, 7, 7, 28, 28), geometry(3, 16, 3, 3, 40, 33), geometry(17, 40, 3, 3, 16, 16)}) {
     problem<float> p(g, 33, 21);
     const outcome<float> together = p.run(1, 33), alone = p.run(1, 1);
     BOOST_TEST((together.y == alone.y));
@@ -252,7 +277,7 @@ BOOST_AUTO_TEST_CASE(accumulators_start_again_after_add_gradients) {
   problem<float> p(g, 2, 23);
   const outcome<float> once = p.run(1, 2);
   thread_pool pool(1);
-  fft_convolution<float> convolution(g, 2, true);
+  transformed_convolution<float> convolution(g, 2, true);
   convolution.pack_weights(pool, p.weights.data(), p.bias.data());
   std::vector<float> y(p.dy.size()), dw(p.weights.size()), db(p.bias.size());
   for (int pass = 0; pass < 2; ++pass) {
@@ -276,7 +301,7 @@ BOOST_AUTO_TEST_CASE(misuse_is_an_error) {
   const convolution_geometry g = geometry(3, 5, 3, 3, 10, 10);
   problem<float> p(g, 2, 24);
   std::vector<float> y(p.dy.size()), plain(p.dy.size());
-  fft_convolution<float> training(g, 2, true), inference(g, 2, false);
+  transformed_convolution<float> training(g, 2, true), inference(g, 2, false);
   BOOST_TEST(inference.bytes() < training.bytes());
   training.pack_weights(pool, p.weights.data(), nullptr);
   inference.pack_weights(pool, p.weights.data(), nullptr);
