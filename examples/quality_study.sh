@@ -9,7 +9,7 @@ thread; several may run beside each other with --only."
 default_epochs=8
 default_seeds=0
 default_out=out/quality
-all_models=(frontier_labels flow_labels ddpm_labels frontier flow ddpm frontier_4 frontier_16_labels frontier_16 masked energy
+all_models=(frontier_labels flow_labels ddpm_labels frontier flow ddpm frontier_4 frontier_8 frontier_8_labels masked energy
   inpaint inpaint_frontier cnn_labels cnn)
 # shellcheck source=examples/common/study.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common/study.sh"
@@ -42,11 +42,11 @@ for model in "${only[@]}"; do
     runs+=("$run")
     of() { train "$run" train --seed "$seed" --method "$@"; }
     case $model in
+      frontier_8_labels) of zoom_frontier "${unet[@]}" --frontier-rings 8 --labels && few_calls "$run" ;;
+      frontier_8) of zoom_frontier "${unet[@]}" --frontier-rings 8 && few_calls "$run" ;;
       frontier_labels) of zoom_frontier "${unet[@]}" --labels && few_calls "$run" && draw "$run" guided --guidance 1.5 ;;
       frontier) of zoom_frontier "${unet[@]}" && few_calls "$run" ;;
       frontier_4) of zoom_frontier "${unet[@]}" --frontier-rings 4 && few_calls "$run" ;;
-      frontier_16) of zoom_frontier "${unet[@]}" --frontier-rings 16 && few_calls "$run" ;;
-      frontier_16_labels) of zoom_frontier "${unet[@]}" --frontier-rings 16 --labels && few_calls "$run" ;;
       flow_labels) of flow "${unet[@]}" --labels && few_calls "$run" && draw "$run" guided --guidance 1.5 ;;
       flow) of flow "${unet[@]}" && few_calls "$run" ;;
       ddpm_labels) of ddpm_cosine "${unet[@]}" --labels && ddpm_calls "$run" ;;

@@ -37,7 +37,7 @@ std::unique_ptr<method_entry> zoom_frontier_entry() {
        .steps = 320,
        .numbers = {{.name = "frontier_rings",
                     .help = "rings of pixels that fade at a time, of the 24 around the middle of a digit",
-                    .otherwise = 8,
+                    .otherwise = 16,
                     .high = 1e6}},
        .title = "zoom, soft frontier",
        .calls = 12,

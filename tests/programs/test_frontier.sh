@@ -20,7 +20,7 @@ wanted = dict(kind="zoom_frontier", network="unet", steps="320", target="flow", 
 found = header("run/model.safetensors")
 for key, value in wanted.items():
     assert found["__metadata__"][key] == value, (key, found["__metadata__"][key])
-assert float(found["__metadata__"]["frontier_rings"]) == 8
+assert float(found["__metadata__"]["frontier_rings"]) == 16
 assert found["embedding.label.weight"]["shape"] == [11, 16]
 plain = header("plain/model.safetensors")
 assert float(plain["__metadata__"]["frontier_rings"]) == 3 and plain["__metadata__"]["classes"] == "0"
