@@ -141,15 +141,15 @@ template <class T> class winograd_transform {
   template <index_t In, index_t Out, class Line>
   static COLDZOOM_INLINE void analyse(const tile_window& w, const T* from, index_t pitch, T* to,
                                       index_t stride, const Line& line) {
-    V rows[In * Out] = {};
+    V rows[static_cast<std::size_t>(In * Out)] = {};
     for (index_t r = w.top; r < w.bottom; ++r) {
-      V x[In] = {};
+      V x[static_cast<std::size_t>(In)] = {};
       const T* const row = from + (r - w.top) * pitch;
       for (index_t c = w.left; c < w.right; ++c) x[c] = load<L>(row + (c - w.left) * L);
       line(x, rows + r * Out);
     }
     for (index_t c = 0; c < Out; ++c) {
-      V x[In], y[Out];
+      V x[static_cast<std::size_t>(In)], y[static_cast<std::size_t>(Out)];
       for (index_t r = 0; r < In; ++r) x[r] = rows[r * Out + c];
       line(x, y);
       for (index_t r = 0; r < Out; ++r) store<L>(to + (r * Out + c) * stride, y[r]);
@@ -159,15 +159,15 @@ template <class T> class winograd_transform {
   template <index_t Out, bool Add, class Line>
   static COLDZOOM_INLINE void synthesise(const T* from, index_t stride, const tile_window& w, const V& offset,
                                          T* to, index_t pitch, const Line& line) {
-    V rows[Out * 6];
+    V rows[static_cast<std::size_t>(Out * 6)];
     for (index_t c = 0; c < 6; ++c) {
-      V x[6], y[Out];
+      V x[6], y[static_cast<std::size_t>(Out)];
       for (index_t r = 0; r < 6; ++r) x[r] = load<L>(from + (r * 6 + c) * stride);
       line(x, y);
       for (index_t r = 0; r < Out; ++r) rows[r * 6 + c] = y[r];
     }
     for (index_t r = w.top; r < w.bottom; ++r) {
-      V y[Out];
+      V y[static_cast<std::size_t>(Out)];
       line(rows + r * 6, y);
       T* const row = to + (r - w.top) * pitch;
       for (index_t c = w.left; c < w.right; ++c) {
