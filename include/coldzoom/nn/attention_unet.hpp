@@ -23,6 +23,10 @@ struct attention_unet_options {
   bool film = false;     // whether the embedding scales and shifts [resnet_time_scale_shift]
   index_t classes = 0;   // of the labels; 0 reads none [num_class_embeds - 1, the last stands for no label]
   index_t steps = 1000;  // T, of which the network was trained to know the steps
+
+  bool attends_at(index_t level) const {
+    return std::find(attention.begin(), attention.end(), level) != attention.end();
+  }
 };
 
 namespace detail {
@@ -81,8 +85,7 @@ class attention_unet_links {
   static constexpr index_t no_attention = -1;
   /// Groups of the norm in a level's attention.
   index_t attention_groups(std::size_t level) const {
-    const auto at = std::find(o_.attention.begin(), o_.attention.end(), static_cast<index_t>(level));
-    return at == o_.attention.end() ? no_attention : o_.groups;
+    return o_.attends_at(static_cast<index_t>(level)) ? o_.groups : no_attention;
   }
   group_norm normed(index_t channels) const {
     group_norm made(o_.groups, channels);
@@ -184,8 +187,7 @@ class attention_unet : public embedded<time_label_embedding, detail::attention_u
     for (index_t i = 0; i < levels; ++i) {
       const index_t width = o.widths[static_cast<std::size_t>(i)];
       at_least(2, width, "width");
-      const bool attends = (i + 1 == levels && o.middle_attention) ||
-                           std::find(o.attention.begin(), o.attention.end(), i) != o.attention.end();
+      const bool attends = (i + 1 == levels && o.middle_attention) || o.attends_at(i);
       require(width % o.groups == 0 && (!attends || width % o.head_channels == 0), "attention_unet", [&] {
         return "found width " + std::to_string(width) + " at level " + std::to_string(i) +
                ", wanted a multiple of groups = " + std::to_string(o.groups) +

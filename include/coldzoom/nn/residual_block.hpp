@@ -64,7 +64,7 @@ class residual_block {
   }
   template <Backend B> void pack_weights(B& b, const real_t<B>* parameters, workspace<B>& ws) const {
     body_.pack_weights(b, parameters, ws.body);
-    if (shortcut_) shortcut_->pack_weights(b, parameters + shortcut_offset(), *ws.shortcut);
+    if (shortcut_) shortcut_->pack_weights(b, parameters + shortcut_offset_, *ws.shortcut);
   }
 
   template <Backend B>
@@ -74,7 +74,7 @@ class residual_block {
     const_activation<B> beside = x;
     if (shortcut_) {
       const activation<B> own{ws.own.view(x.dims.n).data, y.dims};
-      shortcut_->forward(b, parameters + shortcut_offset(), x, side, own, *ws.shortcut);
+      shortcut_->forward(b, parameters + shortcut_offset_, x, side, own, *ws.shortcut);
       beside = own;
     }
     detail::add_channels<B>(b, beside, y);
@@ -88,15 +88,15 @@ class residual_block {
     body_.backward(b, parameters, x, side, dy, dx, gradients, ws.body);
     if (shortcut_) {
       const activation<B> own{dx.data ? ws.own.view(x.dims.n).data : nullptr, x.dims};
-      shortcut_->backward(b, parameters + shortcut_offset(), x, side, kept, own,
-                          gradients + shortcut_offset(), *ws.shortcut);
+      shortcut_->backward(b, parameters + shortcut_offset_, x, side, kept, own, gradients + shortcut_offset_,
+                          *ws.shortcut);
       kept = own;
     }
     if (dx.data) detail::add_channels<B>(b, kept, dx);
   }
   template <Backend B> void reduce_gradients(B& b, real_t<B>* gradients, workspace<B>& ws) const {
     body_.reduce_gradients(b, gradients, ws.body);
-    if (shortcut_) shortcut_->reduce_gradients(b, gradients + shortcut_offset(), *ws.shortcut);
+    if (shortcut_) shortcut_->reduce_gradients(b, gradients + shortcut_offset_, *ws.shortcut);
   }
 
  private:
@@ -115,8 +115,6 @@ class residual_block {
                                           condition_addition(embedding_addition(n.embedding, n.out), n.out),
                                           norm(normed(n.out)), second));
   }
-  index_t shortcut_offset() const { return shortcut_offset_; }
-
   choice<adding, scaling> body_;
   index_t shortcut_offset_ = parameter_count(body_);
   std::optional<conv2d> shortcut_;

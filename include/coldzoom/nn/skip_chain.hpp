@@ -67,7 +67,7 @@ template <class L> class skip_chain {
       ws.offsets.push_back(std::exchange(offset, offset + parameter_count(l.layer)));
       const shape kept = ws.layers.size() < links_.size() ? shapes.back() : shape{};  // the last one is y
       ws.a.emplace_back(b, kept);
-      ws.d.emplace_back(b, kept.with_n(kept.n > 0 ? trained : 0));
+      ws.d.emplace_back(b, kept.with_n(trained));
       ws.joined.emplace_back(b, l.skip > 0 ? input : shape{});
       if (activation<B>{nullptr, input}.size() > activation<B>{nullptr, largest}.size()) largest = input;
     }

@@ -8,14 +8,12 @@ namespace coldzoom::inline COLDZOOM_ISA {
 /// A transform of a convolution y = g * d on tiles has six parts, of which the last three are the transposes of
 /// the first three: those of the input d, the gradient of y and the kernel g into spectra, and from spectra
 /// those of y, the gradient of d and the gradient of g. Spectra are multiplied frequency by frequency. `parts`:
-/// vectors a frequency, 2 where it is complex. `wraps`: whether a picture whose border of zeros fits beside it
-/// needs no further tile. The product of three transforms is 1 / scale() too large, and so is its gradient.
-/// `for_sum(f)` calls f(frequency, weight): the weighted sum of these frequencies of the gradient of y is its sum
-/// over the pixels.
+/// vectors a frequency, 2 where it is complex. `scale` undoes the factor that the three transforms of a product
+/// bring in. `for_sum(f)` calls f(frequency, weight): the weighted sum of these frequencies of the gradient of y
+/// is its sum over the pixels.
 template <class T, index_t N> struct fourier_transform {
   using fft = tile_fft<T, N>;
   static constexpr index_t size = N, parts = 2, frequencies = fft::frequencies;
-  static constexpr bool wraps = true;
   static constexpr T scale = T(1) / T(4 * N * N);
 
   template <class F> static void for_sum(F&& f) { f(fft::sum_frequency, T(0.5)); }
@@ -44,14 +42,13 @@ template <class T, index_t N> struct fourier_transform {
 
 /// Winograd's F(4 x 4, 3 x 3) (Lavin and Gray 2016): 4 x 4 outputs of a 3 x 3 kernel by 36 multiplies in place
 /// of 144, as Toom and Cook's product of polynomials at the points 0, a, -a, b, -b and infinity. With
-/// a = 1 / b = sqrt(1/2) all numbers stay near one, and the error is a third of that with the usual 1 and 2.
+/// a = 1 / b = sqrt(1/2) all numbers stay near one.
 template <class T> class winograd_transform {
   static constexpr index_t L = native_lanes<T>;
   using V = vec<T, L>;
 
  public:
   static constexpr index_t size = 6, parts = 1, frequencies = 36;
-  static constexpr bool wraps = false;
   static constexpr T scale = T(1);
 
   /// In one dimension sum(y) is a sum over the points; here the product of two.

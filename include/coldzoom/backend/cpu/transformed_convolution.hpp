@@ -30,8 +30,8 @@ namespace coldzoom::inline COLDZOOM_ISA {
 ///
 /// Cost: 3 or 4 real products per complex frequency and channel pair, that is 2 to 2.6 multiplies per output for
 /// a 28 x 28 picture on one tile, whatever the kernel's size; 2.25 for whole tiles of Winograd's. Results depend
-/// neither on the number of threads nor, for y and dx, on the other images of a batch. Rounding errors are those
-/// of direct summation or less, with Winograd's transform a few times as large.
+/// neither on the number of threads nor, for y and dx, on the other images of a batch. Rounding errors are those of
+/// direct summation or less with Fourier transforms; with Winograd's the tests bound them alike.
 template <class T> class transformed_convolution {
  public:
   /// Stride 1, "same" padding, and a kernel of at most 17 x 17, about half of the largest tile.

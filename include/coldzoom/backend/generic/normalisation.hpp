@@ -1,4 +1,5 @@
-/// Layer and group normalisation, one group at a time, and a function behind it: runs on any backend, oracle of the fast versions.
+/// Layer and group normalisation, one group at a time, and a function behind it: runs on any backend, oracle of
+/// the fast versions.
 #pragma once
 
 #include <cmath>
