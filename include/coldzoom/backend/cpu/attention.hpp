@@ -54,8 +54,9 @@ template <class T> class cpu_attention {
   attention_geometry g_;
   bool train_;
   T scale_;
-  host_buffer<T> memory_;   // [thread][memory_size()]
-  host_buffer<T> log_sum_;  // [n][head][query]
+  host_buffer<T> memory_;  // [thread][memory_size()]
+  // Of each query, [n][head][query]: its largest score, and one by its sum of exponentials above that.
+  host_buffer<T> largest_, share_;
 };
 
 // Outside the class, so that they are not inline, see cpu_convolution.
@@ -65,11 +66,12 @@ cpu_attention<T>::cpu_attention(const attention_geometry& g, index_t capacity, b
       train_(train),
       scale_(T(1) / std::sqrt(static_cast<T>(g.head_channels()))),
       memory_(threads * memory_size()),
-      log_sum_(capacity * g.heads * padded()) {}
+      largest_(capacity * g.heads * padded()),
+      share_(capacity * g.heads * padded()) {}
 
 template <class T> index_t cpu_attention<T>::memory_size() const {
   const index_t rows = g_.pixels * width(), columns = width() * padded(), scores = g_.pixels * block;
-  const index_t both = 2 * rows + columns + scores + (width() + 1) * block;
+  const index_t both = 2 * rows + columns + scores + width() * block;
   const index_t trained = 4 * rows + columns + scores + width() * block;
   return (both + (train_ ? trained : 0) + L - 1) / L * L;
 }
@@ -80,7 +82,7 @@ template <class T> auto cpu_attention<T>::memory_of(int thread) -> memory {
   memory m{};
   m.queries = take(columns);
   m.scores = take(scores);
-  m.sums = take((width() + 1) * block);
+  m.sums = take(width() * block);
   m.keys = take(rows);
   m.values = take(rows);
   if (!train_) return m;
@@ -124,7 +126,8 @@ template <class T> void cpu_attention<T>::forward(shared_threads& b, index_t n, 
     take_columns(x, image, first, scale_, m.queries);
     take_rows(x, image, g_.channels + first, m.keys);
     take_rows(x, image, 2 * g_.channels + first, m.values);
-    T* const log_sums = log_sum_.data() + task * padded();
+    T* const largest_of = largest_.data() + task * padded();
+    T* const share_of = share_.data() + task * padded();
     for (index_t begin = 0; begin < g_.pixels; begin += block) {
       score(m, begin);
       for (index_t q = 0; q < block; q += L) {
@@ -138,16 +141,15 @@ template <class T> void cpu_attention<T>::forward(shared_threads& b, index_t n, 
           total += e;
           store<L>(m.scores + j * block + q, e);
         }
-        for (index_t lane = 0; lane < L; ++lane)
-          log_sums[begin + q + lane] = largest[lane] + std::log(total[lane]);
-        store<L>(m.sums + width() * block + q, total);
+        store<L>(largest_of + begin + q, largest);
+        store<L>(share_of + begin + q, T(1) / total);
       }
       gemm_of_one_thread<T>(width(), block, g_.pixels, m.values, 1, width(), m.scores, block, m.sums, block,
                             false);
       const index_t count = std::min(block, g_.pixels - begin);
       for (index_t c = 0; c < width(); ++c) {
         T* const to = y + out.offset(image, first + c, begin);
-        for (index_t q = 0; q < count; ++q) to[q * L] = m.sums[c * block + q] / m.sums[width() * block + q];
+        for (index_t q = 0; q < count; ++q) to[q * L] = m.sums[c * block + q] * share_of[begin + q];
       }
     }
     if (first + width() != g_.channels) return;  // the last head also clears the padding lanes
@@ -170,18 +172,19 @@ void cpu_attention<T>::backward(shared_threads& b, index_t n, const T* qkv, cons
     take_rows(x, image, 2 * g_.channels + first, m.values);
     take_columns(d, image, first, T(1), m.dy);
     take_rows(d, image, first, m.dy_rows);
-    const T* const log_sums = log_sum_.data() + task * padded();
+    const T* const largest_of = largest_.data() + task * padded();
+    const T* const share_of = share_.data() + task * padded();
     for (index_t begin = 0; begin < g_.pixels; begin += block) {
       const index_t count = std::min(block, g_.pixels - begin);
       score(m, begin);
       gemm_of_one_thread<T>(g_.pixels, block, width(), m.values, width(), 1, m.dy + begin, padded(),
                             m.d_scores, block, false);
       for (index_t q = 0; q < block; q += L) {
-        const vector log_sum = load<L>(log_sums + begin + q);
+        const vector largest = load<L>(largest_of + begin + q), share = load<L>(share_of + begin + q);
         vector slope{};  // dy . y of each query
         for (index_t j = 0; j < g_.pixels; ++j) {
           T* const s = m.scores + j * block + q;
-          const vector p = exp_of_negative<T, L>(load<L>(s) - log_sum);
+          const vector p = exp_of_negative<T, L>(load<L>(s) - largest) * share;
           slope += p * load<L>(m.d_scores + j * block + q);
           store<L>(s, p);
         }

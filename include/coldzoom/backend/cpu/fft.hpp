@@ -78,9 +78,14 @@ template <class T, index_t L, index_t N, class In, class Out> COLDZOOM_INLINE vo
 
 }  // namespace detail
 
-/// Rows top .. bottom - 1 and columns left .. right - 1 of a tile.
+/// Rows top .. bottom - 1 and columns left .. right - 1 of a tile. Rows before `added_bottom` and columns before
+/// `added_right` lie under earlier tiles too: who writes the window adds to its pixels there.
 struct tile_window {
   index_t top, bottom, left, right;
+  index_t added_bottom = 0, added_right = 0;
+
+  /// The column before which pixels of row r are added to.
+  index_t added(index_t r) const { return r < added_bottom ? right : added_right; }
 };
 
 /// Real two-dimensional transform of N x N tiles, N = 8, 16 or 32, and its inverse. L tiles at a time, one in
@@ -126,9 +131,8 @@ template <class T, index_t N> class tile_fft {
     }
   }
 
-  /// The inverse, for the pixels of window w only: to = inverse + offset or, with Add, to += inverse +
-  /// offset.
-  template <bool Add>
+  /// The inverse, for the pixels of window w only: to = inverse + offset or, where the window says so, to +=
+  /// inverse + offset.
   static void inverse(const T* spectrum, index_t stride, const tile_window& w, const vec<T, lanes>& offset,
                       T* to, index_t pitch) {
     alignas(64) T rows[static_cast<std::size_t>(N * row_stride)];
@@ -147,7 +151,7 @@ template <class T, index_t N> class tile_fft {
       column<true>(spectrum + (c - 1) * N * stride, stride, rows + 2 * L * c, row_stride);
     }
     for (index_t r = w.top; r < w.bottom; ++r) {
-      row_inverse<Add>(rows + r * row_stride, w.left, w.right, offset, to + (r - w.top) * pitch);
+      row_inverse(rows + r * row_stride, w.left, w.right, w.added(r), offset, to + (r - w.top) * pitch);
     }
   }
 
@@ -199,10 +203,9 @@ template <class T, index_t N> class tile_fft {
 
   // The same steps backwards: Z[k] = E + i w^-k D with E = X[k] + conj X[N/2-k] and D = X[k] - conj X[N/2-k].
   // An inverse transform is the forward one with real and imaginary parts exchanged on both sides.
-  template <bool Add>
   [[gnu::noinline, gnu::no_sanitize_address]] static void row_inverse(const T* in, index_t left,
-                                                                      index_t right, const vec<T, L>& offset,
-                                                                      T* x) {
+                                                                      index_t right, index_t added,
+                                                                      const vec<T, L>& offset, T* x) {
     constexpr index_t M = N / 2;
     value z[static_cast<std::size_t>(M)];  // exchanged: re holds the imaginary part
     const value ends = get(in), middle = get(in + L * M);
@@ -219,7 +222,7 @@ template <class T, index_t N> class tile_fft {
     const auto pixel = [&](index_t c, const vec<T, L>& v) COLDZOOM_INLINE_LAMBDA {
       if (c < left || c >= right) return;
       T* to = x + (c - left) * L;
-      store<L>(to, Add ? load<L>(to) + (v + offset) : v + offset);
+      store<L>(to, c < added ? load<L>(to) + (v + offset) : v + offset);
     };
     detail::fft<T, L, M>([&](auto k) COLDZOOM_INLINE_LAMBDA { return z[k]; },
                          [&](auto j, const value& v) COLDZOOM_INLINE_LAMBDA {

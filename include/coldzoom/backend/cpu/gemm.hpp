@@ -5,8 +5,8 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// Rows of a tile: enough independent sums to hide the latency of a multiply-add.
-inline constexpr index_t gemm_rows = 4;
+/// Rows of a tile: enough independent sums to hide the latency of a multiply-add, as many as registers hold.
+inline constexpr index_t gemm_rows = COLDZOOM_VECTOR_BYTES == 64 ? 8 : 4;
 
 namespace detail {
 

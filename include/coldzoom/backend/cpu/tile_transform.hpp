@@ -29,14 +29,13 @@ template <class T, index_t N> struct fourier_transform {
   }
   static void output(const T* from, index_t stride, const tile_window& w, const vec<T, native_lanes<T>>& bias,
                      T* y, index_t pitch) {
-    fft::template inverse<false>(from, stride, w, bias, y, pitch);
+    fft::inverse(from, stride, w, bias, y, pitch);
   }
-  template <bool Add>
   static void input_gradient(const T* from, index_t stride, const tile_window& w, T* dx, index_t pitch) {
-    fft::template inverse<Add>(from, stride, w, zero<T, native_lanes<T>>(), dx, pitch);
+    fft::inverse(from, stride, w, zero<T, native_lanes<T>>(), dx, pitch);
   }
   static void kernel_gradient(const T* from, index_t stride, const tile_window& w, T* dg, index_t pitch) {
-    fft::template inverse<false>(from, stride, w, zero<T, native_lanes<T>>(), dg, pitch);
+    fft::inverse(from, stride, w, zero<T, native_lanes<T>>(), dg, pitch);
   }
 };
 
@@ -100,7 +99,7 @@ template <class T> class winograd_transform {
   }
   static void output(const T* from, index_t stride, const tile_window& w, const V& bias, T* y,
                      index_t pitch) {
-    synthesise<4, false>(from, stride, w, bias, y, pitch, [](const V* x, V* t) COLDZOOM_INLINE_LAMBDA {
+    synthesise<4>(from, stride, w, bias, y, pitch, [](const V* x, V* t) COLDZOOM_INLINE_LAMBDA {
       const V e = x[1] + x[2], o = a * (x[1] - x[2]), f = x[3] + x[4], p = b * (x[3] - x[4]);
       t[0] = x[0] + e + f;
       t[1] = o + p;
@@ -108,9 +107,8 @@ template <class T> class winograd_transform {
       t[3] = aa * o + bb * p + x[5];
     });
   }
-  template <bool Add>
   static void input_gradient(const T* from, index_t stride, const tile_window& w, T* dx, index_t pitch) {
-    synthesise<6, Add>(from, stride, w, V{}, dx, pitch, [](const V* x, V* t) COLDZOOM_INLINE_LAMBDA {
+    synthesise<6>(from, stride, w, V{}, dx, pitch, [](const V* x, V* t) COLDZOOM_INLINE_LAMBDA {
       const V e = x[1] + x[2], o = a * (x[1] - x[2]), f = x[3] + x[4], p = b * (x[3] - x[4]);
       t[0] = x[0];
       t[1] = x[5] - bb * o - aa * p;
@@ -121,7 +119,7 @@ template <class T> class winograd_transform {
     });
   }
   static void kernel_gradient(const T* from, index_t stride, const tile_window& w, T* dg, index_t pitch) {
-    synthesise<3, false>(from, stride, w, V{}, dg, pitch, [](const V* x, V* t) COLDZOOM_INLINE_LAMBDA {
+    synthesise<3>(from, stride, w, V{}, dg, pitch, [](const V* x, V* t) COLDZOOM_INLINE_LAMBDA {
       const V e = of_a * (x[1] + x[2]), f = of_b * (x[3] + x[4]);
       t[0] = x[0] + e + f;
       t[1] = (a * of_a) * (x[1] - x[2]) + (b * of_b) * (x[3] - x[4]);
@@ -152,8 +150,8 @@ template <class T> class winograd_transform {
       for (index_t r = 0; r < Out; ++r) store<L>(to + (r * Out + c) * stride, y[r]);
     }
   }
-  /// The window of M x M^T + offset, where `line` makes M x of six numbers.
-  template <index_t Out, bool Add, class Line>
+  /// The window of M x M^T + offset, or that added to it, where `line` makes M x of six numbers.
+  template <index_t Out, class Line>
   static COLDZOOM_INLINE void synthesise(const T* from, index_t stride, const tile_window& w, const V& offset,
                                          T* to, index_t pitch, const Line& line) {
     V rows[static_cast<std::size_t>(Out * 6)];
@@ -167,10 +165,12 @@ template <class T> class winograd_transform {
       V y[static_cast<std::size_t>(Out)];
       line(rows + r * 6, y);
       T* const row = to + (r - w.top) * pitch;
-      for (index_t c = w.left; c < w.right; ++c) {
+      index_t c = w.left;
+      for (; c < w.added(r); ++c) {
         T* const pixel = row + (c - w.left) * L;
-        store<L>(pixel, Add ? load<L>(pixel) + (y[c] + offset) : y[c] + offset);
+        store<L>(pixel, load<L>(pixel) + (y[c] + offset));
       }
+      for (; c < w.right; ++c) store<L>(row + (c - w.left) * L, y[c] + offset);
     }
   }
 };

@@ -242,9 +242,9 @@ template <class T> class transformed_convolution {
   };
 
   /// Positions first .. last - 1 of a tile, in one dimension, hold pixels first + origin .. last - 1 +
-  /// origin.
+  /// origin; earlier tiles hold those before position `added`, too.
   struct part {
-    index_t first, last, origin;
+    index_t first, last, origin, added;
   };
 
   /// How one dimension of a picture of `extent` pixels is cut into tiles: each yields `step` outputs, from at
@@ -254,11 +254,12 @@ template <class T> class transformed_convolution {
 
     part input(index_t tile) const {
       const index_t origin = tile * step - pad;
-      return {std::max<index_t>(0, -origin), std::min(reach, extent - origin), origin};
+      const index_t last = std::min(reach, extent - origin);
+      return {std::max<index_t>(0, -origin), last, origin, tile > 0 ? std::min(reach - step, last) : 0};
     }
     part output(index_t tile) const {
       const index_t origin = tile * step;
-      return {0, std::min(step, extent - origin), origin};
+      return {0, std::min(step, extent - origin), origin, 0};
     }
   };
   using side = part (cutting::*)(index_t) const;
@@ -370,7 +371,7 @@ template <class T> class transformed_convolution {
     for (index_t i = 0; i < down_.count; ++i) {
       for (index_t j = 0; j < across_.count; ++j) {
         const part v = (down_.*which)(i), h = (across_.*which)(j);
-        f(tile_window{v.first, v.last, h.first, h.last},
+        f(tile_window{v.first, v.last, h.first, h.last, v.added, h.added},
           ((v.first + v.origin) * geometry_.in_w + h.first + h.origin) * L,
           image * tiles() + i * across_.count + j);
       }
@@ -412,17 +413,10 @@ template <class T> class transformed_convolution {
   }
 
   template <class Transform> void synthesise_input(Transform transform, index_t image, T* dx) {
-    const bool overlap = tiles() > 1;
-    if (overlap) std::fill_n(dx, in_size(), T(0));
     for (index_t block = 0; block < in_groups_; ++block) {
       for_tiles(image, &cutting::input, [&](const tile_window& window, index_t first, index_t slot) {
-        const T* const from = place(x_, slot, block);
-        T* const to = dx + block * plane() + first;
-        if (overlap) {
-          transform.template input_gradient<true>(from, x_[0].stride, window, to, pitch());
-        } else {
-          transform.template input_gradient<false>(from, x_[0].stride, window, to, pitch());
-        }
+        transform.input_gradient(place(x_, slot, block), x_[0].stride, window, dx + block * plane() + first,
+                                 pitch());
       });
     }
   }
