@@ -6,14 +6,25 @@ namespace programs {
 
 void on_machine(const machine_choice& choice, const std::function<void(machine&)>& work) {
   host_backend host(choice.threads);
+  const auto refuse = [&](const char* wanted) {
+    throw coldzoom::error("--precision: found " + choice.precision + ", wanted " + wanted);
+  };
 #if defined(COLDZOOM_PROGRAMS_CUDA)
   if (choice.name == "cuda") {
-    coldzoom::cuda_backend<float> device;
+    using coldzoom::cuda_precision;
+    if (choice.precision == "bf16") refuse("float32 or tf32 on a device");
+    coldzoom::cuda_backend<float> device(
+        0, choice.precision == "tf32" ? cuda_precision::tf32 : cuda_precision::float32);
     machine on(device, host);
     return work(on);
   }
 #endif
-  machine on(host, host);
+  if (choice.precision == "tf32") refuse("float32 or bf16 on the CPU");
+  if (choice.precision == "bf16" && !coldzoom::tile_product::available())
+    refuse("float32: this CPU, or what the program was compiled for, has no matrix unit");
+  // Metrics are computed by `host`, in float32 whatever the choice.
+  host_backend chosen = choice.precision == "bf16" ? host.with(coldzoom::cpu_precision::bf16) : host;
+  machine on(chosen, host);
   work(on);
 }
 

@@ -32,13 +32,14 @@ class machine {
   /// The backend if it is a `B`, null otherwise.
   template <class B> B* as() const { return *type_ == typeid(B) ? static_cast<B*>(backend_) : nullptr; }
 
-  /// "8 threads" or "CUDA device 0".
+  /// "8 threads", "8 threads, bf16" or "CUDA device 0".
   const std::string& description() const { return description_; }
 
  private:
   template <class B> static std::string describe(B& b) {
     if constexpr (requires { b.threads(); }) {
-      return std::to_string(b.threads()) + " threads";
+      const bool rounds = b.precision() == coldzoom::cpu_precision::bf16;
+      return std::to_string(b.threads()) + (rounds ? " threads, bf16" : " threads");
     } else if constexpr (requires { b.device(); }) {
       return "CUDA device " + std::to_string(b.device());
     } else {

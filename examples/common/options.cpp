@@ -115,10 +115,15 @@ std::optional<int> parse_options(int argc, char** argv, const char* name, const 
 
 void add_machine(options& o, machine_choice& on) {
   o.add("--threads", on.threads, "0 for all CPUs; no effect on results").range(0, 1024);
+  std::vector<std::string> precisions{"float32", "bf16"};
 #if defined(COLDZOOM_PROGRAMS_CUDA)
   o.add("--backend", on.name, "cpu, or cuda: the first device that CUDA_VISIBLE_DEVICES names")
       .one_of({"cpu", "cuda"});
+  precisions.emplace_back("tf32");
 #endif
+  o.add("--precision", on.precision,
+        "of the factors in products: float32, bf16 on CPUs with a matrix unit, tf32 on devices")
+      .one_of(precisions);
 }
 void add_seed(options& o, std::uint64_t& seed, const std::string& help) {
   o.add("--seed", seed, help).at_least_0();

@@ -71,9 +71,11 @@ std::optional<int> parse_options(int argc, char** argv, const char* name, const 
 struct machine_choice {
   std::string name = "cpu";
   int threads = 0;  // of the CPU's, 0 for all CPUs
+  std::string precision = "float32";
 };
 
-/// Options that several programs have. Of these: --threads, and --backend in a build that has more than one.
+/// Options that several programs have. Of these: --threads, --precision, and --backend in a build that has more
+/// than one.
 void add_machine(options& o, machine_choice& on);
 void add_seed(options& o, std::uint64_t& seed, const std::string& help = "of everything random");
 void add_limit(options& o, coldzoom::index_t& limit, const std::string& of = "images of each split");

@@ -34,7 +34,11 @@ template <class B> std::vector<std::pair<std::string, std::string>> rows() {
               cz::detail::own_conv_block<B, cz::layer_norm_pixels::affine, gelu>, blocks),
           row("group norm + SiLU (+ time condition) after a convolution",
               cz::detail::own_conv_block<B, cz::group_norm::affine, silu>, blocks),
-          row("normalisation as a layer of its own", false, blocks),
+          row("normalisation as a layer of its own",
+              !blocks && !std::is_same_v<cz::normalisation_t<B, cz::group_norm::affine, silu>,
+                                         cz::generic::normalisation<B, silu>>,
+              blocks),
+          row("attention", !std::is_same_v<cz::attention_t<B>, cz::generic::attention<B>>, false),
           row(
               "GELU, SiLU as layers of their own",
               requires(B & b, cz::real_t<B> * p) { b.template apply<gelu>(p, p, cz::index_t{1}); }, false),

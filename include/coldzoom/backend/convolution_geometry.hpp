@@ -28,7 +28,8 @@ struct convolution_geometry {
 };
 
 /// Which algorithm carries a convolution. `automatic` takes the one with fewer multiplies by `cost`, a
-/// function of the shapes alone: a choice by the clock would change the bits from run to run.
-enum class convolution_algorithm { automatic, direct, transformed };
+/// function of the shapes alone: a choice by the clock would change the bits from run to run. `bf16` rounds the
+/// factors, so the user must have allowed it.
+enum class convolution_algorithm { automatic, direct, transformed, bf16 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

@@ -40,7 +40,12 @@
 /// flags therefore define different symbols, so that a program that links both violates no one-definition
 /// rule.
 #if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512BW__) && defined(__AVX512VL__)
-#  define COLDZOOM_ISA isa_avx512
+#  if defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__linux__)
+#    define COLDZOOM_ISA isa_avx512_amx
+#    define COLDZOOM_MATRIX_UNIT 1
+#  else
+#    define COLDZOOM_ISA isa_avx512
+#  endif
 #  define COLDZOOM_VECTOR_BYTES 64
 #elif defined(__AVX2__) && defined(__FMA__)
 #  define COLDZOOM_ISA isa_avx2
@@ -57,4 +62,9 @@
 #else
 #  define COLDZOOM_ISA isa_generic
 #  define COLDZOOM_VECTOR_BYTES 16
+#endif
+
+/// Whether the CPU has a unit for products of matrices that the library uses.
+#ifndef COLDZOOM_MATRIX_UNIT
+#  define COLDZOOM_MATRIX_UNIT 0
 #endif

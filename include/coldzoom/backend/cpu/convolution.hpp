@@ -1,14 +1,20 @@
-/// The convolution of the CPU backend: the cheaper of two algorithms.
+/// The convolution of the CPU backend: the cheapest of its algorithms.
 #pragma once
 
+#include <coldzoom/backend/cpu/bf16_convolution.hpp>
 #include <coldzoom/backend/cpu/direct_convolution.hpp>
 #include <coldzoom/backend/cpu/transformed_convolution.hpp>
 #include <coldzoom/backend/image_callback.hpp>
 #include <memory>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
 namespace coldzoom::inline COLDZOOM_ISA {
+
+/// The factors that convolutions of floats may multiply: floats, or floats rounded to bfloat16 (8 bits) where
+/// that is faster. Sums, weights and all else stay float.
+enum class cpu_precision { float32, bf16 };
 
 /// One convolution layer on the CPU: its weights in the form its algorithm wants, scratch memory, gradient
 /// sums. It is a ConvolutionOperation of backend/operations.hpp, and its passes may run further work in their
@@ -25,11 +31,10 @@ template <class T> class cpu_convolution {
                   convolution_algorithm algorithm = convolution_algorithm::automatic,
                   std::shared_ptr<scratch_memory> scratch = std::make_shared<scratch_memory>());
 
-  static convolution_algorithm choose(const convolution_geometry& g);
-  convolution_algorithm algorithm() const {
-    return std::holds_alternative<transformed_convolution<T>>(held_) ? convolution_algorithm::transformed
-                                                                     : convolution_algorithm::direct;
-  }
+  /// The cheapest algorithm.
+  static convolution_algorithm choose(const convolution_geometry& g,
+                                      cpu_precision precision = cpu_precision::float32);
+  convolution_algorithm algorithm() const { return algorithm_; }
 
   index_t capacity() const;
   index_t bytes() const;
@@ -45,7 +50,7 @@ template <class T> class cpu_convolution {
                        image_callback<T> epilogue);
 
   /// Whether x and dy may be handed over image by image, before `forward` and `backward` with null for them.
-  bool takes_images() const { return algorithm() == convolution_algorithm::transformed; }
+  bool takes_images() const { return algorithm_ == convolution_algorithm::transformed; }
   /// Only where takes_images().
   void take_input(index_t image, const T* x);
   void take_gradient(index_t image, const T* dy);
@@ -53,11 +58,16 @@ template <class T> class cpu_convolution {
   void reduce_gradients(shared_threads& b, T* dw, T* db);
 
  private:
-  using alternatives = std::variant<direct_convolution<T>, transformed_convolution<T>>;
+  static constexpr bool rounds = std::is_same_v<T, float>;
+  using alternatives =
+      std::conditional_t<rounds,
+                         std::variant<direct_convolution<T>, transformed_convolution<T>, bf16_convolution>,
+                         std::variant<direct_convolution<T>, transformed_convolution<T>>>;
 
   static alternatives make(const convolution_geometry& g, index_t capacity, bool train,
                            convolution_algorithm algorithm, std::shared_ptr<scratch_memory> scratch);
 
+  convolution_algorithm algorithm_;
   alternatives held_;
 };
 
@@ -66,12 +76,15 @@ template <class T> class cpu_convolution {
 template <class T>
 cpu_convolution<T>::cpu_convolution(const convolution_geometry& g, index_t capacity, bool train,
                                     convolution_algorithm algorithm, std::shared_ptr<scratch_memory> scratch)
-    : held_(make(g, capacity, train, algorithm, std::move(scratch))) {}
+    : algorithm_(algorithm == convolution_algorithm::automatic ? choose(g) : algorithm),
+      held_(make(g, capacity, train, algorithm_, std::move(scratch))) {}
 
-template <class T> convolution_algorithm cpu_convolution<T>::choose(const convolution_geometry& g) {
-  const bool fft = transformed_convolution<T>::supports(g) &&
-                   transformed_convolution<T>::cost(g) < direct_convolution<T>::cost(g);
-  return fft ? convolution_algorithm::transformed : convolution_algorithm::direct;
+template <class T>
+convolution_algorithm cpu_convolution<T>::choose(const convolution_geometry& g, cpu_precision precision) {
+  const double direct = direct_convolution<T>::cost(g), transformed = transformed_convolution<T>::cost(g);
+  if (rounds && precision == cpu_precision::bf16 && bf16_convolution::cost(g) < std::min(direct, transformed))
+    return convolution_algorithm::bf16;
+  return transformed < direct ? convolution_algorithm::transformed : convolution_algorithm::direct;
 }
 
 template <class T> index_t cpu_convolution<T>::capacity() const {
@@ -116,7 +129,12 @@ template <class T>
 auto cpu_convolution<T>::make(const convolution_geometry& g, index_t capacity, bool train,
                               convolution_algorithm algorithm, std::shared_ptr<scratch_memory> scratch)
     -> alternatives {
-  if (algorithm == convolution_algorithm::automatic) algorithm = choose(g);
+  if (algorithm == convolution_algorithm::bf16) {
+    require(rounds, "cpu_convolution", "the algorithm is bf16, which is for floats; the numbers are doubles");
+    if constexpr (rounds) {
+      return alternatives(std::in_place_type<bf16_convolution>, g, capacity, train, std::move(scratch));
+    }
+  }
   if (algorithm == convolution_algorithm::transformed) {
     return alternatives(std::in_place_type<transformed_convolution<T>>, g, capacity, train,
                         std::move(scratch));

@@ -37,15 +37,27 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
   template <generic::normalisation_geometry::affine_shape Affine, class Function>
   using conv_block = cpu_conv_block<Real, Affine, typename detail::vector_function<Function>::type>;
 
-  /// `threads` = 0 takes every CPU of the affinity mask.
-  explicit cpu_backend(int threads = 0)
+  /// `threads` = 0 takes every CPU of the affinity mask. Throws `error` for bf16 with doubles.
+  explicit cpu_backend(int threads = 0, cpu_precision precision = cpu_precision::float32)
       : shared_threads(threads),
+        precision_(precision),
         scratch_(std::make_shared<typename convolution::scratch_memory>(this->threads())),
-        sums_(std::make_shared<std::vector<double>>()) {}
+        sums_(std::make_shared<std::vector<double>>()) {
+    require(precision == cpu_precision::float32 || std::is_same_v<Real, float>, "cpu_backend",
+            "the precision is bf16 and the numbers are doubles; bf16 takes floats");
+  }
+  cpu_precision precision() const { return precision_; }
+  /// The same threads and scratch memory, with that precision.
+  cpu_backend with(cpu_precision precision) const requires std::same_as<Real, float> {
+    cpu_backend other = *this;
+    other.precision_ = precision;
+    return other;
+  }
 
   /// A convolution whose scratch memory is that of all convolutions of this backend.
   convolution make_convolution(const convolution_geometry& g, index_t capacity, bool train,
                                convolution_algorithm algorithm = convolution_algorithm::automatic) const {
+    if (algorithm == convolution_algorithm::automatic) algorithm = convolution::choose(g, precision_);
     return convolution(g, capacity, train, algorithm, scratch_);
   }
   template <generic::normalisation_geometry::affine_shape Affine, class Function>
@@ -108,7 +120,7 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
     });
   }
 
-  /// Tiles of 4 rows x 2 vectors; every element is summed in the order of k whatever tile it falls in.
+  /// Tiles of gemm_rows rows x 2 vectors; every element is summed in the order of k whatever tile it falls in.
   void gemm(bool transpose_a, index_t m, index_t n, index_t k, const Real* a, index_t lda, const Real* b,
             index_t ldb, Real* c, index_t ldc, bool accumulate) {
     const index_t step_i = transpose_a ? 1 : lda, step_l = transpose_a ? lda : 1;
@@ -135,6 +147,7 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
   static constexpr index_t task_cost = 32768;  // operations worth handing to a thread: about 10 us
   static constexpr index_t sum_grain = 4096;
 
+  cpu_precision precision_;
   std::shared_ptr<typename convolution::scratch_memory> scratch_;
   std::shared_ptr<std::vector<double>> sums_;
 };
