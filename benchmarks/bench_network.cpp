@@ -3,11 +3,13 @@
 //   cores   the answer is how many cores the threads have at this moment
 #include <chrono>
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
+#include <coldzoom/nn/attention_unet.hpp>
 #include <cstdio>
 #include <cstdlib>
 
 #include "machine_peak.hpp"
 #include "network_tasks.hpp"
+#include "small_unet.hpp"
 
 namespace {
 
@@ -26,8 +28,15 @@ int main(int count, char** arguments) {
   }
   try {
     cz::cpu_backend<float> b(std::atoi(arguments[2]));
-    network_tasks tasks(b, arguments[1]);
-    serve(tasks, milliseconds, [&](const std::string& command) {
+    const cz::safetensors_file data = cz::load_safetensors(arguments[1]);
+    network_list networks;
+    networks.add("reconstructor",
+                 [&] { return std::make_unique<reconstructor_tasks<decltype(b)>>(b, data); });
+    networks.add(b, data, "unet", small_unet());
+    networks.add(b, data, "unet2d_small", cz::attention_unet(1, 1, {.widths = {32, 64, 96}, .groups = 8}));
+    networks.add(b, data, "unet2d",
+                 cz::attention_unet(3, 3, {.widths = {64, 128, 128}, .attention = {1, 2}}));
+    serve(networks, milliseconds, [&](const std::string& command) {
       if (command != "cores") return false;
       std::cout << cores_at_hand(b.pool()) << '\n';
       return true;

@@ -13,6 +13,7 @@
 
 #include "device_peak.cuh"
 #include "network_tasks.hpp"
+#include "small_unet.hpp"
 
 /// Of the sources of this program; see commit.cmake.
 extern const char* const built_from_commit;
@@ -60,8 +61,11 @@ int main(int count, char** arguments) {
   try {
     backend b(0, precision == "tf32" ? cz::cuda_precision::tf32 : cz::cuda_precision::float32);
     const event_clock clock(b.stream());
-    network_tasks tasks(b, arguments[1]);
-    serve(tasks, clock, [&](const std::string& command) {
+    const cz::safetensors_file data = cz::load_safetensors(arguments[1]);
+    network_list networks;
+    networks.add("reconstructor", [&] { return std::make_unique<reconstructor_tasks<backend>>(b, data); });
+    networks.add(b, data, "unet", small_unet());
+    serve(networks, clock, [&](const std::string& command) {
       if (command == "about") {
         std::cout << about(b, precision) << '\n';
       } else if (command == "ceilings") {

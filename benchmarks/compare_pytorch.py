@@ -10,16 +10,21 @@ times, then the best of these counts), and prints the median of it: `cores`.
 """
 
 import argparse
-import json
 import os
 from pathlib import Path
 
 import compare_cpu
 import compare_cuda
 from compare_sides import OurError, fail
+from pytorch_ways import MODES
 
-CUDA_LISTS = {"tasks": compare_cuda.TASKS, "precisions": compare_cuda.PRECISIONS, "modes": compare_cuda.MODES}
-ONLY = {"cpu": ["threads", "isa"], "cuda": ["program", *CUDA_LISTS, "largest_batch"]}
+TASKS = {"cpu": compare_cpu.TASKS, "cuda": compare_cuda.TASKS}
+LISTS = {
+    "tasks": {device: [task.name for task in tasks] for device, tasks in TASKS.items()},
+    "precisions": {"cpu": compare_cpu.PRECISIONS, "cuda": compare_cuda.PRECISIONS},
+    "modes": {"cpu": MODES, "cuda": MODES},
+}
+ONLY = {"cpu": ["threads", "isa"], "cuda": ["program", "largest_batch"]}
 
 
 def thread_counts(text):
@@ -29,16 +34,13 @@ def thread_counts(text):
     return counts
 
 
-def some_of(names):
-    """The type of an option that takes some of these names, in their order."""
-
-    def parse(text):
-        chosen = text.split(",")
-        if not set(chosen) <= set(names):
-            raise argparse.ArgumentTypeError(f"found '{text}', wanted some of {','.join(names)}")
-        return [name for name in names if name in chosen]
-
-    return parse
+def some_of(option, text, device, parser):
+    """Of the names that a list has on a device, in their order, those in `text`; all where there is none."""
+    names = LISTS[option][device]
+    chosen = names if text is None else text.split(",")
+    if not set(chosen) <= set(names):
+        parser.error(f"argument --{option}: found '{text}', wanted some of {','.join(names)}")
+    return [name for name in names if name in chosen]
 
 
 def main():
@@ -49,6 +51,9 @@ def main():
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="what to run on (default: cpu)")
     parser.add_argument("--rounds", type=int, default=10, metavar="N", help="timings of each side (default: 10)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the table, and what it was measured on")
+    for option, names in LISTS.items():
+        listed = "; ".join(dict.fromkeys(f"{device}: {', '.join(names[device])}" for device in names))
+        parser.add_argument(f"--{option}", metavar="NAME[,NAME...]", help=f"some of them (default: all; {listed})")
     on_cpu = parser.add_argument_group("on the CPU")
     on_cpu.add_argument("--threads", type=thread_counts, action="append", metavar="N[,N...]",
                         help="threads of both sides; may be repeated (default: 1 and all CPUs)")
@@ -58,9 +63,6 @@ def main():
     on_cuda.add_argument("--program", type=Path, action="append", metavar="FILE",
                          help="bench_network_cuda or bench_network_cudnn as built elsewhere; may be repeated "
                          "(default: build both here)")
-    for name, names in CUDA_LISTS.items():
-        on_cuda.add_argument(f"--{name}", type=some_of(names), metavar="NAME[,NAME...]",
-                             help=f"some of {', '.join(names)} (default: all)")
     on_cuda.add_argument("--largest-batch", type=int, metavar="N",
                          help="where the search for the best batch size ends; 128 leaves it out (default: 4096)")
     options = parser.parse_args()
@@ -69,20 +71,19 @@ def main():
     for name in ONLY["cuda" if options.device == "cpu" else "cpu"]:
         if getattr(options, name) is not None:
             parser.error(f"--{name.replace('_', '-')} is no option of --device {options.device}")
+    names, precisions, modes = (some_of(option, getattr(options, option), options.device, parser) for option in LISTS)
+    tasks = [task for task in TASKS[options.device] if task.name in names]
     try:
         if options.device == "cuda":
             largest = 4096 if options.largest_batch is None else options.largest_batch
             if largest < compare_cuda.BATCH:
                 parser.error(f"--largest-batch must be at least {compare_cuda.BATCH}")
-            chosen = [getattr(options, name) or names for name, names in CUDA_LISTS.items()]
-            compare_cuda.run(options.program, *chosen, largest, options.rounds, options.json)
+            compare_cuda.run(options.program, tasks, precisions, modes, largest, options.rounds, options.json)
         else:
             counts = sorted({n for part in options.threads for n in part} if options.threads else {1, cpus})
             if counts[-1] > cpus:
                 parser.error(f"there are {cpus} CPUs; --threads must be 1 to {cpus}")
-            rows = compare_cpu.run(counts, options.isa or "native", options.rounds)
-            if options.json:
-                options.json.write_text(json.dumps(rows, indent=1) + "\n")
+            compare_cpu.run(counts, options.isa or "native", tasks, precisions, modes, options.rounds, options.json)
     except OurError as error:
         fail(f"bench_network: {error}")
 

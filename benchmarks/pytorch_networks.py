@@ -1,6 +1,7 @@
-"""The networks of the benchmarks in PyTorch, with the names of parameters that bench_network expects, and the data."""
+"""The networks of the benchmarks in PyTorch, with the names of parameters that bench_network expects, and their data."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -9,7 +10,7 @@ from torch import nn
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "oracle"))
 from torch_parity import Model, errors, load_safetensors, save_safetensors  # noqa: E402,F401
 
-BATCH, STEPS, SIDE, RATE = 128, 24, 28, 2e-4
+STEPS, SIDE, RATE = 24, 28, 2e-4
 
 
 def original_reconstructor():
@@ -52,8 +53,29 @@ def run_unet(model, x, time):
     return model(x)
 
 
-# The networks by the prefix of their results in what bench_network writes on `check`: how to make and to call each.
-NETWORKS = {"reconstructor.": (original_reconstructor, reconstruct), "unet.": (small_unet, run_unet)}
+def unet2d(name):
+    """diffusers' UNet2DModel, which attention_unet equals."""
+    import diffusers_parity
+
+    return diffusers_parity.model_of(**getattr(diffusers_parity, name))
+
+
+def run_unet2d(model, x, time):
+    return model(x, time).sample
+
+
+def lucidrains_unet(channels, width, multiples, full_attention, head_channels):
+    """The U-Net of denoising-diffusion-pytorch. It computes another function than UNet2DModel: RMS norms, linear
+    attention where there is no full attention, 1 x 1 convolutions on the way down. Width and heads make its
+    multiply-adds equal to within 1 %."""
+    from denoising_diffusion_pytorch import Unet
+
+    return Unet(width, dim_mults=multiples, channels=channels, full_attn=full_attention, attn_dim_head=head_channels,
+                flash_attn=True)
+
+
+def run_lucidrains(model, x, time):
+    return model(x, time)
 
 
 def zoom(x0, pixel, step):
@@ -62,10 +84,35 @@ def zoom(x0, pixel, step):
 
 
 class Problem:
-    """Images, a step of the zoom for each, and the weights of both networks: the same for both sides."""
+    """Images, what a network sees of them, at which times, and its weights: the same for both sides. `call` asks the
+    network."""
 
-    def __init__(self, images):
+    def __init__(self, make, call):
         torch.manual_seed(1)
+        self.make, self.call = make, call
+        self.state = make().state_dict()
+
+    def to(self, device):
+        """Moves what does not belong to a network."""
+        for name, value in vars(self).items():
+            if isinstance(value, torch.Tensor):
+                setattr(self, name, value.to(device))
+
+    def arrays(self):
+        """For bench_network, without the network's name."""
+        return {"x0": self.x0, "x_t": self.x_t, "time": self.our_time(), **self.state}
+
+    def network(self):
+        model = self.make()
+        model.load_state_dict(self.state)
+        return model
+
+
+class Zoomed(Problem):
+    """Each image at a step of the zoom of its own."""
+
+    def __init__(self, make, call, images):
+        super().__init__(make, call)
         self.step = torch.randint(1, STEPS + 1, (images,))
         self.time_of_step = torch.arange(STEPS + 1) / torch.tensor(STEPS, dtype=torch.float32)
         self.time = self.time_of_step[self.step]
@@ -74,22 +121,40 @@ class Problem:
         steps = torch.arange(STEPS + 1)[:, None]
         self.source = (steps + 1) // 2 + torch.arange(SIDE) * (SIDE - steps) // SIDE
         self.pixel = (self.source[:, :, None] * SIDE + self.source[:, None, :]).flatten(1)
-        self.state = {make: make().state_dict() for make, _ in NETWORKS.values()}
         self.x_t = zoom(self.x0, self.pixel, self.step)
 
-    def to(self, device):
-        """Moves the images and what belongs to them."""
-        for name in "x0", "x_t", "step", "time", "time_of_step", "pixel":
-            setattr(self, name, getattr(self, name).to(device))
+    def our_time(self):
+        return self.time
 
-    def save(self, path):
-        """The file that bench_network reads."""
-        arrays = {"x0": self.x0, "step": self.step.float()}
-        for state in self.state.values():
-            arrays.update(state)
-        save_safetensors(path, {name: tensor.cpu().numpy() for name, tensor in arrays.items()})
 
-    def network(self, make):
-        model = make()
-        model.load_state_dict(self.state[make])
-        return model
+class Noised(Problem):
+    """Noise for images, at steps of 1,000."""
+
+    def __init__(self, make, call, shape, images):
+        super().__init__(make, call)
+        self.x0, self.x_t = 2 * torch.rand(2, images, *shape) - 1
+        self.time = torch.randint(0, 1000, (images,))
+
+    def our_time(self):
+        return (self.time + 1) / 1000
+
+
+# By name, problem(images). Those that bench_network has, and a U-Net of others beside each UNet2DModel.
+PROBLEMS = {
+    "reconstructor": partial(Zoomed, original_reconstructor, reconstruct),
+    "unet": partial(Zoomed, small_unet, run_unet),
+    "unet2d_small": partial(Noised, partial(unet2d, "SMALL"), run_unet2d, (1, 28, 28)),
+    "unet2d": partial(Noised, partial(unet2d, "COLOUR"), run_unet2d, (3, 32, 32)),
+    "unet2d_small_lucidrains": partial(
+        Noised, partial(lucidrains_unet, 1, 36, (1, 2, 3), (False, False, True), 24), run_lucidrains, (1, 28, 28)
+    ),
+    "unet2d_lucidrains": partial(
+        Noised, partial(lucidrains_unet, 3, 74, (1, 2, 2), (False, True, True), 32), run_lucidrains, (3, 32, 32)
+    ),
+}
+
+
+def save(path, problems):
+    """The file that bench_network reads: `problems` by the names of their networks."""
+    arrays = {f"{name}.{key}": tensor for name, problem in problems.items() for key, tensor in problem.arrays().items()}
+    save_safetensors(path, {name: tensor.cpu().float().numpy() for name, tensor in arrays.items()})

@@ -16,6 +16,9 @@ from torch_parity import coldzoom_pass, report, save_safetensors
 
 STEPS = 1000
 EPS = 1e-3  # of AdamW: large, so that gradients that are zero but for rounding move nothing
+# The networks that benchmarks/compare_pytorch.sh times too.
+SMALL = {"widths": [32, 64, 96], "blocks": 2, "attention": [2], "head_channels": 8, "groups": 8, "channels": 1}
+COLOUR = {"widths": [64, 128, 128], "blocks": 2, "attention": [1, 2], "head_channels": 8, "groups": 32}
 
 
 def model_of(widths, blocks, attention, head_channels, groups, classes=0, channels=3, scale_shift=False, size=32):
@@ -107,16 +110,8 @@ def main():
 
     good = True
     for title, config, shape in (
-        (
-            "28 x 28, attention at 7",
-            {"widths": [32, 64, 96], "blocks": 2, "attention": [2], "head_channels": 8, "groups": 8, "channels": 1},
-            (28, 28),
-        ),
-        (
-            "32 x 32 in colour, attention at 16 and 8",
-            {"widths": [64, 128, 128], "blocks": 2, "attention": [1, 2], "head_channels": 8, "groups": 32},
-            (32, 32),
-        ),
+        ("28 x 28, attention at 7", SMALL, (28, 28)),
+        ("32 x 32 in colour, attention at 16 and 8", COLOUR, (32, 32)),
         (
             "labels, scale and shift, not square",
             {
