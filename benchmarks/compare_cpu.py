@@ -89,6 +89,7 @@ def sides_beside(task, pytorch, precisions, modes):
 
 
 def lucidrains_of(task):
+    """The name that its U-Net beside the task's would have."""
     return f"{task.network}_lucidrains"
 
 
@@ -137,18 +138,27 @@ def compare(program, threads, fewest, tasks, precisions, modes, rounds, report):
         slower = {}
         if fewest < threads:
             slower = {side: running.enter_context(start_ours(fewest, side.precision)) for side in ours}
-        references = {network: Reference(pytorch, network, images) for network, images in images_of(tasks).items()}
+        if not hasattr(pytorch.torch, "compile"):
+            modes = [mode for mode in modes if mode == "eager"]
+            print(f"left out, for PyTorch {pytorch.torch.__version__} has no torch.compile: all modes but eager")
         for network in dict.fromkeys(task.network for task in tasks):
+            own = [task for task in tasks if task.network == network]
+            references = {name: Reference(pytorch, name, images) for name, images in images_of(own).items()}
             for side in ours:
                 error = check(side, references[network], folder)
                 report.add({"network": network, "threads": threads, "precision": side.precision, "error": error})
-                print(f"{network} in {side.precision}, {threads} threads: results agree, largest difference {error:.1e}",
-                      flush=True)
-        for task in tasks:
-            theirs = choose(sides_beside(task, pytorch, precisions, modes), task, references, report)
-            release(theirs, pytorch)
-            measure(task, ours, theirs, slower, threads, rounds, report)
-            report.save()
+                print(f"{network} in {side.precision} on {threads} threads: results agree, largest difference "
+                      f"{error:.1e}", flush=True)
+            if (other := lucidrains_of(own[0])) in references:
+                counts = {name: pytorch.multiply_adds(name) for name in references}
+                report.add({"network": network, "threads": threads, "multiply_adds": counts})
+                print(f"{network}: of lucidrains, another function with {counts[other] / counts[network]:.3f} times the "
+                      "multiply-adds", flush=True)
+            for task in own:
+                theirs = choose(sides_beside(task, pytorch, precisions, modes), task, references, report)
+                release(theirs, pytorch)
+                measure(task, ours, theirs, slower, threads, rounds, report)
+                report.save()
     return report
 
 
@@ -237,4 +247,5 @@ def run(thread_counts, isa, tasks, precisions, modes, rounds, path):
     for threads in thread_counts:
         report = in_new_process(compare, program, threads, thread_counts[0], tasks, precisions, modes, rounds, report)
     report.save()
-    print(f"{about['cpu']}, {isa}, {about['versions']}, commit {about['commit']}, load before {about['load_before']:.1f}")
+    packages = ", ".join(f"{package} {number}" for package, number in about["versions"].items())
+    print(f"{about['cpu']}, {isa}, {packages}, commit {about['commit']}, load before {about['load_before']:.1f}")

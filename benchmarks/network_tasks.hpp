@@ -2,6 +2,7 @@
 /// reconstructor, samples and the zoom. And the commands by which it asks for them.
 #pragma once
 
+#include <algorithm>
 #include <coldzoom/backend/graph_capture.hpp>
 #include <coldzoom/backend/transfer.hpp>
 #include <coldzoom/degradation/zoom.hpp>
@@ -324,8 +325,8 @@ class network_list {
 
 /// Reads commands from stdin, one a line, and answers each with one line:
 ///
-///   NETWORK TASK BATCH COUNT    do it COUNT times; the answer is milliseconds for one, as milliseconds(COUNT, f)
-///   finds check NETWORK FILE BATCH    see network_list::check; the answer is "done"
+///   NETWORK TASK BATCH COUNT    does it COUNT times; the answer is milliseconds(COUNT, f), those of one
+///   check NETWORK FILE BATCH    see network_list::check; the answer is "done"
 ///
 /// Others go to answer(command), which is false where it does not know one either. A command that fails is
 /// answered with "error: " and why.
