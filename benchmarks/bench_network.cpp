@@ -6,6 +6,8 @@
 #include <coldzoom/nn/attention_unet.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
+#include <vector>
 
 #include "machine_peak.hpp"
 #include "network_tasks.hpp"
@@ -22,12 +24,20 @@ double milliseconds(int count, const std::function<void()>& f) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count != 3) {
-    std::fprintf(stderr, "usage: bench_network DATA THREADS   (driven by compare_pytorch.sh)\n");
+  const std::vector<std::string> given(arguments + 1, arguments + count);
+  if (given == std::vector<std::string>{"--precisions"}) {
+    std::puts(cz::tile_product::available() ? "float32 bf16" : "float32");
+    return 0;
+  }
+  if (given.size() != 3 || (given[2] != "float32" && given[2] != "bf16")) {
+    std::fprintf(stderr,
+                 "usage: bench_network DATA THREADS float32|bf16   (driven by compare_pytorch.sh)\n"
+                 "       bench_network --precisions                (which of them differ here)\n");
     return 2;
   }
   try {
-    cz::cpu_backend<float> b(std::atoi(arguments[2]));
+    cz::cpu_backend<float> b(std::atoi(arguments[2]),
+                             given[2] == "bf16" ? cz::cpu_precision::bf16 : cz::cpu_precision::float32);
     const cz::safetensors_file data = cz::load_safetensors(arguments[1]);
     network_list networks;
     networks.add("reconstructor",

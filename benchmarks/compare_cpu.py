@@ -3,6 +3,7 @@
 import os
 import shlex
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -56,7 +57,7 @@ class OursOnCpu(Ours):
     name = "ours"
 
     def __init__(self, program, data, threads, precision):
-        super().__init__(program, data, str(threads), preexec_fn=lambda: bind(threads))
+        super().__init__(program, data, str(threads), precision, preexec_fn=lambda: bind(threads))
         self.precision = precision
 
     def cores(self, threads):
@@ -73,6 +74,11 @@ class Cpu:
 
     def release(self):
         """There is nothing to give back."""
+
+
+def our_precisions(program):
+    """Those that differ on this CPU, in what the program was compiled for."""
+    return subprocess.run([program, "--precisions"], check=True, capture_output=True, text=True).stdout.split()
 
 
 def sides_beside(task, pytorch, precisions, modes):
@@ -117,7 +123,7 @@ def measure_memory(program, threads, task):
     """Peak memory of a training step, in MB, and what the processes took before it."""
     with tempfile.TemporaryDirectory() as folder:
         pytorch, start_ours = start(program, threads, folder, [task])
-        with start_ours(threads, OUR_PRECISIONS[0]) as ours:
+        with start_ours(threads, "float32") as ours:
             ours.ask("cores")
             before = [megabytes(pid, "VmRSS") for pid in (ours.process.pid, os.getpid())]
             ours.milliseconds(task, task.batch, 2)
@@ -134,7 +140,7 @@ def compare(program, threads, fewest, tasks, precisions, modes, rounds, report):
     """Adds to the report. Where `fewest` is less than `threads`, ours on so many is timed as well."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
         pytorch, start_ours = start(program, threads, folder, tasks)
-        ours = [running.enter_context(start_ours(threads, precision)) for precision in OUR_PRECISIONS]
+        ours = [running.enter_context(start_ours(threads, precision)) for precision in our_precisions(program)]
         slower = {}
         if fewest < threads:
             slower = {side: running.enter_context(start_ours(fewest, side.precision)) for side in ours}

@@ -41,7 +41,7 @@ version cassert cctype cerrno cfenv cfloat cinttypes climits clocale cmath csetj
 cstdio cstdlib cstring ctime cuchar cwchar cwctype
 """.split())
 # POSIX and compiler headers, which need no package.
-PLATFORM = {"sched.h", "sys/mman.h", "unistd.h", "fcntl.h", "stdlib.h", "sys/stat.h", "immintrin.h", "arm_neon.h"}
+PLATFORM = {"sched.h", "sys/mman.h", "unistd.h", "fcntl.h", "stdlib.h", "sys/stat.h", "sys/syscall.h", "immintrin.h", "arm_neon.h"}
 # Heavy to compile, or missing from a supported compiler.
 FORBIDDEN = {"iostream", "regex", "functional", "format", "ranges"}
 
@@ -54,6 +54,7 @@ MOST_LINES = 400
 # Kernels: one algorithm each, which reads worse in pieces.
 KERNELS = {
     "backend/cpu/direct_convolution.hpp",
+    "backend/cpu/bf16_convolution.hpp",
     "backend/cpu/transformed_convolution.hpp",
     "backend/device/direct_convolution.hpp",
 }
