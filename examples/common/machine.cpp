@@ -7,7 +7,7 @@ namespace programs {
 void on_machine(const machine_choice& choice, const std::function<void(machine&)>& work) {
   host_backend host(choice.threads);
   const auto refuse = [&](const char* wanted) {
-    throw coldzoom::error("--precision: found " + choice.precision + ", wanted " + wanted);
+    throw coldzoom::error("--precision", "found " + choice.precision + ", wanted " + wanted);
   };
 #if defined(COLDZOOM_PROGRAMS_CUDA)
   if (choice.name == "cuda") {

@@ -3,6 +3,7 @@
 
 #include <coldzoom/backend/backend.hpp>
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
+#include <coldzoom/backend/cpu/profiled_backend.hpp>
 #include <coldzoom/backend/device/host_block.hpp>
 #include <coldzoom/backend/graph_capture.hpp>
 #include <coldzoom/backend/reference.hpp>
@@ -69,7 +70,6 @@
 #include <coldzoom/nn/sequence.hpp>
 #include <coldzoom/nn/skip_chain.hpp>
 #include <coldzoom/nn/time_condition.hpp>
-#include <coldzoom/nn/timed.hpp>
 #include <coldzoom/nn/unet.hpp>
 #include <coldzoom/nn/upsample.hpp>
 #include <coldzoom/optim/adam.hpp>

@@ -48,8 +48,7 @@ template <class B> void train_and_sample(B& b) {
   c.train_epoch(images, 0);
   c.test(images);
 
-  using timed_network = timed<reconstructor>;
-  trainer s(b, plain, timed_network(reconstructor(image, {4, 4})), image, {}, sgd{});
+  trainer s(b, plain, reconstructor(image, {4, 4}), image, {}, sgd{});
   s.train_epoch(images, 0);
 }
 

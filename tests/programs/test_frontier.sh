@@ -103,6 +103,15 @@ ok train "${attention[@]}" --out attention
 ok train "${attention[@]}" --threads 1 --out attention1
 same attention/model.safetensors attention1/model.safetensors
 ok sample --model attention/model.safetensors --count 4 --out attention.npy
+# Factors in bf16: the same bits on one thread, near the other loss; refused without a matrix unit.
+if "$bin/train" "${attention[@]}" --precision bf16 --out rounded >>log.txt 2>err.txt; then
+  ok train "${attention[@]}" --precision bf16 --threads 1 --out rounded1
+  same rounded/model.safetensors rounded1/model.safetensors
+  ! cmp -s attention/model.safetensors rounded/model.safetensors || fail "--precision bf16 changes nothing"
+else
+  expect "--precision: found bf16, wanted float32: this CPU" train "${attention[@]}" --precision bf16 --out bad
+fi
+expect "--precision" train "${attention[@]}" --precision half --out bad
 expect "wanted a multiple of groups = 8" train "${attention[@]}" --widths 8,12 --out bad
 expect "wanted 0 to 1" train "${attention[@]}" --attention 3 --out bad
 

@@ -8,20 +8,10 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-namespace detail {
-struct run_part {
-  template <class Work> void operator()(std::size_t, const Work& work) const { work(); }
-};
-}  // namespace detail
-
 /// y = last(block(...(block(x)))): blocks of one type, how many is known at run time (at least one), and at
 /// the end a bare convolution, if any. The result is that of the layers in a sequence, but where the backend
 /// can, neighbours hand over their images without memory between them, see ConvBlockOperation. Parameters are
 /// named by position.
-///
-/// The passes take a last argument, `around`: around(i, work) is called for each part, in the order in which
-/// they run, and must call work() once. `timed` measures parts by it. The time of a part includes the
-/// hand-over: the part transforms its images for the next one (in the backward pass, for the one before).
 template <class Norm, class Activation, class C = no_condition> struct conv_stack {
   using block = conv_block<Norm, Activation, C>;
 
@@ -113,39 +103,33 @@ template <class Norm, class Activation, class C = no_condition> struct conv_stac
     return ws;
   }
 
-  template <Backend B, class Around = detail::run_part>
-  void pack_weights(B& b, const real_t<B>* parameters, workspace<B>& ws, const Around& around = {}) const {
+  template <Backend B> void pack_weights(B& b, const real_t<B>* parameters, workspace<B>& ws) const {
     for (std::size_t i = 0; i < part_count(); ++i) {
       const real_t<B>* const own = parameters + ws.offsets[i];
-      around(i, [&] {
-        i < blocks.size() ? blocks[i].pack_weights(b, own, ws.parts[i]) : ws.last->pack_weights(b, own);
-      });
+      i < blocks.size() ? blocks[i].pack_weights(b, own, ws.parts[i]) : ws.last->pack_weights(b, own);
     }
   }
 
-  template <Backend B, class Around = detail::run_part>
+  template <Backend B>
   void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
-               activation<B> y, workspace<B>& ws, const Around& around = {}) const {
+               activation<B> y, workspace<B>& ws) const {
     const index_t n = x.dims.n;
     const_activation<B> input = x;
     for (std::size_t i = 0; i < part_count(); ++i) {
       const activation<B> output = i + 1 < part_count() ? ws.output(i, n) : y;
-      around(i, [&] {
-        if (i < blocks.size()) {
-          blocks[i].forward(b, parameters + ws.offsets[i], input, side, output, ws.parts[i],
-                            ws.input_of_next(i));
-        } else {
-          ws.last->forward(b, n, input.data, nullptr, output.data);
-        }
-      });
+      if (i < blocks.size()) {
+        blocks[i].forward(b, parameters + ws.offsets[i], input, side, output, ws.parts[i],
+                          ws.input_of_next(i));
+      } else {
+        ws.last->forward(b, n, input.data, nullptr, output.data);
+      }
       input = output;
     }
   }
 
-  template <Backend B, class Around = detail::run_part>
+  template <Backend B>
   void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
-                activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws,
-                const Around& around = {}) const {
+                activation<B> dy, activation<B> dx, real_t<B>* gradients, workspace<B>& ws) const {
     const index_t n = x.dims.n;
     activation<B> above = dy;
     for (std::size_t i = part_count(); i-- > 0;) {
@@ -154,26 +138,19 @@ template <class Norm, class Activation, class C = no_condition> struct conv_stac
       activation<B> below = dx;
       if (i > 0) below = {next ? nullptr : ws.gradient[i % 2].view(n).data, input.dims};
       real_t<B>* const own = gradients + ws.offsets[i];
-      around(i, [&] {
-        if (i < blocks.size()) {
-          blocks[i].backward(b, parameters + ws.offsets[i], input, side, above, below, own, ws.parts[i],
-                             next);
-        } else {
-          ws.last->backward(b, n, input.data, above.data, below.data, own, next);
-        }
-      });
+      if (i < blocks.size()) {
+        blocks[i].backward(b, parameters + ws.offsets[i], input, side, above, below, own, ws.parts[i], next);
+      } else {
+        ws.last->backward(b, n, input.data, above.data, below.data, own, next);
+      }
       above = below;
     }
   }
 
-  template <Backend B, class Around = detail::run_part>
-  void reduce_gradients(B& b, real_t<B>* gradients, workspace<B>& ws, const Around& around = {}) const {
+  template <Backend B> void reduce_gradients(B& b, real_t<B>* gradients, workspace<B>& ws) const {
     for (std::size_t i = 0; i < part_count(); ++i) {
       real_t<B>* const own = gradients + ws.offsets[i];
-      around(i, [&] {
-        i < blocks.size() ? blocks[i].reduce_gradients(b, own, ws.parts[i])
-                          : ws.last->reduce_gradients(b, own);
-      });
+      i < blocks.size() ? blocks[i].reduce_gradients(b, own, ws.parts[i]) : ws.last->reduce_gradients(b, own);
     }
   }
 };
