@@ -115,7 +115,7 @@ def start(program, threads, folder, tasks):
     torch.set_num_threads(threads)
     pytorch = PyTorch(Cpu(), images_of(tasks))
     data = Path(folder) / "data.safetensors"
-    pytorch.networks.save(data, pytorch.problems)
+    pytorch.networks.save(data, {task.network: pytorch.problems[task.network] for task in tasks})
     return pytorch, partial(OursOnCpu, program, data)
 
 

@@ -128,7 +128,7 @@ class Zoomed(Problem):
 
 
 class Noised(Problem):
-    """Noise for images, at steps of 1,000."""
+    """Uniform noise for all images, at steps 0 .. 999."""
 
     def __init__(self, make, call, shape, images):
         super().__init__(make, call)
