@@ -208,6 +208,8 @@ struct fixed_schedule : archetype_schedule {
 };
 static_assert(cz::Schedule<cz::linear_schedule> && cz::Schedule<cz::ddpm_schedule>);
 static_assert(cz::NoiseSchedule<cz::ddpm_schedule> && !cz::NoiseSchedule<cz::linear_schedule>);
+static_assert(cz::NoiseSchedule<cz::zero_terminal_snr<cz::ddpm_schedule>>);
+static_assert(cz::Schedule<cz::karras_schedule> && !cz::NoiseSchedule<cz::karras_schedule>);
 static_assert(!cz::Schedule<double_level> && !cz::Schedule<unsigned_steps> && !cz::Schedule<fixed_schedule>);
 
 // ---- FeatureExtractor
@@ -364,6 +366,7 @@ struct composes_once : archetype_input {
 static_assert(cz::Input<archetype_input, archetype_backend> && !cz::Input<archetype_input, reference>);
 static_assert(cz::Input<cz::plain_input, reference> && cz::Input<cz::noise_input, archetype_backend>);
 static_assert(cz::Input<cz::inputs<cz::plain_input, cz::self_input>, reference>);
+static_assert(cz::Input<cz::scaled_input<cz::exploding_noise>, archetype_backend>);
 static_assert(!cz::Input<int_channels, archetype_backend> && !cz::Input<composes_once, archetype_backend>);
 
 // ---- Weighting
@@ -389,6 +392,7 @@ struct no_noise : cz::flow_noise {
   void noise() = delete;
 };
 static_assert(cz::UniformlyAdditive<cz::gaussian_noise> && cz::UniformlyAdditive<cz::flow_noise>);
+static_assert(cz::UniformlyAdditive<cz::exploding_noise> && !cz::VariancePreserving<cz::exploding_noise>);
 static_assert(cz::VariancePreserving<cz::gaussian_noise> && !cz::VariancePreserving<cz::flow_noise>);
 static_assert(!cz::Additive<cz::zoom<cz::nearest>> && !cz::Additive<no_noise> && !cz::Additive<pixel_form>);
 

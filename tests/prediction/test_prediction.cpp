@@ -2,6 +2,7 @@
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <coldzoom/core/random.hpp>
+#include <coldzoom/prediction/preconditioned.hpp>
 #include <coldzoom/prediction/prediction.hpp>
 #include <string>
 
@@ -44,6 +45,31 @@ BOOST_AUTO_TEST_CASE(conversions_are_inverse) {
   check_conversions<cz::predict_noise>();
   check_conversions<cz::predict_velocity>();
   check_conversions<cz::predict_flow>();
+  check_conversions<cz::predict_preconditioned<>>();
+  check_conversions<cz::predict_preconditioned<std::ratio<5, 4>>>();
+}
+
+BOOST_AUTO_TEST_CASE(preconditioning_is_that_of_the_paper) {
+  // Karras et al. 2022, table 1: D = c_skip z + c_out y, and the target of y is (x0 - c_skip z) / c_out.
+  using P = cz::predict_preconditioned<std::ratio<3, 4>>;
+  const double s = 0.75;
+  for (const double sigma : {0.01, 0.5, 3.0, 80.0}) {
+    const double skip = s * s / (sigma * sigma + s * s), out = sigma * s / std::sqrt(sigma * sigma + s * s);
+    const cz::amplitudes a{1, sigma};
+    for (std::uint64_t i = 0; i < 20; ++i) {
+      const double x0 = normal(1, i), e = normal(2, i), y = normal(4, i), z = x0 + sigma * e;
+      const double allowed = 16 * 0x1p-53 * (std::abs(z) + std::abs(x0) + std::abs(y));
+      BOOST_TEST(std::abs(P::x0(z, y, a) - (skip * z + out * y)) <= allowed);
+      BOOST_TEST(std::abs(P::target(x0, e, a) - (x0 - skip * z) / out) <= allowed / out);
+    }
+  }
+  // Data of deviation 1 with noise that preserves the variance: -velocity, at every level.
+  for (const double noise : {0.0, 0.3, 1.0}) {
+    const cz::amplitudes a{std::sqrt(1 - noise * noise), noise};
+    using unit = cz::predict_preconditioned<std::ratio<1>>;
+    BOOST_TEST(std::abs(unit::target(2, 3, a) + cz::predict_velocity::target(2, 3, a)) <= 32 * 0x1p-53);
+    BOOST_TEST(std::abs(unit::x0(2, 3, a) - cz::predict_velocity::x0(2, -3, a)) <= 32 * 0x1p-53);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(targets_are_those_of_the_papers) {
@@ -61,13 +87,14 @@ BOOST_AUTO_TEST_CASE(where_no_signal_is_left) {
   BOOST_TEST(cz::predict_x0::x0(3, 2, none) == 2.0);
   BOOST_TEST(cz::predict_velocity::x0(3, -2, none) == 2.0);
   BOOST_TEST(cz::predict_flow::x0(3, 1, none) == 2.0);
+  BOOST_TEST(cz::predict_preconditioned<>::x0(3, 4, none) == 2.0);
   BOOST_TEST(!std::isfinite(cz::predict_noise::x0(3, 3, none)));
 }
 
 BOOST_AUTO_TEST_CASE(names_differ) {
   const std::string names[] = {cz::predict_x0::name, cz::predict_noise::name, cz::predict_velocity::name,
-                               cz::predict_flow::name};
-  for (int i = 0; i < 4; ++i) {
+                               cz::predict_flow::name, cz::predict_preconditioned<>::name};
+  for (int i = 0; i < 5; ++i) {
     for (int j = 0; j < i; ++j) BOOST_TEST(names[i] != names[j]);
   }
 }

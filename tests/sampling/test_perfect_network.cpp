@@ -7,14 +7,18 @@
 #include <coldzoom/degradation/gaussian_noise.hpp>
 #include <coldzoom/degradation/zoom.hpp>
 #include <coldzoom/interpolation/bilinear.hpp>
+#include <coldzoom/prediction/preconditioned.hpp>
 #include <coldzoom/sampling/adams_bashforth.hpp>
 #include <coldzoom/sampling/ddim.hpp>
 #include <coldzoom/sampling/ddpm.hpp>
 #include <coldzoom/sampling/dpm_solver.hpp>
+#include <coldzoom/sampling/heun.hpp>
 #include <coldzoom/sampling/naive.hpp>
 #include <coldzoom/sampling/tacos.hpp>
 #include <coldzoom/schedule/ddpm.hpp>
+#include <coldzoom/schedule/karras.hpp>
 #include <coldzoom/schedule/linear.hpp>
+#include <coldzoom/schedule/zero_terminal_snr.hpp>
 #include <functional>
 #include <numeric>
 
@@ -161,7 +165,7 @@ void check_tacos(const D& d, const S& schedule, const amplitude_function& at) {
 /// ddpm ends at the mean of step 0 given x0 and the last state: signal(0) x0 + signal(t) noise(0)^2 /
 /// (signal(0) noise(t)) e (Ho et al. 2020, equation 7), which is x0 where the schedule leaves no noise at
 /// step 0.
-template <class P> void check_ddpm(const cz::ddpm_schedule& s, const amplitude_function& at) {
+template <class P, class S> void check_ddpm(const S& s, const amplitude_function& at) {
   sample<P>(cz::ddpm_sampler{}, cz::gaussian_noise{}, s, at,
             [&](const auto& network, const host_images& z, int calls) {
               const int last = cz::sampling_steps(T, calls).back();
@@ -180,6 +184,9 @@ void check_all_but_ddpm(const D& d, const S& schedule, const amplitude_function&
   check_last_answer<P>(cz::ddim_sampler{.clip = false}, d, schedule, at);
   check_last_answer<P>(cz::dpm_solver_sampler{}, d, schedule, at);
   check_last_answer<P>(cz::dpm_solver_sampler{.clip = false}, d, schedule, at);
+  check_last_answer<P>(cz::heun_sampler{}, d, schedule, at);
+  check_last_answer<P>(cz::heun_sampler{.clip = true}, d, schedule, at);
+  check_path<P>(cz::heun_sampler{}, d, schedule, at, level_rounding);
   check_path<P>(cz::ddim_sampler{}, d, schedule, at, level_rounding);
   check_path<P>(cz::dpm_solver_sampler{}, d, schedule, at, level_rounding);
   check_multistep<P>(cz::adams_bashforth_sampler{}, d, schedule, at);
@@ -219,6 +226,48 @@ BOOST_AUTO_TEST_CASE(gaussian_noise) {
     check(cz::predict_velocity{});
     check(cz::predict_flow{});
   }
+}
+
+BOOST_AUTO_TEST_CASE(zero_terminal_snr) {
+  // z at T is noise alone, and still every sampler finds the image.
+  const cz::zero_terminal_snr schedule(cz::ddpm_schedule::linear(T, 1e-4, 0.5));
+  const amplitude_function at = [&](int t, index_t) {
+    return amplitudes{schedule.signal(t), schedule.noise(t)};
+  };
+  double level_rounding = 0;
+  for (int t = 0; t <= T; ++t) {
+    const double level = static_cast<double>(schedule.level(t));
+    level_rounding =
+        std::max(level_rounding, std::abs(std::sqrt((1 - level) * (1 + level)) - schedule.signal(t)));
+  }
+  const auto check = [&]<class P>(P) {
+    check_all_but_ddpm<P>(cz::gaussian_noise{}, schedule, at, level_rounding);
+    check_last_answer<P>(cz::ddim_sampler{.eta = 1}, cz::gaussian_noise{}, schedule, at);
+    check_ddpm<P>(schedule, at);
+  };
+  check(cz::predict_x0{});
+  check(cz::predict_velocity{});
+  check(cz::predict_preconditioned<>{});
+  backend b;
+  perfect_model<cz::predict_noise> network{at};
+  host_images z = x0;
+  BOOST_TEST(message_of([&] {
+               cz::ddim_sampler{}(b, network, cz::gaussian_noise{}, schedule, 8, keys, z.view());
+             }) ==
+             "sampling_loop: no signal is left at step 24, so a prediction of noise says nothing of the "
+             "image; use predict_velocity, predict_flow or predict_x0, or a schedule that leaves some");
+}
+
+BOOST_AUTO_TEST_CASE(exploding_noise) {
+  const cz::karras_schedule schedule(T, {.sigma_min = 0.01, .sigma_max = 2});
+  const amplitude_function at = [&](int t, index_t) {
+    return amplitudes{1, static_cast<double>(schedule.level(t))};
+  };
+  check_all_but_ddpm<cz::predict_x0>(cz::exploding_noise{}, schedule, at);
+  check_all_but_ddpm<cz::predict_noise>(cz::exploding_noise{}, schedule, at);
+  check_all_but_ddpm<cz::predict_preconditioned<>>(cz::exploding_noise{}, schedule, at);
+  check_last_answer<cz::predict_preconditioned<>>(cz::heun_sampler{.churn = 8}, cz::exploding_noise{},
+                                                  schedule, at);
 }
 
 BOOST_AUTO_TEST_CASE(flow_noise) {

@@ -2,7 +2,10 @@
 #include <boost/test/unit_test.hpp>
 #include <coldzoom/schedule/ddpm.hpp>
 #include <coldzoom/schedule/first_steps.hpp>
+#include <coldzoom/schedule/karras.hpp>
 #include <coldzoom/schedule/linear.hpp>
+#include <coldzoom/schedule/zero_terminal_snr.hpp>
+#include <coldzoom/testing/schedule_laws.hpp>
 
 #include "common/errors.hpp"
 
@@ -33,6 +36,15 @@ void check_values(const ddpm_schedule& s, std::initializer_list<known> values) {
     }
   }
 }
+
+/// A schedule of noise that does not grow.
+struct constant_noise {
+  int steps() const { return 2; }
+  double beta(int) const { return 0; }
+  double signal(int) const { return 0.6; }
+  double noise(int) const { return 0.8; }
+  float level(int) const { return 0.8f; }
+};
 
 /// Signal falls, noise and level grow, squares add up to one, and each beta is what its step takes.
 void check_laws(const ddpm_schedule& s) {
@@ -114,6 +126,69 @@ BOOST_AUTO_TEST_CASE(ddpm_cosine_of_the_original) {
                    {1000, 0.02, 0.0031959432879439444}});
   BOOST_TEST(std::abs(s.beta(0) - 3.64e-5) < 0.005e-5);
   BOOST_TEST(std::abs(s.signal(1000) - 0.057) < 0.0005);
+}
+
+BOOST_AUTO_TEST_CASE(zero_terminal_snr) {
+  // diffusers 0.42: rescale_zero_terminal_snr of the betas of ddpm_linear above, in double.
+  const cz::zero_terminal_snr s(ddpm_schedule::linear());
+  cz::testing::schedule_laws(s);
+  for (const known& k : {known{0, 9.999999999998899e-05, 0.9999},
+                         {1, 0.0001206626953743628, 0.9997793493708952},
+                         {250, 0.005119629191015607, 0.5192019149731423},
+                         {500, 0.010280932180018576, 0.07545273416335879},
+                         {900, 0.028942603978307946, 0.00010507238993036351},
+                         {999, 0.7522674830469817, 4.1705798317743745e-09}}) {
+    BOOST_TEST_CONTEXT("t = " << k.t) {
+      BOOST_TEST(std::abs(s.beta(k.t) - k.beta) < allowed);
+      // The last signal is taken away, which leaves its rounding.
+      BOOST_TEST(std::abs(s.signal(k.t) - std::sqrt(k.squared_signal)) < allowed);
+    }
+  }
+  BOOST_TEST(s.signal(1000) == 0.0);
+  BOOST_TEST(s.noise(1000) == 1.0);
+  BOOST_TEST(s.beta(1000) == 1.0);
+  BOOST_TEST(s.level(1000) == 1.0f);
+  const cz::zero_terminal_snr cosine(ddpm_schedule::cosine());
+  cz::testing::schedule_laws(cosine);
+  BOOST_TEST(cosine.signal(0) == ddpm_schedule::cosine().signal(0));
+  BOOST_TEST(cz::detail::time_of(cosine, 250) == 0.25f);
+  // The times of a part are those of the whole.
+  const cz::first_steps part(ddpm_schedule::linear(1000), 250);
+  BOOST_TEST(cz::detail::time_of(cz::zero_terminal_snr(part), 250) == 0.25f);
+  BOOST_TEST(message_of([&] { cz::zero_terminal_snr{constant_noise{}}; }) ==
+             "zero_terminal_snr: signal(0) is 0.600000 and signal(T) 0.600000; the signal must fall");
+}
+
+BOOST_AUTO_TEST_CASE(karras) {
+  // diffusers 0.42: EDMEulerScheduler(sigma_min=0.002, sigma_max=80), set_timesteps(5), sigmas in double; its timesteps
+  // are c_noise = ln(sigma) / 4, of which the times here are an affine function.
+  const cz::karras_schedule s(5);
+  cz::testing::schedule_laws(s);
+  BOOST_TEST(s.level(0) == 0.0f);
+  const double sigma[] = {0.002, 0.16975275626876413, 2.515218976147159, 17.52783196464411, 80},
+               c_noise[] = {-1.553652, -0.44335306, 0.23058996, 0.7159475, 1.0955067};
+  double shares = 0;
+  for (int t = 1; t <= 5; ++t) {
+    BOOST_TEST(std::abs(static_cast<double>(s.level(t)) / sigma[t - 1] - 1) < 0x1p-23);
+    const double time = (c_noise[t - 1] - c_noise[0]) / (c_noise[4] - c_noise[0]);
+    BOOST_TEST(std::abs(static_cast<double>(s.time(t)) - time) < 1e-6);  // of seven digits
+    shares += s.share(t);
+  }
+  BOOST_TEST(std::abs(shares - 1) < 8 * 0x1p-53);
+  // Step 2 is drawn between the geometric means with its neighbours; of ln sigma by erf, in numpy.
+  BOOST_TEST(std::abs(s.share(2) - 0.7307173434878059) < 1e-12);
+  const auto message = [](int steps, cz::karras_numbers numbers) {
+    return message_of([&] { cz::karras_schedule(steps, numbers); });
+  };
+  BOOST_TEST(message(1, {}) == "karras_schedule: the number of steps is 1.000000; it must be at least 2");
+  BOOST_TEST(message(9, {.sigma_min = 0}) == "karras_schedule: sigma_min is 0.000000; it must be above 0");
+  BOOST_TEST(message(9, {.sigma_min = 2, .sigma_max = 1}) ==
+             "karras_schedule: sigma_max is 1.000000; it must be above sigma_min and finite");
+  BOOST_TEST(message(9, {.rho = 0.5}) ==
+             "karras_schedule: rho is 0.500000; it must be at least 1 and finite");
+  BOOST_TEST(message(9, {.mean = NAN}).starts_with("karras_schedule: the mean of ln sigma is"));
+  BOOST_TEST(message(9, {.deviation = 0}) ==
+             "karras_schedule: the deviation of ln sigma is 0.000000; it must be above 0 and finite");
 }
 
 BOOST_AUTO_TEST_CASE(what_is_refused) {

@@ -328,7 +328,7 @@ BOOST_AUTO_TEST_CASE(schedules) {
   broken("the last must be the higher", check(table_schedule{{0.5f, 0.5f}}));
   laws::schedule_laws(wrong_noise{});
   broken("squares must add up to 1", check(wrong_noise{.energy = 0.9}));
-  broken("below 1", check(wrong_noise{.beta_value = 1}));
+  broken("must be 0 to 1", check(wrong_noise{.beta_value = 1.5}));
   broken("they must be equal", check(wrong_noise{.scale = 0.5f}));
 }
 

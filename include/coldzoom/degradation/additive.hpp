@@ -87,6 +87,20 @@ template <class D, class S> auto amplitudes_at(const D& d, const S& schedule, in
   }
 }
 
+/// Throws `error` where an answer at step t stands for no image, because no signal is left.
+template <class P, class D, class S>
+void require_signal(const char* where, const D& d, const S& schedule, int t, const shape& image) {
+  if constexpr (P::needs_amplitudes && !FieldAdditive<D>) {
+    const amplitudes a = amplitudes_at(d, schedule, t, image)(0);
+    require(std::isfinite(P::x0(1, 1, a)), where, [&] {
+      return "no signal is left at step " + std::to_string(t) + ", so a prediction of " +
+             std::string(P::name) +
+             " says nothing of the image; use predict_velocity, predict_flow or predict_x0, or a "
+             "schedule that leaves some";
+    });
+  }
+}
+
 }  // namespace detail
 
 /// x_t = (1 - level) x0 + level e, e standard normal from the key: the straight path of flow matching (Lipman
@@ -105,6 +119,21 @@ struct flow_noise {
   }
 };
 
+/// x_t = x0 + level e, e standard normal from the key: variance-exploding noise (Song et al. 2021, "Score-based
+/// generative modeling", section 3.4), level = sigma, its deviation in units of the pixels, as karras_schedule gives
+/// it. Cost: about 45 ns an element.
+struct exploding_noise {
+  COLDZOOM_HD static coldzoom::amplitudes amplitudes(float level) { return {1, static_cast<double>(level)}; }
+  COLDZOOM_HD float noise(const sample_key& key, index_t element) const {
+    return random_normal(key, static_cast<std::uint64_t>(element));
+  }
+  COLDZOOM_HD float operator()(image_view<const float> x0, index_t c, index_t y, index_t x, float level,
+                               sample_key key) const {
+    return x0(c, y, x) + level * noise(key, (c * x0.h + y) * x0.w + x);
+  }
+};
+
 static_assert(PixelDegradation<flow_noise> && UniformlyAdditive<flow_noise>);
+static_assert(PixelDegradation<exploding_noise> && UniformlyAdditive<exploding_noise>);
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

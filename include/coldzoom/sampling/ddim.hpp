@@ -1,6 +1,7 @@
 /// The deterministic sampler of added noise.
 #pragma once
 
+#include <algorithm>
 #include <coldzoom/sampling/denoising.hpp>
 
 namespace coldzoom::inline COLDZOOM_ISA {
@@ -61,7 +62,7 @@ struct ddim_sampler {
         const double ratio = s.signal(turn.t) / s.signal(turn.next), beta = 1 - ratio * ratio;
         const double noise = s.noise(turn.t), after = s.noise(turn.next);
         const double sigma = eta * after / noise * std::sqrt(beta);
-        const double keep = std::sqrt(after * after - sigma * sigma) / noise;
+        const double keep = std::sqrt(std::max(0.0, after * after - sigma * sigma)) / noise;
         const detail::uniform_weights weights{
             {keep, s.signal(turn.next) - keep * s.signal(turn.t), sigma, 0}};
         return detail::denoise(b, turn, estimate, z, weights, sigma > 0);

@@ -88,6 +88,18 @@ template <class P, class Amplitudes> struct clean_estimate {
   }
 };
 
+/// The step of each call: those of sampling_steps, unless the sampler has its own.
+template <class Sampler, class D, class S>
+std::vector<int> steps_of(const Sampler& sampler, const D& degradation, const S& schedule, int calls) {
+  if constexpr (requires { sampler.steps(degradation, schedule, calls); }) {
+    return sampler.steps(degradation, schedule, calls);
+  } else if constexpr (requires { sampler.spacing; }) {
+    return sampling_steps(schedule.steps(), calls, sampler.spacing);
+  } else {
+    return sampling_steps(schedule.steps(), calls);
+  }
+}
+
 /// The state of samplers that remember nothing.
 struct no_state {
   template <class F> void for_each_buffer(F&&) {}
@@ -128,7 +140,7 @@ void degrade_to(B& b, const D& d, const S& schedule, int t, key_sequence keys, f
 
 /// One turn of a sampling loop, as the sampler sees it: the model has answered with y to z at step t, x0_hat
 /// is the clean image that the answer stands for, and z is to become the state of step `next`, which is 0 in
-/// the last turn.
+/// the last turn. A sampler with steps of its own may stay at a step, or go back.
 template <class B, class P, class D, class S, ValueRange R> struct sampling_turn {
   using prediction = P;
   using range = R;
@@ -153,8 +165,8 @@ template <class Sampler, class B, class M, class D, class S, ValueRange R> class
   using P = typename M::prediction;
 
  public:
-  /// Throws `error` unless 1 <= calls <= T, and where the model's answer stands for no image at T, because no
-  /// signal is left there.
+  /// Throws `error` unless 1 <= calls <= T, or what the sampler allows, and where the model's answer stands for no
+  /// image at T, because no signal is left there.
   sampling_loop(const Sampler& sampler, B& b, M& model, const D& degradation, const S& schedule, int calls,
                 key_sequence keys, image_batch<R, float, space> z)
       : sampler_(sampler),
@@ -164,20 +176,12 @@ template <class Sampler, class B, class M, class D, class S, ValueRange R> class
         schedule_(&schedule),
         keys_(keys),
         z_(z),
-        steps_(sampling_steps(schedule.steps(), calls, spacing_of(sampler))),
+        steps_(detail::steps_of(sampler, degradation, schedule, calls)),
         state_(sampler.template make_state<B>(b, z.dims)),
         y_(b.template allocate<float>(keeps_answer ? z.dims.size() : 0)),
         x0_hat_(b.template allocate<float>(z.dims.size())),
         levels_(b.template allocate<float>(z.dims.n)) {
-    if constexpr (P::needs_amplitudes && !FieldAdditive<D>) {
-      const auto a = detail::amplitudes_at(degradation, schedule, steps_.front(), z.dims.with_n(1))(0);
-      require(std::isfinite(P::x0(1, 1, a)), "sampling_loop", [&] {
-        return "no signal is left at step " + std::to_string(steps_.front()) + ", so a prediction of " +
-               std::string(P::name) +
-               " says nothing of the image; use predict_velocity, predict_flow or predict_x0, or a "
-               "schedule that leaves some";
-      });
-    }
+    detail::require_signal<P>("sampling_loop", degradation, schedule, steps_.front(), z.dims.with_n(1));
   }
 
   // Temporaries would be gone before the first step.
@@ -241,11 +245,6 @@ template <class Sampler, class B, class M, class D, class S, ValueRange R> class
  private:
   // Where the answer is x0_hat as it is, one memory serves both.
   static constexpr bool keeps_answer = P::needs_amplitudes || Sampler::takes_estimates;
-
-  static double spacing_of(const Sampler& s) {
-    if constexpr (requires { s.spacing; }) return s.spacing;
-    return 1;
-  }
 
   Sampler sampler_;
   B* b_;

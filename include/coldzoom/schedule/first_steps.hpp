@@ -22,7 +22,7 @@ template <Schedule S> class first_steps {
   int steps() const { return last_; }
   float level(int t) const { return whole_.level(t); }
   /// What the network is told instead of t / steps().
-  float time(int t) const { return static_cast<float>(t) / static_cast<float>(whole_.steps()); }
+  float time(int t) const { return detail::time_of(whole_, t); }
 
   double beta(int t) const requires NoiseSchedule<S> { return whole_.beta(t); }
   double signal(int t) const requires NoiseSchedule<S> { return whole_.signal(t); }

@@ -8,6 +8,9 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 /// `steps()` is T, the number of steps of the training schedule; `level(t)`, t = 0 .. T, is the severity at
 /// step t, monotone in t. What level(0) and level(T) are is up to the schedule; they need not be 0 and 1.
+///
+/// Optional members, for t = 1 .. T: `float time(t)`, the time that a network is told in place of t / T; and
+/// `double share(t)`, at least 0, how often training draws step t, in parts of the sum of all.
 template <class S>
 concept Schedule = std::copyable<S> && requires(const S s, int t) {
   { s.steps() } -> std::same_as<int>;
@@ -15,10 +18,15 @@ concept Schedule = std::copyable<S> && requires(const S s, int t) {
 };
 
 namespace detail {
-/// The time of step t that a network is told: t / T, unless the schedule is part of a longer one.
+/// The time of step t that a network is told: t / T, unless the schedule has another.
 template <class S> float time_of(const S& schedule, int t) {
   if constexpr (requires { schedule.time(t); }) return schedule.time(t);
   return static_cast<float>(t) / static_cast<float>(schedule.steps());
+}
+/// How often training draws step t = 1 .. T, in parts of the sum: all alike, unless the schedule has shares.
+template <class S> double share_of(const S& schedule, int t) {
+  if constexpr (requires { schedule.share(t); }) return schedule.share(t);
+  return 1;
 }
 }  // namespace detail
 

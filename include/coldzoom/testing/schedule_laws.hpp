@@ -10,7 +10,7 @@ namespace coldzoom::inline COLDZOOM_ISA::testing {
 
 /// Throws `error` with the first law that `schedule` breaks: steps() >= 1; level(t) is finite for t = 0 .. T,
 /// never falls and ends higher than it begins; a noise schedule keeps signal^2 + noise^2 = 1, adds betas in
-/// [0, 1) and has level = noise.
+/// [0, 1] and has level = noise.
 template <Schedule S> void schedule_laws(const S& schedule) {
   const char* const where = "schedule_laws";
   const auto at = [](const char* what, int t, double value) {
@@ -28,8 +28,7 @@ template <Schedule S> void schedule_laws(const S& schedule) {
     });
     if constexpr (NoiseSchedule<S>) {
       const double beta = schedule.beta(t), signal = schedule.signal(t), noise = schedule.noise(t);
-      require(beta >= 0 && beta < 1, where,
-              [&] { return at("beta", t, beta) + "; it must be at least 0 and below 1"; });
+      require(beta >= 0 && beta <= 1, where, [&] { return at("beta", t, beta) + "; it must be 0 to 1"; });
       // Two squares, each rounded to half an ulp of at most 1.
       require(std::abs(signal * signal + noise * noise - 1) <= 4 * 0x1p-53, where, [&] {
         return at("signal", t, signal) + " and " + at("noise", t, noise) + "; their squares must add up to 1";

@@ -1,34 +1,73 @@
 /// The draws for each image of a batch: its step, and the target of its network.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <coldzoom/degradation/additive.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
 
 namespace coldzoom::inline COLDZOOM_ISA::detail {
 
-/// t ~ U{1 .. last_step}.
-struct drawn_step {
+/// A random word for each image.
+struct drawn_word {
   key_sequence keys;
 
-  COLDZOOM_HD index_t operator()(index_t n, index_t last_step) const {
-    return 1 + random_below(keys[n], 0, last_step);
-  }
+  COLDZOOM_HD std::uint32_t operator()(index_t n) const { return random_word(keys[n], 0); }
 };
 
-/// t spread over 1 .. last_step by multiples of the golden ratio (Weyl's sequence): in any run of images
-/// every step has its share, so that a mean is over all steps alike and only the images are left to chance.
-struct spread_step {
+/// Multiples of the golden ratio (Weyl's sequence): in any run of images every step has its share, so that a
+/// mean is over all steps as training draws them and only the images are left to chance.
+struct spread_word {
   std::uint64_t first;
 
-  COLDZOOM_HD index_t operator()(index_t n, index_t last_step) const {
-    const std::uint64_t turn = (first + static_cast<std::uint64_t>(n)) * 0x9E3779B97F4A7C15u;
-    return 1 + static_cast<index_t>(((turn >> 32) * static_cast<std::uint64_t>(last_step)) >> 32);
+  COLDZOOM_HD std::uint32_t operator()(index_t n) const {
+    return static_cast<std::uint32_t>((first + static_cast<std::uint64_t>(n)) * 0x9E3779B97F4A7C15u >> 32);
   }
 };
 
-/// time = t / T; level and weight from the tables of all steps. Index: [n].
-template <class Step> struct set_steps {
-  Step step;
-  index_t last_step, steps;
+/// For t = 0 .. last_step, the last of the 2^32 words that stand for a step up to t; step t has as many as its share
+/// of the schedule. Throws `error` for shares that are below 0, not finite, or all 0.
+template <class S> std::vector<std::uint32_t> words_of_steps(const S& schedule, int last_step) {
+  std::vector<double> up_to{0};
+  for (int t = 1; t <= last_step; ++t) {
+    const double share = share_of(schedule, t);
+    require(share >= 0 && std::isfinite(share), "trainer", [&] {
+      return "the schedule's share of step " + std::to_string(t) + " is " + std::to_string(share) +
+             "; it must be finite and at least 0";
+    });
+    up_to.push_back(up_to.back() + share);
+  }
+  require(up_to.back() > 0, "trainer",
+          [&] { return "the schedule's shares of steps 1 to " + std::to_string(last_step) + " are all 0"; });
+  std::vector<std::uint32_t> words;
+  for (const double sum : up_to)
+    words.push_back(static_cast<std::uint32_t>(std::max(1.0, std::ceil(sum * 0x1p32 / up_to.back())) - 1));
+  return words;
+}
+
+/// The step of 1 .. last_step that a word stands for; where shares are alike, 1 + floor(word last_step / 2^32).
+COLDZOOM_HD inline index_t step_of_word(const std::uint32_t* last_word, index_t last_step,
+                                        std::uint32_t word) {
+  index_t low = 1, high = last_step;
+  while (low < high) {
+    const index_t middle = (low + high) / 2;
+    if (word <= last_word[middle]) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  return low;
+}
+
+/// Time, level and weight from the tables of all steps. Index: [n].
+template <class Word> struct set_steps {
+  Word word;
+  index_t last_step;
+  const std::uint32_t* last_word;
+  const float* time_of;
   const float* level_of;
   const float* weight_of;
   float* time;
@@ -36,8 +75,8 @@ template <class Step> struct set_steps {
   float* weight;
 
   COLDZOOM_HD void operator()(index_t n) const {
-    const index_t t = step(n, last_step);
-    time[n] = static_cast<float>(t) / static_cast<float>(steps);
+    const index_t t = step_of_word(last_word, last_step, word(n));
+    time[n] = time_of[t];
     level[n] = level_of[t];
     weight[n] = weight_of[t];
   }

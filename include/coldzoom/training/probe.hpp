@@ -123,6 +123,12 @@ template <class Method> std::vector<float> probe_schedule(const Method& m) {
     found.push_back(m.schedule.level(t));
     if constexpr (NoiseSchedule<typename Method::schedule_type>)
       found.push_back(static_cast<float>(m.schedule.signal(t)));
+    if constexpr (requires { m.schedule.share(t); }) {
+      if (t > 0) found.push_back(static_cast<float>(m.schedule.share(t)));
+    }
+    if constexpr (requires { m.schedule.time(t); }) {
+      if (t > 0) found.push_back(m.schedule.time(t));
+    }
   }
   return thinned(found, 512);
 }

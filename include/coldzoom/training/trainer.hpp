@@ -25,8 +25,8 @@ struct trainer_options {
 
 /// Runs epochs of training:
 ///
-///   t ~ U{1 .. T},  x_t = D(x0, level(t)),
-///   loss(network(input(x_t), t / T, label), target(x0, noise)),  update
+///   t ~ U{1 .. T} or by the shares of the schedule,  x_t = D(x0, level(t)),
+///   loss(network(input(x_t), time(t), label), target(x0, noise)),  update
 ///
 /// with the policies of `Method`. Everything random is a function of (seed, epoch, place in the epoch), so a
 /// run that is resumed from its state after an epoch continues to the same bits, on any number of threads.
@@ -47,8 +47,8 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
   using backend = B;
   using method_type = Method;
 
-  /// `image` gives C, H and W. Throws `error` for options out of range, and for a network that does not turn
-  /// the method's input into an image.
+  /// `image` gives C, H and W. Throws `error` for options out of range, for a network that does not turn the
+  /// method's input into an image, and for a prediction that says nothing of the image at the last step.
   trainer(B& b, Method method, Network network, shape image, trainer_options options = {}, O optimizer = {},
           Rank rank = {})
       : b_(&b),
@@ -68,11 +68,13 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
             plain ? 0 : rows() * method_.input.channels(image_) * image_.pixels())),
         answers_(images_of(self ? draws_ : 0)),
         pixel_weights_(images_of(detail::weighs_pixels<W> ? 1 : 0)),
+        last_word_(b.template allocate<std::uint32_t>(options_.last_step + 1)),
+        time_of_(b.template allocate<float>(method_.schedule.steps() + 1)),
+        level_of_(b.template allocate<float>(method_.schedule.steps() + 1)),
+        weight_of_(b.template allocate<float>(method_.schedule.steps() + 1)),
         time_(b.template allocate<float>(options_.batch_size)),
         level_(b.template allocate<float>(options_.batch_size)),
         weight_(b.template allocate<float>(options_.batch_size)),
-        level_of_(b.template allocate<float>(method_.schedule.steps() + 1)),
-        weight_of_(b.template allocate<float>(method_.schedule.steps() + 1)),
         label_(b.template allocate<std::int32_t>(options_.batch_size)),
         row_time_(b.template allocate<float>(draws_ > 1 ? rows() : 0)),
         row_level_(b.template allocate<float>(draws_ > 1 ? rows() : 0)),
@@ -84,12 +86,17 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
       return "the network turns " + to_string(input_shape(method_.input, image_)) + " into " +
              to_string(network_.output()) + ", wanted an image of " + to_string(image_);
     });
-    std::vector<float> levels, weights;
-    for (int t = 0; t <= method_.schedule.steps(); ++t) {
+    detail::require_signal<P>("trainer", method_.degradation, method_.schedule, options_.last_step, image_);
+    const std::vector<std::uint32_t> words = detail::words_of_steps(method_.schedule, options_.last_step);
+    std::vector<float> times{0}, levels{0}, weights{0};  // nothing reads those of step 0
+    for (int t = 1; t <= method_.schedule.steps(); ++t) {
+      times.push_back(detail::time_of(method_.schedule, t));
       levels.push_back(method_.schedule.level(t));
       weights.push_back(static_cast<float>(
           detail::weight_at<P>(method_.weighting, method_.degradation, method_.schedule, t)));
     }
+    b.upload(words.data(), last_word_.data(), static_cast<index_t>(words.size()));
+    b.upload(times.data(), time_of_.data(), static_cast<index_t>(times.size()));
     b.upload(levels.data(), level_of_.data(), static_cast<index_t>(levels.size()));
     b.upload(weights.data(), weight_of_.data(), static_cast<index_t>(weights.size()));
   }
@@ -120,7 +127,7 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
         const auto place = static_cast<std::uint64_t>(epoch * images.size() + first);
         load(images, epoch_order_.part(first, part), {options_.seed, stream::label_dropout, place},
              pass::train);
-        degrade_images(detail::drawn_step{{options_.seed, stream::training_level, place}},
+        degrade_images(detail::drawn_word{{options_.seed, stream::training_level, place}},
                        {options_.seed, stream::training_degradation, place}, part);
         const auto x = compose(options_.seed, place, part, pass::train);
         network_.find_gradients(k == 0, k + 1 == options_.accumulate, x, side(part),
@@ -155,7 +162,7 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
         const index_t n = std::min(options_.batch_size, images.size() - first);
         const auto place = static_cast<std::uint64_t>(drawn * images.size() + first);
         load(images, test_order_.part(first, n), {}, pass::predict);
-        degrade_images(detail::spread_step{place}, {0, stream::test_degradation, place}, n);
+        degrade_images(detail::spread_word{place}, {0, stream::test_degradation, place}, n);
         const auto x = compose(0, place, n, pass::predict);
         network_.predict(x, side(n), [&](index_t row, const_activation<B> y) {
           find_losses(row, y, activation<B>{}, n, scale);
@@ -264,10 +271,10 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
   }
 
   /// Draws t and makes x_t = D(x0, t) and the target, unless that is x0.
-  template <class Step> void degrade_images(Step step, key_sequence keys, index_t n) {
-    b_->for_each_index(
-        n, detail::set_steps<Step>{step, options_.last_step, method_.schedule.steps(), level_of_.data(),
-                                   weight_of_.data(), time_.data(), level_.data(), weight_.data()});
+  template <class Word> void degrade_images(Word word, key_sequence keys, index_t n) {
+    b_->for_each_index(n, detail::set_steps<Word>{word, options_.last_step, last_word_.data(),
+                                                  time_of_.data(), level_of_.data(), weight_of_.data(),
+                                                  time_.data(), level_.data(), weight_.data()});
     const image_batch<R, const float, space> x0 = view(x0_, n);
     const vector_view<const float, space> level{level_.data(), n};
     const D& d = method_.degradation;
@@ -370,7 +377,9 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
   updater<B, O, Rank> updater_;
   batch_order<B> epoch_order_, test_order_;  // apart, for a test may come between two batches
   buffer_t<B> x0_, x_t_, noise_, repeated_, composed_, answers_, pixel_weights_;
-  buffer_t<B> time_, level_, weight_, level_of_, weight_of_, conditions_;
+  typename B::template buffer<std::uint32_t> last_word_;  // of the steps, see words_of_steps
+  buffer_t<B> time_of_, level_of_, weight_of_;            // of the steps
+  buffer_t<B> time_, level_, weight_, conditions_;
   typename B::template buffer<std::int32_t> label_;
   buffer_t<B> row_time_, row_level_;  // of the rows, where an image has several
   typename B::template buffer<std::int32_t> row_label_;

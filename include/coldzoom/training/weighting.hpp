@@ -11,7 +11,7 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 /// A weighting may have one of these members, or both:
 ///
-/// - `step_weight(time, snr, slope)`: the weight of images at time = t / T; snr = (signal / noise)^2 is the
+/// - `step_weight(time, snr, slope)`: the weight of images at time t / T, or the time of the schedule; snr = (signal / noise)^2 is the
 ///   signal-to-noise ratio, and slope = d x0_hat / d y says how far an error of the prediction y moves the
 ///   image;
 /// - `pixel_weight(level, image, c, y, x)`: the weight of an element, COLDZOOM_HD and in a trivially copyable
@@ -42,6 +42,18 @@ struct min_snr_weight {
   double step_weight(double, double snr, double slope) const { return std::min(snr, gamma) * slope * slope; }
 };
 
+/// snr + 1 / sigma_data^2 on the scale of the image, whatever the network predicts: lambda of EDM (Karras et al.
+/// 2022, section 5), which is 1 on the scale of the answer where the network predicts predict_preconditioned.
+/// `sigma_data` is the deviation of the data. For additive degradations.
+struct edm_weight {
+  static constexpr bool needs_amplitudes = true;
+  double sigma_data = 0.5;
+
+  double step_weight(double, double snr, double slope) const {
+    return (snr + 1 / (sigma_data * sigma_data)) * slope * slope;
+  }
+};
+
 /// The pixels of a region count as `region(level, image, c, y, x)` says, for instance those that the
 /// degradation is just about to reach.
 template <class Region> struct region_weight {
@@ -54,7 +66,7 @@ template <class Region> struct region_weight {
   }
 };
 
-static_assert(Weighting<uniform_weight> && Weighting<min_snr_weight>);
+static_assert(Weighting<uniform_weight> && Weighting<min_snr_weight> && Weighting<edm_weight>);
 
 namespace detail {
 
@@ -74,7 +86,7 @@ double weight_at(const W& weighting, const D& degradation, const S& schedule, in
       snr = a.noise > 0 ? a.signal * a.signal / (a.noise * a.noise) : HUGE_VAL;
       slope = P::x0(0, 1, a) - P::x0(0, 0, a);
     }
-    return weighting.step_weight(static_cast<double>(t) / schedule.steps(), snr, slope);
+    return weighting.step_weight(static_cast<double>(time_of(schedule, t)), snr, slope);
   } else {
     return 1;
   }
