@@ -6,6 +6,7 @@
 #include <coldzoom/nn/energy_score.hpp>
 #include <coldzoom/nn/model.hpp>
 #include <coldzoom/optim/sgd.hpp>
+#include <coldzoom/sampling/heun.hpp>
 #include <coldzoom/sampling/naive.hpp>
 #include <coldzoom/schedule/linear.hpp>
 #include <coldzoom/training/trainer.hpp>
@@ -33,7 +34,7 @@ struct level_mask {
     return level + static_cast<float>(100 * c + 10 * y + x);
   }
 };
-/// Channels: 0 x_t, 1 and 2 noise, 3 and 4 masks, 5 and 6 the condition, 7 the last answer.
+/// Channels: 0 x_t, 1 and 2 noise, 3 and 4 masks, 5 and 6 the condition, 7 the last estimate.
 const cz::inputs all_inputs(cz::plain_input{}, cz::noise_input{2}, cz::mask_input(level_mask{}, 2),
                             cz::condition_input{2}, cz::self_input{});
 constexpr index_t channels = 8;
@@ -178,6 +179,70 @@ BOOST_AUTO_TEST_CASE(sampling) {
         BOOST_TEST(channel_of(row, 7) == (call == 0 ? channel(pixels) : answers[at - n]));
       }
     }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_estimate_is_an_image) {
+  // Of a network that answers with the velocity: x0_hat goes in, in training within the range of the images, in
+  // sampling as the sampler has it, after the second look at a step too.
+  const cz::gaussian_noise d;
+  const cz::linear_schedule schedule(T);
+  const auto estimate = [&](float z, float y, float level) {
+    return static_cast<float>(
+        cz::predict_velocity::x0(static_cast<double>(z), static_cast<double>(y), d.amplitudes(level)));
+  };
+  const cz::inputs input(cz::plain_input{}, cz::self_input{});
+  backend b(1);
+  const auto data = make_data(b);
+  spy_network spy;
+  cz::trainer t(b, cz::make_method(cz::centred{}, d, schedule, cz::predict_velocity{}, input), spy, image,
+                cz::trainer_options{.batch_size = count}, cz::sgd{});
+  t.train_epoch(data, 1, cz::constant_rate{0});
+  BOOST_REQUIRE(spy.rows->size() == 2u * count);
+  bool clipped = false, free = false;
+  for (std::size_t n = 0; n < count; ++n) {
+    const auto& row = spy.rows->at(count + n);
+    if (channel_of(row, 1) == channel(pixels)) continue;
+    const float level = schedule.level(static_cast<int>(std::lround(row.time * T)));
+    for (std::size_t i = 0; i < pixels; ++i) {
+      const float wanted = estimate(row.x[i], w * row.x[i], level);
+      BOOST_REQUIRE(row.x[pixels + i] == std::clamp(wanted, -0.5f, 0.5f));
+      (std::abs(wanted) > 0.5f ? clipped : free) = true;
+    }
+  }
+  BOOST_TEST((clipped && free));
+
+  cz::model model(b, cz::predict_velocity{}, spy, image, {w}, input);
+  spy.rows->clear();
+  std::vector<channel> estimates;
+  host_images z = random_images(image.with_n(1), 9);
+  cz::heun_sampler{}(b, model, d, schedule, 7, {}, z.view(), [&](int, const auto&, const auto& x0_hat) {
+    estimates.emplace_back(x0_hat.data, x0_hat.data + pixels);
+  });
+  BOOST_REQUIRE(spy.rows->size() == 7u);
+  BOOST_TEST(channel_of(spy.rows->front(), 1) == channel(pixels));
+  for (std::size_t call = 1; call < 7; ++call)
+    BOOST_TEST(channel_of(spy.rows->at(call), 1) == estimates.at(call - 1));
+}
+
+BOOST_AUTO_TEST_CASE(guidance_gives_both_answers_one_estimate) {
+  // Of x0, whose answer is written where the estimate lies.
+  backend b(1);
+  spy_network spy;
+  cz::model model(b, cz::predict_x0{}, spy, image, {w}, cz::inputs(cz::plain_input{}, cz::self_input{}));
+  const std::vector<std::int32_t> labels{1};
+  model.set_labels({labels.data(), 1});
+  cz::guided guide(b, model, 2.0f, 3);
+  std::vector<channel> estimates;
+  host_images z = random_images(image.with_n(1), 9);
+  cz::naive_sampler{}(b, guide, cz::gaussian_noise{}, cz::linear_schedule(T), 3, {}, z.view(),
+                      [&](int, const auto&, const auto& x0_hat) {
+                        estimates.emplace_back(x0_hat.data, x0_hat.data + pixels);
+                      });
+  BOOST_REQUIRE(spy.rows->size() == 6u);
+  for (std::size_t call = 0; call < 3; ++call) {
+    for (std::size_t look : {2 * call, 2 * call + 1})
+      BOOST_TEST(channel_of(spy.rows->at(look), 1) == (call == 0 ? channel(pixels) : estimates.at(call - 1)));
   }
 }
 

@@ -21,7 +21,7 @@ template <Backend B> struct input_context {
   images x_t;              // n x C x H x W, the degraded images
   numbers time, level;     // t / T and the severity, one each a row
   images condition;        // n x K x H x W: images that the result is to fit, given by the user
-  images previous;         // n x C x H x W: the network's last answer, for self-conditioning
+  images previous;         // n x C x H x W: the last estimate of x0, for self-conditioning
   key_sequence keys;       // of the noise inputs: keys[row]
   std::uint64_t draw = 0;  // which of several draws with these keys: the step t in sampling, 0 in training
 };
@@ -164,8 +164,10 @@ struct condition_input {
   }
 };
 
-/// Channels with the network's own last answer, 0 where there is none (Chen, Zhang, Hinton 2022, "Analog
-/// bits", section 3.2). Training gives half of the images an answer, at the price of one forward pass.
+/// Channels with the last estimate of x0, 0 where there is none (Chen, Zhang, Hinton 2022, "Analog bits", section 3.2).
+/// Training gives half of the images the estimate that the network makes without one, which has no gradient, at the
+/// price of one forward pass; a sampler hands on x0_hat of the call before. Where the network predicts something else
+/// than x0, the estimates of training are clipped to the range of the images.
 struct self_input {
   static constexpr bool self_conditioning = true;
 

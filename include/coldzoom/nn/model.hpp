@@ -57,14 +57,12 @@ template <Backend B, Prediction P, Layer<B> Network, class I = plain_input> clas
   /// Images that the results are to fit, for condition_input.
   void set_condition(images of_images) { condition_ = of_images; }
 
-  /// y = the answer to x_t; both dense. With self_input, the answer of the last call goes in, unless a new
-  /// walk begins.
+  /// y = the answer to x_t; both dense. With self_input, step.previous goes in.
   void operator()(images x_t, const sampling_step& step, tensor_view<float, space> y) {
     ask(x_t, step, labels_, y);
-    remember(step, y);
   }
 
-  /// The answer with these labels in place of the model's, which leaves no trace.
+  /// The answer with these labels in place of the model's.
   void ask(images x_t, const sampling_step& step, labels of_images, tensor_view<float, space> y) {
     const index_t n = x_t.dims.n;
     require(x_t.dims.with_n(1) == image_, "model", [&] {
@@ -81,14 +79,13 @@ template <Backend B, Prediction P, Layer<B> Network, class I = plain_input> clas
       b_->for_each_index(n, generic::fill<float>{step.level, level});
       const shape in = input_shape(input_, image_).with_n(n);
       if (in.size() > composed_.size()) composed_ = b_->template allocate<float>(in.size());
-      const input_context<B> context{
-          x_t,
-          {time, n},
-          {level, n},
-          condition_,
-          step.t < last_step_ && n == last_images_ ? images(previous_.data(), image_.with_n(n)) : images{},
-          {step.keys.seed, stream::input_noise, step.keys.first},
-          static_cast<std::uint64_t>(step.t)};
+      const input_context<B> context{x_t,
+                                     {time, n},
+                                     {level, n},
+                                     condition_,
+                                     step.previous ? images(step.previous, image_.with_n(n)) : images{},
+                                     {step.keys.seed, stream::input_noise, step.keys.first},
+                                     static_cast<std::uint64_t>(step.t)};
       const tensor_view<float, space> to(composed_.data(), in);
       input_.compose(*b_, context, to);
       read = to;
@@ -105,16 +102,6 @@ template <Backend B, Prediction P, Layer<B> Network, class I = plain_input> clas
     predict_(read, side, y);
   }
 
-  /// Keeps y as the last answer, for self_input.
-  void remember(const sampling_step& step, tensor_view<float, space> y) {
-    if constexpr (detail::self_conditioned<I>) {
-      if (y.dims.size() > previous_.size()) previous_ = b_->template allocate<float>(y.dims.size());
-      b_->copy(y.data, previous_.data(), y.dims.size());
-      last_step_ = step.t;
-      last_images_ = y.dims.n;
-    }
-  }
-
   labels current_labels() const { return labels_; }
 
  private:
@@ -124,10 +111,7 @@ template <Backend B, Prediction P, Layer<B> Network, class I = plain_input> clas
   predictor<B, Network> predict_;
   labels labels_;
   images condition_;
-  // Of the walk under way. A step that is not below its last, or another number of images, begins a new one.
-  int last_step_ = 0;
-  index_t last_images_ = 0;
-  typename B::template buffer<float> numbers_, composed_, previous_;
+  typename B::template buffer<float> numbers_, composed_;
   buffer_t<B> time_;
 };
 
@@ -154,11 +138,11 @@ template <Backend B, class M> class guided {
       b_->for_each_index(n, generic::fill<std::int32_t>{none_, without_labels_.data()});
     }
     if (y.dims.size() > without_.size()) without_ = b_->template allocate<float>(y.dims.size());
-    model_->ask(x_t, step, model_->current_labels(), y);
+    // In this order: y may be the memory of step.previous, which both read.
     model_->ask(x_t, step, {without_labels_.data(), n},
                 tensor_view<float, typename B::space>(without_.data(), y.dims));
+    model_->ask(x_t, step, model_->current_labels(), y);
     b_->for_each_index(y.dims.size(), detail::guide_answer{scale_, without_.data(), y.data});
-    model_->remember(step, y);
   }
 
  private:

@@ -10,9 +10,12 @@ namespace coldzoom::inline COLDZOOM_ISA {
 /// Where a sampler stands when it asks its model.
 struct sampling_step {
   int t = 0;          // step of the training schedule, T .. 1
-  float time = 0;     // t / T, the time that the network was trained with
+  float time = 0;     // t / T or the schedule's own: the time that the network was trained with
   float level = 0;    // severity at t
   key_sequence keys;  // of the samples in the batch: keys[n] names the randomness of image n
+  /// x0_hat of the call before, for self-conditioning: dense, of the shape of x_t, in the backend's memory; null in the
+  /// first call. The answer may be written to the same memory, so it must be read before.
+  const float* previous = nullptr;
 };
 
 /// A model `M` on backend `B`: m(x_t, step, y) writes its answer to a batch of images x_t into y, both N x C

@@ -212,7 +212,8 @@ template <class Sampler, class B, class M, class D, class S, ValueRange R> class
     const int t = at(done_);
     const image_tensor<B> x0_hat(x0_hat_.data(), z_.dims);
     const image_tensor<B> y = keeps_answer ? image_tensor<B>(y_.data(), z_.dims) : x0_hat;
-    const sampling_step asked{t, detail::time_of(*schedule_, t), schedule_->level(t), keys_};
+    const sampling_step asked{t, detail::time_of(*schedule_, t), schedule_->level(t), keys_,
+                              estimated_ ? x0_hat.data : nullptr};
     // In exactly the types of the concept: a template that deduces them is a model too.
     (*model_)(const_image_tensor<B>(z_), asked, image_tensor<B>(y));
     const auto amplitude = detail::amplitudes_at(*degradation_, *schedule_, t, z_.dims.with_n(1));
@@ -238,6 +239,7 @@ template <class Sampler, class B, class M, class D, class S, ValueRange R> class
     } else {
       sampler_.advance(*b_, state_, turn, z_);
     }
+    estimated_ = true;
     ++done_;
     return true;
   }
@@ -255,6 +257,7 @@ template <class Sampler, class B, class M, class D, class S, ValueRange R> class
   image_batch<R, float, space> z_;
   std::vector<int> steps_;
   int done_ = 0;
+  bool estimated_ = false;  // whether x0_hat_ holds an estimate
   typename Sampler::template state<B> state_;
   typename B::template buffer<float> y_, x0_hat_, levels_;
 };

@@ -135,14 +135,31 @@ struct drop_labels {
   }
 };
 
-/// Rows that are not chosen become 0; each is with probability 1/2. Index: element.
-struct drop_answers {
-  key_sequence keys;
-  index_t size;
-  float* answer;
+/// estimate[i] = x0_hat in place of the answer, within [low, high]. Index: element, dense.
+template <class P, class D> struct estimates_of {
+  D d;
+  shape image;
+  const float* z;
+  const float* level;
+  float low, high;
+  float* estimate;
 
   COLDZOOM_HD void operator()(index_t i) const {
-    if (random_uniform(keys[i / size], 0) < 0.5f) answer[i] = 0;
+    const index_t n = i / image.image(), e = i % image.image();
+    const float x0 = static_cast<float>(P::x0(static_cast<double>(z[i]), static_cast<double>(estimate[i]),
+                                              amplitudes_of(d, level[n], image)(e)));
+    estimate[i] = x0 < low ? low : x0 > high ? high : x0;
+  }
+};
+
+/// Rows that are not chosen become 0; each is with probability 1/2. Index: element.
+struct drop_estimates {
+  key_sequence keys;
+  index_t size;
+  float* estimate;
+
+  COLDZOOM_HD void operator()(index_t i) const {
+    if (random_uniform(keys[i / size], 0) < 0.5f) estimate[i] = 0;
   }
 };
 

@@ -66,7 +66,7 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
         repeated_(images_of(draws_ > 1 ? draws_ : 0)),
         composed_(b.template allocate<float>(
             plain ? 0 : rows() * method_.input.channels(image_) * image_.pixels())),
-        answers_(images_of(self ? draws_ : 0)),
+        estimates_(images_of(self ? draws_ : 0)),
         pixel_weights_(images_of(detail::weighs_pixels<W> ? 1 : 0)),
         last_word_(b.template allocate<std::uint32_t>(options_.last_step + 1)),
         time_of_(b.template allocate<float>(method_.schedule.steps() + 1)),
@@ -327,19 +327,26 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
       const tensor_view<float, space> to(composed_.data(), input_shape(method_.input, image_).with_n(m));
       method_.input.compose(*b_, context, to);
       if constexpr (self) {
-        // The network's answer without an answer goes in for half of the images.
+        // What the network makes without an estimate goes in for half of the images.
         if (mode == pass::train) network_.pack(network_.parameters());
         network_.predict(to, side(n), [&](index_t row, const_activation<B> y) {
-          unpack_images<B>(*b_, y, view(answers_, m).images(row, y.dims.n));
+          unpack_images<B>(*b_, y, view(estimates_, m).images(row, y.dims.n));
         });
+        if constexpr (P::needs_amplitudes) {
+          b_->for_each_index(
+              m * image_.image(),
+              detail::estimates_of<P, D>{method_.degradation, image_, x_t.data, context.level.data, R::low,
+                                         R::high, estimates_.data()},
+              20);
+        }
         if (mode == pass::train) {
           b_->for_each_index(
               m * image_.image(),
-              detail::drop_answers{
-                  {seed, stream::self_conditioning, context.keys.first}, image_.image(), answers_.data()},
+              detail::drop_estimates{
+                  {seed, stream::self_conditioning, context.keys.first}, image_.image(), estimates_.data()},
               30);
         }
-        context.previous = view(answers_, m);
+        context.previous = view(estimates_, m);
         method_.input.compose(*b_, context, to);
       }
       return to;
@@ -376,7 +383,7 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
   network_in_training<B, Network> network_;
   updater<B, O, Rank> updater_;
   batch_order<B> epoch_order_, test_order_;  // apart, for a test may come between two batches
-  buffer_t<B> x0_, x_t_, noise_, repeated_, composed_, answers_, pixel_weights_;
+  buffer_t<B> x0_, x_t_, noise_, repeated_, composed_, estimates_, pixel_weights_;
   typename B::template buffer<std::uint32_t> last_word_;  // of the steps, see words_of_steps
   buffer_t<B> time_of_, level_of_, weight_of_;            // of the steps
   buffer_t<B> time_, level_, weight_, conditions_;
