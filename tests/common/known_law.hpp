@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-/// Pixels are independent, each from a mixture of normal laws of one deviation. One part makes a normal law. With x_t =
-/// signal x0 + noise e everything about x0 given x_t follows from Bayes' rule.
+/// Pixels are independent, each from a mixture of normal laws of one deviation. One part makes a normal law.
+/// With x_t = signal x0 + noise e everything about x0 given x_t follows from Bayes' rule.
 struct known_law {
   struct part {
     double share, mean;
@@ -69,9 +69,9 @@ struct known_law {
     }
     return (low + high) / 2;
   }
-  /// Where the path that deterministic samplers follow leads from z. The path keeps the law of x_t at every t (Song et
-  /// al. 2021, "Score-based generative modeling", section 4.3), and paths on a line never cross, so that it keeps the
-  /// share below too.
+  /// Where the path that deterministic samplers follow leads from z. The path keeps the law of x_t at every t
+  /// (Song et al. 2021, "Score-based generative modeling", section 4.3), and paths on a line never cross, so
+  /// that it keeps the share below too.
   double carried(double z, coldzoom::amplitudes from, coldzoom::amplitudes to) const {
     return quantile(share_below(z, from), to);
   }
@@ -82,7 +82,8 @@ struct known_law {
   }
 };
 
-/// The answer to z with the least squared error: targets are linear in x0 and e, so it is the target of their means.
+/// The answer to z with the least squared error: targets are linear in x0 and e, so it is the target of their
+/// means.
 template <class P> double best_answer(const known_law& law, double z, coldzoom::amplitudes a) {
   const double x0 = law.given(z, a).mean;
   return P::target(x0, (z - a.signal * x0) / a.noise, a);

@@ -63,7 +63,8 @@ std::pair<host_images, host_images> walk(const Sampler& sampler, const known_law
   return {seen, z};
 }
 
-/// Twice the steps divide the error at T / 4, where the picture is decided, by 2^order. `calls_of` makes so many steps.
+/// Twice the steps divide the error at T / 4, where the picture is decided, by 2^order. `calls_of` makes so
+/// many steps.
 template <class P, class Sampler, class D, class S, class Calls>
 void check_order(const Sampler& sampler, const D& d, const S& schedule, double order, const Calls& calls_of) {
   const auto at = amplitudes_of(d, schedule);
@@ -93,8 +94,8 @@ moments moments_of(const std::vector<float>& values) {
   return m;
 }
 
-/// The last step leads to the mean of x0 given the state at `last`, so samples have the law of this mean: that of the
-/// data but for the little that is not decided by then.
+/// The last step leads to the mean of x0 given the state at `last`, so samples have the law of this mean:
+/// that of the data but for the little that is not decided by then.
 template <class At>
 void check_law(const known_law& law, const host_images& samples, const At& at, int last, bool drawn) {
   host_images means = fair_start(law, 1000, [&](int) { return at(last); });
@@ -102,8 +103,8 @@ void check_law(const known_law& law, const host_images& samples, const At& at, i
   const moments wanted = moments_of(means.pixels), found = moments_of(samples.pixels);
   BOOST_TEST(std::abs(wanted.mean - law.mean()) < 0.001);
   BOOST_TEST((wanted.variance < law.variance() && wanted.variance > 0.9 * law.variance()));
-  // Five standard deviations of the estimates of a normal law, whose variance is known worse than that of two peaks;
-  // and what these numbers of steps leave of the error of a solver, whose order another test measures.
+  // Five standard deviations of the estimates of a normal law, whose variance is known worse than that of two
+  // peaks; and what these numbers of steps leave of the error of a solver, whose order another test measures.
   const double five = drawn ? 5 / std::sqrt(static_cast<double>(samples.pixels.size())) : 0;
   BOOST_TEST(std::abs(found.mean - wanted.mean) < five * std::sqrt(law.variance()) + 0.002,
              found.mean << " for the mean, wanted " << wanted.mean);

@@ -1,5 +1,5 @@
-// Objectives on data whose best predictions are known: no network has a loss below theirs, and their loss is the variance
-// that the state leaves open, weighted.
+// Objectives on data whose best predictions are known: no network has a loss below theirs, and their loss is
+// the variance that the state leaves open, weighted.
 #define BOOST_TEST_MODULE known_losses
 #include <boost/test/unit_test.hpp>
 #include <coldzoom/backend/reference.hpp>
@@ -33,7 +33,8 @@ constexpr index_t count = 400;
 const known_law law{{{1, 0.1}}, 0.3};
 using sigma_data = std::ratio<3, 10>;
 
-/// y = f(x, time) + w, with one parameter w that is 0 at first, so that the gradient is the mean slope of the loss.
+/// y = f(x, time) + w, with one parameter w that is 0 at first, so that the gradient is the mean slope of the
+/// loss.
 struct known_network {
   std::function<double(double x, float time)> f;
   std::shared_ptr<std::vector<float>> times = std::make_shared<std::vector<float>>();  // of all rows
@@ -73,8 +74,8 @@ host_images known_data() {
   return x0;
 }
 
-/// `wanted(a)`, from the papers, is the loss of an element whose amplitudes are a, on average. `scale(a)` is what the
-/// input policy multiplies x_t by.
+/// `wanted(a)`, from the papers, is the loss of an element whose amplitudes are a, on average. `scale(a)` is
+/// what the input policy multiplies x_t by.
 template <class Method, class Wanted, class Scale>
 void check_loss(const Method& method, const Wanted& wanted, const Scale& scale) {
   using P = typename Method::prediction;

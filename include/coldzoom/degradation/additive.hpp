@@ -119,9 +119,9 @@ struct flow_noise {
   }
 };
 
-/// x_t = x0 + level e, e standard normal from the key: variance-exploding noise (Song et al. 2021, "Score-based
-/// generative modeling", section 3.4), level = sigma, its deviation in units of the pixels, as karras_schedule gives
-/// it. Cost: about 45 ns an element.
+/// x_t = x0 + level e, e standard normal from the key: variance-exploding noise (Song et al. 2021,
+/// "Score-based generative modeling", section 3.4), level = sigma, its deviation in units of the pixels, as
+/// karras_schedule gives it. Cost: about 45 ns an element.
 struct exploding_noise {
   COLDZOOM_HD static coldzoom::amplitudes amplitudes(float level) { return {1, static_cast<double>(level)}; }
   COLDZOOM_HD float noise(const sample_key& key, index_t element) const {

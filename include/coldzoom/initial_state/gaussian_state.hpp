@@ -26,9 +26,9 @@ template <class Out> struct draw_gaussian_quads {
 
 }  // namespace detail
 
-/// Independent normals: D(x, T) of a NoiseSchedule whose signal has died away, or of exploding_noise with the deviation
-/// sigma_max. `R` is the range of
-/// the images that the samples become; the initial state itself is not bound by it.
+/// Independent normals: D(x, T) of a NoiseSchedule whose signal has died away, or of exploding_noise with the
+/// deviation sigma_max. `R` is the range of the images that the samples become; the initial state itself is
+/// not bound by it.
 template <ValueRange R> struct gaussian_state {
   using range = R;
   float deviation = 1;

@@ -114,8 +114,8 @@ struct plain_input {
 };
 
 /// Channels of standard normal noise, anew in each training step and each call of a sampler: for networks
-/// that draw one of many answers, trained by a loss of several draws such as energy_score. Coarse noise decides the
-/// whole picture at once, fine noise its details; `inputs` takes several.
+/// that draw one of many answers, trained by a loss of several draws such as energy_score. Coarse noise
+/// decides the whole picture at once, fine noise its details; `inputs` takes several.
 struct noise_input {
   index_t planes = 1;
   index_t side = 1;  // of the squares of pixels that share a number; 0: one number a channel
@@ -164,10 +164,10 @@ struct condition_input {
   }
 };
 
-/// Channels with the last estimate of x0, 0 where there is none (Chen, Zhang, Hinton 2022, "Analog bits", section 3.2).
-/// Training gives half of the images the estimate that the network makes without one, which has no gradient, at the
-/// price of one forward pass; a sampler hands on x0_hat of the call before. Where the network predicts something else
-/// than x0, the estimates of training are clipped to the range of the images.
+/// Channels with the last estimate of x0, 0 where there is none (Chen, Zhang, Hinton 2022, "Analog bits",
+/// section 3.2). Training gives half of the images the estimate that the network makes without one, which has
+/// no gradient, at the price of one forward pass; a sampler hands on x0_hat of the call before. Where the
+/// network predicts something else than x0, the estimates of training are clipped to the range of the images.
 struct self_input {
   static constexpr bool self_conditioning = true;
 

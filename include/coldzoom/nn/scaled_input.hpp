@@ -29,8 +29,8 @@ template <class D, class In, class Levels, class Out> struct scaled_planes {
 }  // namespace detail
 
 /// x_t / sqrt(signal^2 sigma_data^2 + noise^2), of deviation 1 at every level where the data have mean 0 and
-/// deviation sigma_data: the factor is c_in of EDM (Karras et al. 2022, table 1). `D` is the degradation of the method,
-/// one with `amplitudes(level)`.
+/// deviation sigma_data: the factor is c_in of EDM (Karras et al. 2022, table 1). `D` is the degradation of
+/// the method, one with `amplitudes(level)`.
 template <class D> struct scaled_input {
   D degradation;
   double sigma_data;

@@ -13,8 +13,8 @@ struct sampling_step {
   float time = 0;     // t / T or the schedule's own: the time that the network was trained with
   float level = 0;    // severity at t
   key_sequence keys;  // of the samples in the batch: keys[n] names the randomness of image n
-  /// x0_hat of the call before, for self-conditioning: dense, of the shape of x_t, in the backend's memory; null in the
-  /// first call. The answer may be written to the same memory, so it must be read before.
+  /// x0_hat of the call before, for self-conditioning: dense, of the shape of x_t, in the backend's memory;
+  /// null in the first call. The answer may be written to the same memory, so it must be read before.
   const float* previous = nullptr;
 };
 

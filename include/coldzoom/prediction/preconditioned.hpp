@@ -1,5 +1,5 @@
-/// The preconditioning of EDM (Karras, Aittala, Aila, Laine 2022, "Elucidating the design space of diffusion-based
-/// generative models", table 1).
+/// The preconditioning of EDM (Karras, Aittala, Aila, Laine 2022, "Elucidating the design space of
+/// diffusion-based generative models", table 1).
 #pragma once
 
 #include <cmath>
@@ -12,10 +12,11 @@ namespace coldzoom::inline COLDZOOM_ISA {
 ///
 ///   c_skip = signal sigma_data^2 / q^2,  c_out = noise sigma_data / q.
 ///
-/// Where signal = 1, as with exploding_noise, these are the numbers of the paper. `SigmaData` is the deviation of
-/// the data, a std::ratio. Data of mean 0 and that deviation make targets of deviation 1 at every level, and errors
-/// of y as small as can be in x0. The network's input is scaled_input, which has deviation 1 too. With sigma_data =
-/// 1 and signal^2 + noise^2 = 1, y is -velocity. The conversions hold for any amplitudes but 0 and 0.
+/// Where signal = 1, as with exploding_noise, these are the numbers of the paper. `SigmaData` is the
+/// deviation of the data, a std::ratio. Data of mean 0 and that deviation make targets of deviation 1 at
+/// every level, and errors of y as small as can be in x0. The network's input is scaled_input, which has
+/// deviation 1 too. With sigma_data = 1 and signal^2 + noise^2 = 1, y is -velocity. The conversions hold for
+/// any amplitudes but 0 and 0.
 template <class SigmaData = std::ratio<1, 2>> struct predict_preconditioned {
   static constexpr const char* name = "preconditioned";
   static constexpr bool needs_amplitudes = true;

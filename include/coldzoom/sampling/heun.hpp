@@ -59,22 +59,23 @@ template <class Estimate, class From> struct correct_heun_step {
 
 }  // namespace detail
 
-/// The sampler of EDM (Karras et al. 2022, algorithms 1 and 2). Each step is one of Euler's, and is then taken again
-/// along the mean of what the model sees at both ends:
+/// The sampler of EDM (Karras et al. 2022, algorithms 1 and 2). Each step is one of Euler's, and is then
+/// taken again along the mean of what the model sees at both ends:
 ///
 ///   z <- z + (signal(next) - signal(t)) X + (noise(next) - noise(t)) E,
 ///
-/// X and E being the means of x0_hat and of the noise; the last step, to x0_hat itself, is Euler's. An odd number of
-/// calls N makes (N + 1) / 2 steps, as in the paper; an even one leaves out the second look of the last step but one.
-/// Deterministic unless there is churn. For equal calls dpm_solver_sampler comes as near to the exact path or nearer.
+/// X and E being the means of x0_hat and of the noise; the last step, to x0_hat itself, is Euler's. An odd
+/// number of calls N makes (N + 1) / 2 steps, as in the paper; an even one leaves out the second look of the
+/// last step but one. Deterministic unless there is churn. For equal calls dpm_solver_sampler comes as near
+/// to the exact path or nearer.
 struct heun_sampler {
   static constexpr const char* name = "heun";
   static constexpr bool takes_estimates = true;
 
   /// Clips x0_hat to the range of the images in every step.
   bool clip = false;
-  /// S_churn: the noise is raised before each step but the first, sigma = noise / signal by the factor 1 + min(churn /
-  /// number of steps, sqrt(2) - 1), to the nearest step of the schedule; 0 for none.
+  /// S_churn: the noise is raised before each step but the first, sigma = noise / signal by the factor 1 +
+  /// min(churn / number of steps, sqrt(2) - 1), to the nearest step of the schedule; 0 for none.
   double churn = 0;
   /// S_tmin and S_tmax: sigma is raised where it lies between them.
   double churn_from = 0, churn_to = HUGE_VAL;
@@ -95,9 +96,9 @@ struct heun_sampler {
             b.template allocate<float>(z.size())};
   }
 
-  /// The steps of the calls: each but the first and, for an even number, the last twice, the second time with its noise
-  /// raised. Throws `error` unless 1 <= calls < 2 T, and for churn below 0, or above 0 where noise and signal differ from
-  /// element to element.
+  /// The steps of the calls: each but the first and, for an even number, the last twice, the second time with
+  /// its noise raised. Throws `error` unless 1 <= calls < 2 T, and for churn below 0, or above 0 where noise
+  /// and signal differ from element to element.
   template <class D, class S> std::vector<int> steps(const D& d, const S& schedule, int calls) const {
     require(churn >= 0 && churn_noise >= 0, "heun_sampler", [&] {
       return "churn is " + std::to_string(churn) + " and churn_noise " + std::to_string(churn_noise) +
@@ -119,8 +120,8 @@ struct heun_sampler {
     return asked;
   }
 
-  /// As ddim_sampler with eta = 0, for any additive degradation and any schedule; `keys` name the noise of churn. An
-  /// observer sees both looks at a step.
+  /// As ddim_sampler with eta = 0, for any additive degradation and any schedule; `keys` name the noise of
+  /// churn. An observer sees both looks at a step.
   template <Backend B, class M, class D, class S, class Z, class Observer = no_observer>
   void operator()(B& b, M& model, const D& degradation, const S& schedule, int calls, key_sequence keys,
                   const Z& z, Observer&& observer = {}) const {

@@ -165,8 +165,8 @@ template <class Sampler, class B, class M, class D, class S, ValueRange R> class
   using P = typename M::prediction;
 
  public:
-  /// Throws `error` unless 1 <= calls <= T, or what the sampler allows, and where the model's answer stands for no
-  /// image at T, because no signal is left there.
+  /// Throws `error` unless 1 <= calls <= T, or what the sampler allows, and where the model's answer stands
+  /// for no image at T, because no signal is left there.
   sampling_loop(const Sampler& sampler, B& b, M& model, const D& degradation, const S& schedule, int calls,
                 key_sequence keys, image_batch<R, float, space> z)
       : sampler_(sampler),

@@ -2,6 +2,7 @@
 /// generative models", table 1).
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/schedule/schedule.hpp>
@@ -20,9 +21,9 @@ struct karras_numbers {
 ///
 ///   (sigma_min^(1/rho) + (t - 1) / (T - 1) (sigma_max^(1/rho) - sigma_min^(1/rho)))^rho,  t = 1 .. T
 ///
-/// (equation 5, counted the other way). Training draws the step with the nearest ln sigma to that of a log-normal
-/// draw. The network is told (ln sigma - ln sigma_min) / (ln sigma_max - ln sigma_min): the c_noise of the paper,
-/// ln(sigma) / 4, on the scale from 0 to 1 of all times here.
+/// (equation 5, counted the other way). Training draws the step with the nearest ln sigma to that of a
+/// log-normal draw. The network is told (ln sigma - ln sigma_min) / (ln sigma_max - ln sigma_min): the
+/// c_noise of the paper, ln(sigma) / 4, on the scale from 0 to 1 of all times here.
 class karras_schedule {
  public:
   /// Throws `error` unless steps >= 2, 0 < sigma_min < sigma_max, rho >= 1 and deviation > 0.
@@ -49,7 +50,10 @@ class karras_schedule {
     return static_cast<float>((std::log(sigma(t)) - low) / (std::log(n_.sigma_max) - low));
   }
   /// How often training draws step t: the law of ln sigma between the middles to the steps beside it.
-  double share(int t) const { return (t == steps_ ? 1 : below(t)) - (t == 1 ? 0 : below(t - 1)); }
+  double share(int t) const {
+    // Far from the mean the law is flat, and its rounding must not fall.
+    return std::max(0.0, (t == steps_ ? 1 : below(t)) - (t == 1 ? 0 : below(t - 1)));
+  }
 
  private:
   double sigma(int t) const {

@@ -8,10 +8,10 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// The schedule `S`, its signal shifted and scaled so that signal(0) stays and signal(T) is 0 (Lin et al. 2023,
-/// "Common diffusion noise schedules and sample steps are flawed", algorithm 1). Then training sees the noise that
-/// sampling starts from. At T a prediction of noise says nothing of the image, so trainer and samplers refuse it;
-/// predict_x0, predict_velocity, predict_flow and predict_preconditioned fit.
+/// The schedule `S`, its signal shifted and scaled so that signal(0) stays and signal(T) is 0 (Lin et al.
+/// 2023, "Common diffusion noise schedules and sample steps are flawed", algorithm 1). Then training sees the
+/// noise that sampling starts from. At T a prediction of noise says nothing of the image, so trainer and
+/// samplers refuse it; predict_x0, predict_velocity, predict_flow and predict_preconditioned fit.
 template <NoiseSchedule S> class zero_terminal_snr {
  public:
   /// Throws `error` unless signal(0) is above signal(T).

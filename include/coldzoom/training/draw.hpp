@@ -27,8 +27,8 @@ struct spread_word {
   }
 };
 
-/// For t = 0 .. last_step, the last of the 2^32 words that stand for a step up to t; step t has as many as its share
-/// of the schedule. Throws `error` for shares that are below 0, not finite, or all 0.
+/// For t = 0 .. last_step, the last of the 2^32 words that stand for a step up to t; step t has as many as
+/// its share of the schedule. Throws `error` for shares that are below 0, not finite, or all 0.
 template <class S> std::vector<std::uint32_t> words_of_steps(const S& schedule, int last_step) {
   std::vector<double> up_to{0};
   for (int t = 1; t <= last_step; ++t) {

@@ -11,9 +11,9 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 /// A weighting may have one of these members, or both:
 ///
-/// - `step_weight(time, snr, slope)`: the weight of images at time t / T, or the time of the schedule; snr = (signal / noise)^2 is the
-///   signal-to-noise ratio, and slope = d x0_hat / d y says how far an error of the prediction y moves the
-///   image;
+/// - `step_weight(time, snr, slope)`: the weight of images at time t / T, or the time of the schedule; snr =
+///   (signal / noise)^2 is the signal-to-noise ratio, and slope = d x0_hat / d y says how far an error of the
+///   prediction y moves the image;
 /// - `pixel_weight(level, image, c, y, x)`: the weight of an element, COLDZOOM_HD and in a trivially copyable
 ///   type.
 ///
