@@ -9,6 +9,7 @@
 #include <cstdio>
 
 #include "common/data.hpp"
+#include "common/latent_policies.hpp"
 #include "common/latents.hpp"
 #include "common/machine.hpp"
 #include "common/plot.hpp"
@@ -195,8 +196,10 @@ void compare(programs::machine& m, settings s) {
   const latent_source source =
       make_latents(m, {{step, step, numbers.numbers}, &kind}, policy, s.data, images);
   // Noise knows no bounds; four deviations leave out 1 value in 16,000.
-  const float low = kind.adds_noise() ? -4 : value_range::low,
-              high = kind.adds_noise() ? 4 : value_range::high;
+  const bool noise = kind.latents().front() == gaussian_latents::name;
+  const float high = noise ? static_cast<float>(4 * std::max(1.0, method->amounts(step).noise))
+                           : value_range::high,
+              low = noise ? -high : value_range::low;
   const index_t apart = std::max<index_t>(1, image.w / source.grid_width());
   pixel_statistics of_data(low, high, apart);
   method->for_each_degraded(images, step, {s.seed, stream::user, 0},
@@ -216,7 +219,7 @@ void compare(programs::machine& m, settings s) {
   print(what, of_data);
   print(policy + " initial states", of_latents);
   // Pure noise keeps nothing that could be compared.
-  if (!kind.adds_noise()) print_two_sample_tests(m, *method, source, images, data.test, step, s.seed);
+  if (!noise) print_two_sample_tests(m, *method, source, images, data.test, step, s.seed);
   if (!s.csv.empty()) write_csv(s.csv, of_data, of_latents);
   if (!s.png.empty()) write_picture(s.png, what, policy, of_data, of_latents);
   if (!s.latent_file.empty()) save_latents(s.latent_file, source);

@@ -1,9 +1,9 @@
 /// What sampling may start from, as policies that an entry of the table of methods names.
 #pragma once
 
+#include <coldzoom/degradation/additive.hpp>
 #include <coldzoom/degradation/zoom.hpp>
 #include <coldzoom/interpolation/interpolation.hpp>
-#include <coldzoom/schedule/schedule.hpp>
 
 namespace programs {
 
@@ -29,10 +29,10 @@ struct patch_latents {  // the windows that a zoom leaves of training images
   static constexpr const char* name = "patches";
   template <class D, class> static constexpr bool fit = detail::Zooms<D>;
 };
-struct gaussian_latents {  // independent normals
+struct gaussian_latents {  // independent normals, of the deviation that D(x, T) has or 1
   using latents = void;
   static constexpr const char* name = "gaussian";
-  template <class, class S> static constexpr bool fit = coldzoom::NoiseSchedule<S>;
+  template <class D, class> static constexpr bool fit = coldzoom::UniformlyAdditive<D>;
 };
 struct degraded_latents {  // D(x, T) of training images; fits every method
   using latents = void;

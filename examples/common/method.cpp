@@ -24,6 +24,9 @@ table<method_entry>& all() {
     own.add(inpaint_frontier_entry());
     own.add(ddpm_linear_entry());
     own.add(ddpm_cosine_entry());
+    own.add(ddpm_velocity_entry());
+    own.add(ddpm_self_entry());
+    own.add(edm_entry());
     return own;
   }();
   return entries;

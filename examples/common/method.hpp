@@ -68,10 +68,11 @@ struct method_info {
 /// What the programs have to know of a sampler.
 struct sampler_info {
   std::string name;
-  bool has_eta = false, has_spacing = false;
+  bool has_eta = false, has_spacing = false, has_churn = false;
 };
 
-/// What a step of a noise schedule adds, and what is left by then.
+/// What is left of the image by a step, and how much noise has come by then; beta is the variance that the step
+/// adds, where the schedule is a NoiseSchedule.
 struct noise_amounts {
   double beta = 0, signal = 0, noise = 0;
 };
@@ -147,7 +148,7 @@ class method_at_work {
                                const std::function<void(coldzoom::index_t, host_images)>& use,
                                bool noise = true) = 0;
 
-  /// Of a method that adds noise, t = 1 .. T.
+  /// Of a method that adds noise to all elements alike, t = 1 .. T.
   virtual noise_amounts amounts(int t) const = 0;
 
   virtual std::unique_ptr<model_at_work> run(const model_network& network,

@@ -184,8 +184,16 @@ latent_drawing<B> drawing_of(B& b, const M& method, const latent_source& source,
     };
   };
   if (source.policy == gaussian_latents::name) {
-    return labelled(
-        [&b](key_sequence choice, images_on<B> out) { gaussian_state<value_range>{}.draw(b, choice, out); });
+    float deviation = 1;
+    if constexpr (UniformlyAdditive<decltype(method.degradation)>) {
+      if (!VariancePreserving<decltype(method.degradation)>) {
+        const float level = method.schedule.level(method.schedule.steps());
+        deviation = static_cast<float>(method.degradation.amplitudes(level).noise);
+      }
+    }
+    return labelled([&b, deviation](key_sequence choice, images_on<B> out) {
+      gaussian_state<value_range>{deviation}.draw(b, choice, out);
+    });
   }
   if (source.policy == histogram_latents::name) {
     const image_window at = source.window();
@@ -210,6 +218,11 @@ template <class Sampler>
 concept TakesEta = requires(Sampler s) {
   s.eta;
 };
+/// A sampler that can raise the noise on its way.
+template <class Sampler>
+concept TakesChurn = requires(Sampler s) {
+  s.churn;
+};
 /// A sampler that can spend its calls unevenly.
 template <class Sampler>
 concept TakesSpacing = requires(Sampler s) {
@@ -230,8 +243,7 @@ template <class B, class M, class... Samplers> class model_on final : public mod
   void restore(host_images z, int t, host_images x0_hat) override {
     using P = typename M::prediction;
     const auto& schedule = method_.schedule;
-    const coldzoom::sampling_step step{
-        t, static_cast<float>(t) / static_cast<float>(schedule.steps()), schedule.level(t), {}};
+    const coldzoom::sampling_step step{t, coldzoom::detail::time_of(schedule, t), schedule.level(t), {}};
     ask_without_labels(z.dims.n);
     on_host_images(*b_, z, x0_hat, [&](auto in, auto out) { model_(in, step, out); });
     if constexpr (P::needs_amplitudes) {
@@ -332,6 +344,7 @@ template <class B, class M, class... Samplers> class model_on final : public mod
     Sampler sampler;
     if constexpr (requires { sampler.clip; }) sampler.clip = options.clip;
     if constexpr (TakesEta<Sampler>) sampler.eta = options.eta;
+    if constexpr (TakesChurn<Sampler>) sampler.churn = options.churn;
     if constexpr (TakesSpacing<Sampler>) sampler.spacing = options.spacing > 0 ? options.spacing : 1;
     const auto run = [&](auto& model) {
       sampler(*b_, model, method_.degradation, schedule, calls, keys, z, watch);
@@ -458,6 +471,9 @@ template <class B, class M, class... Samplers> class method_on final : public me
   noise_amounts amounts(int t) const override {
     if constexpr (coldzoom::NoiseSchedule<decltype(method_.schedule)>) {
       return {method_.schedule.beta(t), method_.schedule.signal(t), method_.schedule.noise(t)};
+    } else if constexpr (coldzoom::UniformlyAdditive<decltype(method_.degradation)>) {
+      const coldzoom::amplitudes a = method_.degradation.amplitudes(method_.schedule.level(t));
+      return {0, a.signal, a.noise};
     }
     throw coldzoom::error("amounts", "this method adds no noise");
   }
@@ -526,14 +542,16 @@ class entry_of<std::tuple<Latents...>, std::tuple<Samplers...>, Make, backend_li
   using degradation = decltype(method::degradation);
   using schedule = decltype(method::schedule);
   static_assert(sizeof...(Samplers) > 0, "coldzoom: give the method at least one sampler that fits it");
-  static_assert(
-      (Latents::template fit<degradation, schedule> && ...),
-      "coldzoom: histogram_latents and patch_latents want a zoom, gaussian_latents a NoiseSchedule");
+  static_assert((Latents::template fit<degradation, schedule> && ...),
+                "coldzoom: histogram_latents and patch_latents want a zoom, gaussian_latents noise of the "
+                "same amplitude "
+                "for all elements");
 
  public:
   entry_of(method_info info, Make make)
       : method_entry(std::move(info), method::prediction::name, {Latents::name...},
-                     {sampler_info{Samplers::name, TakesEta<Samplers>, TakesSpacing<Samplers>}...}),
+                     {sampler_info{Samplers::name, TakesEta<Samplers>, TakesSpacing<Samplers>,
+                                   TakesChurn<Samplers>}...}),
         make_(std::move(make)) {}
 
   bool adds_noise() const override { return coldzoom::NoiseSchedule<schedule>; }

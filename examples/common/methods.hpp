@@ -17,5 +17,8 @@ std::unique_ptr<method_entry> inpaint_entry();
 std::unique_ptr<method_entry> inpaint_frontier_entry();
 std::unique_ptr<method_entry> ddpm_linear_entry();
 std::unique_ptr<method_entry> ddpm_cosine_entry();
+std::unique_ptr<method_entry> ddpm_velocity_entry();
+std::unique_ptr<method_entry> ddpm_self_entry();
+std::unique_ptr<method_entry> edm_entry();
 
 }  // namespace programs

@@ -46,8 +46,13 @@ void add_sampling_options(options& o, sampling_options& s) {
         "network calls, 1 to T; 0 for the method's own: " + (calls.empty() ? "T" : calls + ", else T"))
       .at_least_0();
   o.add_flag("!--no-clip", s.clip,
-             "ddpm, ddim and adams_bashforth: do not clip x0_hat to the range of the data in every step");
+             "all but naive and tacos: do not clip x0_hat to the range of the data in every step");
   o.add("--eta", s.eta, "ddim: fresh noise in each step, 0 (none) to 1 (as much as ancestral)").from_0_to_1();
+  o.add("--churn", s.churn,
+        "heun: S_churn of Karras et al. 2022, how far the noise is raised again on the way; 0 for none, 10 "
+        "to 80 are "
+        "usual")
+      .at_least_0();
   o.add("--spacing", s.spacing,
         "adams_bashforth: a power, 1 to 4; above 1 it spends more of the calls early, where pictures are "
         "decided; "
@@ -92,6 +97,7 @@ sampling_options resolved(const model_method& method, sampling_options options) 
     });
   };
   check("--eta", options.eta != 0, &sampler_info::has_eta);
+  check("--churn", options.churn != 0, &sampler_info::has_churn);
   check("--spacing", options.spacing != 0, &sampler_info::has_spacing);
   if (options.spacing == 0) options.spacing = found->has_spacing ? info.spacing : 1;
   coldzoom::require(options.spacing >= 1 && options.spacing <= 4, "--spacing",

@@ -18,6 +18,7 @@ struct sampling_options {
   coldzoom::index_t count = 64;
   bool clip = true;                        // x0_hat, of samplers of noise
   double eta = 0;                          // of ddim
+  double churn = 0;                        // of heun
   double spacing = 0;                      // of adams_bashforth; 0 for the method's own
   double guidance = 1;                     // of models with labels
   double temperature = 1;                  // of the noise in the initial state

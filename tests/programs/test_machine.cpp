@@ -211,7 +211,8 @@ BOOST_FIXTURE_TEST_CASE(what_an_entry_says_of_itself, fixture) {
   BOOST_TEST(
       message_of([&] { programs::find_method("file", "dots"); }) ==
       "file: found kind 'dots', wanted one of zoom_nearest, zoom_bilinear, "
-      "zoom_frontier, flow, zoom_masked, zoom_energy, inpaint, inpaint_frontier, ddpm_linear, ddpm_cosine");
+      "zoom_frontier, flow, zoom_masked, zoom_energy, inpaint, inpaint_frontier, ddpm_linear, ddpm_cosine, "
+      "ddpm_velocity, ddpm_self, edm");
   BOOST_TEST(message_of([&] {
                programs::find_method("file", "zoom_nearest").on(far_one, {24, 24, {}});
              }) == "on_backend: these programs are not compiled for host memory");

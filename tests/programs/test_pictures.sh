@@ -71,13 +71,18 @@ betas = {
     ("ddpm_cosine", "0.999"): [min(0.999, 1 - f(t) / f(t - 1)) for t in range(T + 1)],
     ("ddpm_cosine", "0.02"): [min(0.02, 1 - f(t) / f(t - 1)) for t in range(T + 1)],
 }
+betas[("ddpm_self", "0")] = betas[("ddpm_cosine", "0.999")]
+# Lin et al. 2023, algorithm 1.
+signals = [math.sqrt(math.prod(1 - b for b in betas[("ddpm_linear", "0.02")][: t + 1])) for t in range(T + 1)]
+signals = [(s - signals[T]) * signals[0] / (signals[0] - signals[T]) for s in signals]
+betas[("ddpm_velocity", "0")] = [1 - (s / before) ** 2 for before, s in zip([1] + signals, signals)]
 rows = list(csv.DictReader(open("schedules/schedules.csv")))
-assert len(rows) == 3 * T
+assert len(rows) == 5 * T
 for row in rows:
     beta, t = betas[row["kind"], row["beta_max"]], int(row["t"])
     squared = math.prod(1 - b for b in beta[: t + 1])
     for name, wanted in ("beta", beta[t]), ("signal", squared**0.5), ("noise", (1 - squared) ** 0.5):
-        assert abs(float(row[name]) / wanted - 1) < 1e-7, (row, name, wanted)
+        assert abs(float(row[name]) - wanted) <= 1e-7 * wanted, (row, name, wanted)
 for name in "schedules", "progressions":
     xml.dom.minidom.parse("schedules/" + name + ".svg")
 PY

@@ -60,7 +60,8 @@ echo "-- train: the long name of every training program"
 ok train --method zoom_nearest "${small[@]}" "${run[@]}" --out long
 same whole/model.safetensors long/model.safetensors
 "$bin/train" --list >list.txt
-for name in zoom_nearest zoom_bilinear zoom_frontier flow ddpm_linear ddpm_cosine reconstructor unet attention_unet; do
+for name in zoom_nearest zoom_bilinear zoom_frontier flow ddpm_linear ddpm_cosine ddpm_velocity ddpm_self edm \
+  reconstructor unet attention_unet; do
   grep -qE "^  $name +[A-Za-z]" list.txt || fail "train --list has no line for $name"
 done
 expect "found kind 'zoom_cubic', wanted one of zoom_nearest, zoom_bilinear" train --method zoom_cubic --out bad

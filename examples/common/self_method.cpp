@@ -1,0 +1,28 @@
+#include <coldzoom/degradation/gaussian_noise.hpp>
+#include <coldzoom/sampling/ddim.hpp>
+#include <coldzoom/sampling/ddpm.hpp>
+#include <coldzoom/schedule/ddpm.hpp>
+
+#include "common/method_on.hpp"
+#include "common/methods.hpp"
+
+namespace programs {
+
+std::unique_ptr<method_entry> ddpm_self_entry() {
+  return make_entry(
+      {.name = "ddpm_self",
+       .help = "adds noise by the cosine schedule, predicts the image and reads its last estimate (Chen "
+               "et al. 2022)",
+       .steps = 1000,
+       .title = "self-conditioned",
+       .quick_sampler = "ddim",
+       .quick_calls = 50},
+      [](const method_settings& s) {
+        return coldzoom::make_method(value_range{}, coldzoom::gaussian_noise{},
+                                     coldzoom::ddpm_schedule::cosine(s.steps), coldzoom::predict_x0{},
+                                     coldzoom::inputs(coldzoom::plain_input{}, coldzoom::self_input{}));
+      },
+      gaussian_latents{}, coldzoom::ddpm_sampler{}, coldzoom::ddim_sampler{});
+}
+
+}  // namespace programs
