@@ -35,7 +35,6 @@ TASKS = [
 ]
 ZOOMS = {"zoom_loop": "resized_crop", "zoom_grid_sample": "grid_sample"}
 PRECISIONS = ["float32", "bf16"]
-OUR_PRECISIONS = ["float32"]
 PACKAGES = ["torch", "torchvision", "diffusers", "denoising_diffusion_pytorch", "onnxruntime"]
 COMPILER_FLAGS = {"native": "-march=native", "avx2": "-mavx2 -mfma", "generic": ""}
 
