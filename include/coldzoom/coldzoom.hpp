@@ -52,6 +52,7 @@
 #include <coldzoom/nn/conv_block.hpp>
 #include <coldzoom/nn/conv_stack.hpp>
 #include <coldzoom/nn/cross_entropy.hpp>
+#include <coldzoom/nn/dropout.hpp>
 #include <coldzoom/nn/embedding.hpp>
 #include <coldzoom/nn/energy_score.hpp>
 #include <coldzoom/nn/frontier.hpp>

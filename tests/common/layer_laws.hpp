@@ -77,6 +77,7 @@ struct probe {
   values objective;  // the backward pass differentiates sum(objective * y)
   values time;       // side inputs
   std::vector<std::int32_t> label;
+  std::vector<coldzoom::sample_key> keys;
   double padding = 0;  // what the padding lanes of x, y, dy and dx hold before a pass
   bool want_dx = true;
   index_t images = 0;
@@ -112,7 +113,10 @@ template <coldzoom::Backend B, class L> class layer_probe : public probe {
     parameters = random_values(coldzoom::parameter_count(layer), 2);
     objective = random_values(layer.output_shape(in).size(), 3);
     time = random_values(in.n, 4);
-    for (index_t n = 0; n < in.n; ++n) label.push_back(static_cast<std::int32_t>(n % 3));
+    for (index_t n = 0; n < in.n; ++n) {
+      label.push_back(static_cast<std::int32_t>(n % 3));
+      keys.push_back({6, coldzoom::stream::dropout, static_cast<std::uint64_t>(n)});
+    }
     // Near the initial values, but off them: ones and zeros would hide errors.
     const std::vector<float> initial = coldzoom::initial_parameters(layer, 5);
     for (std::size_t i = 0; i < parameters.size(); ++i)
@@ -152,7 +156,7 @@ template <coldzoom::Backend B, class L> class layer_probe : public probe {
  private:
   coldzoom::side_inputs<B> side() const {
     const auto n = static_cast<index_t>(times_.size());
-    return {{times_.data(), n}, {label.data(), n}, {}, {}};
+    return {{times_.data(), n}, {label.data(), n}, {}, {}, {keys.empty() ? nullptr : keys.data(), n}};
   }
 
   B b_;

@@ -4,11 +4,13 @@
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
 #include <coldzoom/nn/activations.hpp>
 #include <coldzoom/nn/conv2d.hpp>
+#include <coldzoom/nn/dropout.hpp>
 #include <coldzoom/nn/sequence.hpp>
 #include <coldzoom/optim/adamw.hpp>
 #include <coldzoom/schedule/linear.hpp>
 #include <coldzoom/training/checkpoint.hpp>
 #include <coldzoom/training/trainer.hpp>
+#include <set>
 
 #include "common/engine.hpp"
 #include "common/errors.hpp"
@@ -66,6 +68,7 @@ struct run {
   L loss{};
   O optimizer{};
   index_t channels = 3;
+  float dropout = 0.25f;
   cz::trainer_options options{.batch_size = 32,
                               .accumulate = 2,
                               .seed = 3,
@@ -74,7 +77,7 @@ struct run {
                               .average_decays = {0.9, 0.99}};
 
   auto trainer(backend& b) const {
-    const cz::sequence network(cz::conv2d::same(2, channels, 3), Activation{},
+    const cz::sequence network(cz::conv2d::same(2, channels, 3), Activation{}, cz::dropout(dropout),
                                cz::conv2d::same(channels, 1, 3));
     const auto method = cz::make_method(R{}, degradation, schedule, P{},
                                         cz::inputs(cz::plain_input{}, cz::mask_input(level_times{mask})),
@@ -137,6 +140,30 @@ BOOST_AUTO_TEST_CASE(resumed_run_equals_the_uninterrupted_one) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(dropout_is_in_training_alone) {
+  // Batches of one image: only its place in the epoch tells their keys apart.
+  backend b(1);
+  cz::dataset<backend, cz::centred, float> data(b, image.with_n(2), pictures.pixels.data());
+  data.set_labels(b, std::vector<int>{0, 1});
+  std::vector<double> losses[2];
+  double test[2];
+  for (const int drops : {0, 1}) {
+    run<> one;
+    one.dropout = drops ? 0.5f : 0;
+    one.options.batch_size = 1;
+    one.options.accumulate = 1;
+    auto t = one.trainer(b);
+    test[drops] = t.test_loss(data);
+    for (int epoch = 1; epoch <= 2; ++epoch)
+      t.train_epoch(data, epoch, cz::constant_rate{0}, [&](auto p) { losses[drops].push_back(p.loss); });
+  }
+  BOOST_TEST(test[0] == test[1]);
+  std::set<double> changes;
+  for (std::size_t i = 0; i < 4; ++i) changes.insert(losses[1][i] / losses[0][i]);
+  BOOST_TEST(changes.size() == 4u);
+  BOOST_TEST(changes.count(1) == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(what_is_refused) {
   const auto made_with = [](const std::string& what) { return "the checkpoint was made with " + what; };
   const std::string another = made_with("another ");
@@ -154,6 +181,7 @@ BOOST_AUTO_TEST_CASE(what_is_refused) {
   refused_after([](auto& r) { r.region = 3; }, another + "weighting");
   refused_after([](auto& r) { r.loss.f.delta = 0.25; }, another + "loss");
   refused_after([](auto& r) { r.channels = 4; }, "weight");
+  refused_after([](auto& r) { r.dropout = 0.26f; }, another + "network");
   // Numbers of the run.
   refused_after([](auto& r) { r.schedule.T = 21; }, made_with("steps = 20, this run has 21"));
   refused_after([](auto& r) { r.options.last_step = 19; }, made_with("last_step = 20, this run has 19"));

@@ -21,6 +21,7 @@ enum class stream : std::uint32_t {
   input_noise = 10,
   label_dropout = 11,
   self_conditioning = 12,
+  dropout = 13,
   user = 1024,  // streams of one's own start here
 };
 

@@ -21,6 +21,7 @@ struct attention_unet_options {
   index_t groups = 32;                      // of all norms [norm_num_groups]
   float eps = 1e-5f;                        // of all norms [norm_eps]
   bool film = false;     // whether the embedding scales and shifts [resnet_time_scale_shift]
+  float dropout = 0;     // share of the values that training leaves out in each residual block [dropout]
   index_t classes = 0;   // of the labels; 0 reads none [num_class_embeds - 1, the last stands for no label]
   index_t steps = 1000;  // T, of which the network was trained to know the steps
 
@@ -105,7 +106,9 @@ class attention_unet_links {
                                             .embedding = embedding(o_),
                                             .groups = o_.groups,
                                             .eps = o_.eps,
-                                            .film = o_.film})),
+                                            .film = o_.film,
+                                            .dropout = o_.dropout,
+                                            .layer = static_cast<std::uint32_t>(links_.size())})),
                       skip});
     width_ = width;
     if (attention_groups == no_attention) return;

@@ -23,6 +23,7 @@ template <Backend B> struct side_inputs {
   vector_view<const std::int32_t, typename B::space> label{};  // class index
   const_activation<B> embedding{};     // n x E x 1 x 1, of `embedded`, for the layers in it
   activation<B> embedding_gradient{};  // in the backward pass: readers of the embedding add to it
+  vector_view<const sample_key, typename B::space> keys{};  // of random values; empty unless in training
 
   side_inputs images(index_t first, index_t count) const {
     side_inputs part;
@@ -30,6 +31,7 @@ template <Backend B> struct side_inputs {
     if (embedding_gradient.data) part.embedding_gradient = embedding_gradient.images(first, count);
     if (time.data) part.time = time.slice(first, count);
     if (label.data) part.label = label.slice(first, count);
+    if (keys.data) part.keys = keys.slice(first, count);
     return part;
   }
 };

@@ -4,50 +4,49 @@
 #include <coldzoom/nn/choice.hpp>
 #include <coldzoom/nn/conditioned.hpp>
 #include <coldzoom/nn/conv2d.hpp>
+#include <coldzoom/nn/dropout.hpp>
 #include <coldzoom/nn/normalisation.hpp>
 #include <coldzoom/nn/sequence.hpp>
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
 /// y = body(x) + shortcut(x). The body is group norm, SiLU, convolution 3 x 3, the embedding, group norm,
-/// SiLU, convolution 3 x 3 (Ho et al. 2020, appendix B); the embedding is added, or it scales and shifts what
-/// the second norm makes (`film`; Dhariwal and Nichol 2021, section 3). The shortcut is x, or a convolution
-/// 1 x 1 where the number of channels changes. Names are those of diffusers' ResnetBlock2D.
+/// SiLU, dropout, convolution 3 x 3 (Ho et al. 2020, appendix B); the embedding is added, or it scales and
+/// shifts what the second norm makes (`film`; Dhariwal and Nichol 2021, section 3). The shortcut is x, or a
+/// convolution 1 x 1 where the number of channels changes. Names are those of diffusers' ResnetBlock2D.
 class residual_block {
   using norm = activated<group_norm, silu>;
-  using adding = sequence<norm, conv2d, condition_addition<embedding_addition>, norm, conv2d>;
-  using scaling = sequence<norm, conv2d, group_norm, film, silu, conv2d>;
+  using addition = condition_addition<embedding_addition>;
+  using part = choice<norm, conv2d, addition, group_norm, film, silu, dropout>;
+  using chain = repeat<part>;
 
  public:
   struct numbers {
     index_t in = 1, out = 1;
-    index_t embedding = 1;  // width of the embedding
-    index_t groups = 32;    // of both norms
-    float eps = 1e-5f;      // of both norms
-    bool film = false;      // whether the embedding scales and shifts
+    index_t embedding = 1;    // width of the embedding
+    index_t groups = 32;      // of both norms
+    float eps = 1e-5f;        // of both norms
+    bool film = false;        // whether the embedding scales and shifts
+    float dropout = 0;        // share of the values that training leaves out before the last convolution
+    std::uint32_t layer = 0;  // tells the dropouts of a network apart
   };
 
-  /// Throws `error` where the groups do not divide the channels.
+  /// Throws `error` where the groups do not divide the channels, and for a share outside [0, 1).
   explicit residual_block(const numbers& n) : body_(make_body(n)) {
     if (n.in != n.out) shortcut_.emplace(conv2d::same(n.in, n.out, 1));
   }
 
   shape output_shape(shape in) const { return body_.output_shape(in); }
   void describe(parameter_list& list, const std::string& prefix) const {
-    const auto named = [&](const auto& body, const auto&... names) {
-      std::apply([&](const auto&... part) { (part.describe(list, prefix + names), ...); }, body.layers);
-    };
-    if (const auto* body = std::get_if<adding>(&body_.held)) {
-      named(*body, ".norm1", ".conv1", ".time_emb_proj", ".norm2", ".conv2");
-    } else {
-      named(std::get<scaling>(body_.held), ".norm1", ".conv1", ".norm2", ".time_emb_proj", "", ".conv2");
-    }
+    for (std::size_t i = 0; i < names_.size(); ++i) body_.layers[i].describe(list, prefix + names_[i]);
     if (shortcut_) shortcut_->describe(list, prefix + ".conv_shortcut");
   }
 
   template <Backend B> struct workspace {
-    typename choice<adding, scaling>::template workspace<B> body;
+    chain::workspace<B> body;
     std::optional<conv2d::workspace<B>> shortcut;
     activation_buffer<B> dy;   // training; the body may overwrite what it is given
     activation_buffer<B> own;  // of the shortcut: its output; its input's gradient
@@ -100,22 +99,35 @@ class residual_block {
   }
 
  private:
-  static choice<adding, scaling> make_body(const numbers& n) {
+  /// Names the parts too.
+  chain make_body(const numbers& n) {
     const auto normed = [&](index_t channels) {
       group_norm made(n.groups, channels);
       made.eps = n.eps;
       return made;
     };
-    const conv2d first = conv2d::same(n.in, n.out, 3), second = conv2d::same(n.out, n.out, 3);
+    std::vector<part> parts;
+    const auto add = [&](const char* name, auto layer) {
+      names_.push_back(name);
+      parts.emplace_back(std::move(layer));
+    };
+    add(".norm1", norm(normed(n.in)));
+    add(".conv1", conv2d::same(n.in, n.out, 3));
     if (n.film) {
-      return choice<adding, scaling>(scaling(norm(normed(n.in)), first, normed(n.out),
-                                             coldzoom::film(n.embedding, n.out), silu{}, second));
+      add(".norm2", normed(n.out));
+      add(".time_emb_proj", coldzoom::film(n.embedding, n.out));
+      add("", silu{});
+    } else {
+      add(".time_emb_proj", addition(embedding_addition(n.embedding, n.out), n.out));
+      add(".norm2", norm(normed(n.out)));
     }
-    return choice<adding, scaling>(adding(norm(normed(n.in)), first,
-                                          condition_addition(embedding_addition(n.embedding, n.out), n.out),
-                                          norm(normed(n.out)), second));
+    if (n.dropout != 0) add("", coldzoom::dropout(n.dropout, n.layer));
+    add(".conv2", conv2d::same(n.out, n.out, 3));
+    return chain(std::move(parts));
   }
-  choice<adding, scaling> body_;
+
+  std::vector<std::string> names_;
+  chain body_;
   index_t shortcut_offset_ = parameter_count(body_);
   std::optional<conv2d> shortcut_;
 };

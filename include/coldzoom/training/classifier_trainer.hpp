@@ -88,7 +88,7 @@ class classifier_trainer {
       augment_(*b_, image_batch<R, const float, space>(view(clean_, size)),
                key_sequence{options_.seed, stream::augmentation, place}, view(augmented_, size));
       network_.find_gradients(
-          true, true, view(augmented_, size), {},
+          true, true, view(augmented_, size), {}, {options_.seed, stream::dropout, place},
           [&](index_t first, const_activation<B> y, activation<B> dy) { find_losses(first, y, dy, size); });
       sums.request({loss_.data(), correct_.data()}, size);
       updater_.update(*b_, network_.gradients(), network_.parameters(), rate(updater_.steps()));

@@ -12,6 +12,16 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
+namespace detail {
+/// Index: [n].
+struct set_keys {
+  key_sequence keys;
+  sample_key* to;
+
+  COLDZOOM_HD void operator()(index_t n) const { to[n] = keys[n]; }
+};
+}  // namespace detail
+
 /// Runs batches through a network in micro-batches, forward and back, and adds up the gradients of its
 /// parameters. Layers may sum over parts of a micro-batch, so parts of a batch give the sums of the whole
 /// where they are cut at the same images.
@@ -33,6 +43,7 @@ template <Backend B, class Network> class network_in_training {
         parameters_(b.template allocate<float>(parameter_count(network_))),
         gradients_(b.template allocate<float>(parameters_.size())),
         workspace_(network_.make_workspace(b, in_.with_n(most_), pass::train)),
+        keys_(b.template allocate<sample_key>(rows)),
         x_(b, in_.with_n(most_)),
         y_(b, out_.with_n(most_)),
         dy_(b, out_.with_n(most_)) {
@@ -64,11 +75,13 @@ template <Backend B, class Network> class network_in_training {
 
   /// Finds the gradients of one part of a batch, by the parameters as they are: the first part starts from 0,
   /// the last one leaves the sums in gradients(). loss(first, y, dy) writes the losses of a micro-batch and
-  /// their gradients by y. Calls differ by nothing but the values in the backend's memory, so a backend that
-  /// captures graphs replays them.
+  /// their gradients by y. `keys` of the rows are those of what layers draw. Calls differ by nothing but the
+  /// values in the backend's memory, so a backend that captures graphs replays them.
   template <class Loss>
-  void find_gradients(bool first_part, bool last_part, tensor_view<const float, space> x,
-                      const side_inputs<B>& side, const Loss& loss) {
+  void find_gradients(bool first_part, bool last_part, tensor_view<const float, space> x, side_inputs<B> side,
+                      key_sequence keys, const Loss& loss) {
+    b_->for_each_index(x.dims.n, detail::set_keys{keys, keys_.data()});
+    side.keys = {keys_.data(), x.dims.n};
     // Sums that an exception left behind in the workspace are none of this batch.
     if (first_part && open_) network_.reduce_gradients(*b_, gradients_.data(), workspace_);
     open_ = true;
@@ -102,6 +115,7 @@ template <Backend B, class Network> class network_in_training {
   index_t most_;  // rows at a time
   buffer_t<B> parameters_, gradients_;
   typename Network::template workspace<B> workspace_;
+  typename B::template buffer<sample_key> keys_;
   activation_buffer<B> x_, y_, dy_;
   const float* active_ = nullptr;  // the parameters that the workspace is packed for
   bool open_ = false;              // whether a batch has begun and its sums are not yet in gradients_

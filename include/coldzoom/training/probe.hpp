@@ -108,6 +108,8 @@ template <class B, class Passes> std::vector<float> probe_network(B& b, Passes& 
   side_inputs<B> side;
   side.time = {time.data(), 1};
   side.label = {label.data(), 1};
+  const auto key = to_backend(b, std::vector<sample_key>{{11, stream::dropout, 0}});
+  side.keys = {key.data(), 1};
   passes.pack(parameters);
   passes.predict(tensor_view<const float, space>(x.data(), in), side,
                  [&](index_t, const_activation<B> answer) {

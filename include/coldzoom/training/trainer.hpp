@@ -131,6 +131,7 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
                        {options_.seed, stream::training_degradation, place}, part);
         const auto x = compose(options_.seed, place, part, pass::train);
         network_.find_gradients(k == 0, k + 1 == options_.accumulate, x, side(part),
+                                row_keys(options_.seed, stream::dropout, place),
                                 [&](index_t row, const_activation<B> y, activation<B> dy) {
                                   find_losses(row, y, dy, part, scale);
                                 });
@@ -323,7 +324,7 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
         repeat(from, n, condition_.dims.image(), to);
         context.condition = tensor_view<const float, space>(to, condition_.dims.with_n(m));
       }
-      context.keys = {seed, stream::input_noise, place * static_cast<std::uint64_t>(draws_)};
+      context.keys = row_keys(seed, stream::input_noise, place);
       const tensor_view<float, space> to(composed_.data(), input_shape(method_.input, image_).with_n(m));
       method_.input.compose(*b_, context, to);
       if constexpr (self) {
@@ -351,6 +352,10 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
       }
       return to;
     }
+  }
+  /// Of the rows of the part whose images begin at `place`.
+  key_sequence row_keys(std::uint64_t seed, stream purpose, std::uint64_t place) const {
+    return {seed, purpose, place * static_cast<std::uint64_t>(draws_)};
   }
   template <class T> void repeat(const T* from, index_t n, index_t size, T* to) {
     b_->for_each_index(n * draws_ * size, detail::repeat_rows<T>{from, draws_, size, to}, 4);
