@@ -51,6 +51,7 @@
 #include <coldzoom/nn/conv2d.hpp>
 #include <coldzoom/nn/conv_block.hpp>
 #include <coldzoom/nn/conv_stack.hpp>
+#include <coldzoom/nn/conv_transpose2d.hpp>
 #include <coldzoom/nn/cross_entropy.hpp>
 #include <coldzoom/nn/dropout.hpp>
 #include <coldzoom/nn/embedding.hpp>
@@ -59,15 +60,18 @@
 #include <coldzoom/nn/input.hpp>
 #include <coldzoom/nn/layer.hpp>
 #include <coldzoom/nn/linear.hpp>
+#include <coldzoom/nn/linear_attention.hpp>
 #include <coldzoom/nn/loss.hpp>
 #include <coldzoom/nn/model.hpp>
 #include <coldzoom/nn/normalisation.hpp>
+#include <coldzoom/nn/patches.hpp>
 #include <coldzoom/nn/pixel_losses.hpp>
 #include <coldzoom/nn/pooling.hpp>
 #include <coldzoom/nn/predictor.hpp>
 #include <coldzoom/nn/reconstructor.hpp>
 #include <coldzoom/nn/residual_block.hpp>
 #include <coldzoom/nn/scaled_input.hpp>
+#include <coldzoom/nn/rms_norm.hpp>
 #include <coldzoom/nn/self_attention.hpp>
 #include <coldzoom/nn/sequence.hpp>
 #include <coldzoom/nn/skip_chain.hpp>

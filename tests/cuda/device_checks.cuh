@@ -122,6 +122,8 @@ template <cz::Backend B> void check_networks(B& device, double tolerance) {
                                         pictures(original));
   check_network<cz::mean_squared_error>(device, tolerance, small_u_net(), every_layer_image,
                                         pictures(every_layer_image));
+  check_network<cz::mean_squared_error>(device, tolerance, small_patch_network(), every_layer_image,
+                                        pictures(every_layer_image));
   check_network<cz::softmax_cross_entropy>(device, tolerance, small_classifier(), every_layer_image,
                                            std::vector<std::int32_t>{2, 0, 9});
 }

@@ -165,6 +165,7 @@ BOOST_AUTO_TEST_CASE(spectra_are_handed_on) {
 
 BOOST_AUTO_TEST_CASE(networks_of_every_layer) {
   check_values(small_u_net(), every_layer_image);
+  check_values(small_patch_network(), every_layer_image);
   check_values(small_classifier(), every_layer_image);
 }
 
