@@ -113,7 +113,24 @@ BOOST_AUTO_TEST_CASE(laws_of_an_attention_unet) {
   cz::attention_unet_options scaling = small;
   scaling.film = true;
   scaling.middle_attention = false;
+  scaling.pooled = scaling.transposed = true;
+  scaling.dropout = 0.25f;
   check_layer(cz::attention_unet(1, 2, scaling), {1, 1, 4, 4}, 3 * 64);
+}
+
+BOOST_AUTO_TEST_CASE(head_channels_of_0_are_one_head) {
+  const auto heads_of = [](index_t head_channels) {
+    const cz::attention_unet net(1, 1,
+                                 {.widths = {4},
+                                  .blocks = 1,
+                                  .attention = {0},
+                                  .head_channels = head_channels,
+                                  .groups = 2,
+                                  .steps = 4});
+    return layer_probe<cz::reference_backend<float>, cz::attention_unet>({}, net, {1, 1, 3, 3}).forward(1);
+  };
+  BOOST_TEST((heads_of(0) == heads_of(4)));
+  BOOST_TEST((heads_of(0) != heads_of(2)));
 }
 
 BOOST_AUTO_TEST_CASE(what_does_not_fit_is_said) {

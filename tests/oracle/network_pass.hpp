@@ -4,6 +4,7 @@
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
 #include <coldzoom/io/safetensors.hpp>
 #include <coldzoom/nn/attention_unet.hpp>
+#include <coldzoom/nn/linear_attention.hpp>
 #include <coldzoom/nn/pixel_losses.hpp>
 #include <coldzoom/nn/predictor.hpp>
 #include <coldzoom/nn/reconstructor.hpp>
@@ -31,28 +32,40 @@ inline coldzoom::reconstructor network_of(const coldzoom::safetensors_file& weig
   return {{1, first[1], norm[0], norm[1]}, widths, first[2]};
 }
 
+/// The whole numbers in the array `name` that are not negative.
+inline std::vector<coldzoom::index_t> numbers_of(const coldzoom::safetensors_file& inputs, const char* name) {
+  std::vector<coldzoom::index_t> values;
+  for (const float value : inputs.values<float>(name))
+    if (value >= 0) values.push_back(static_cast<coldzoom::index_t>(value));
+  return values;
+}
+
 /// The attention_unet that `inputs` describes: arrays `widths`, `attention` (its levels, -1 for none) and
-/// `numbers`: channels in and out, blocks, head_channels, groups, film, classes, steps.
+/// `numbers`: channels in and out, blocks, head_channels, groups, film, pooled, transposed, classes, steps.
 inline coldzoom::attention_unet unet_of(const coldzoom::safetensors_file& inputs) {
-  const auto list = [&](const char* name) {
-    std::vector<coldzoom::index_t> values;
-    for (const float value : inputs.values<float>(name))
-      if (value >= 0) values.push_back(static_cast<coldzoom::index_t>(value));
-    return values;
-  };
-  const std::vector<coldzoom::index_t> n = list("numbers");
-  coldzoom::require(n.size() == 8, "unet_of",
-                    [&] { return "found " + std::to_string(n.size()) + " numbers, wanted 8"; });
+  const std::vector<coldzoom::index_t> n = numbers_of(inputs, "numbers");
+  coldzoom::require(n.size() == 10, "unet_of",
+                    [&] { return "found " + std::to_string(n.size()) + " numbers, wanted 10"; });
   return {n[0],
           n[1],
-          {.widths = list("widths"),
+          {.widths = numbers_of(inputs, "widths"),
            .blocks = n[2],
-           .attention = list("attention"),
+           .attention = numbers_of(inputs, "attention"),
            .head_channels = n[3],
            .groups = n[4],
            .film = n[5] != 0,
-           .classes = n[6],
-           .steps = n[7]}};
+           .pooled = n[6] != 0,
+           .transposed = n[7] != 0,
+           .classes = n[8],
+           .steps = n[9]}};
+}
+
+/// The linear_attention that `inputs` describes by `numbers`: channels, heads, channels of a head.
+inline auto linear_attention_of(const coldzoom::safetensors_file& inputs) {
+  const std::vector<coldzoom::index_t> n = numbers_of(inputs, "numbers");
+  coldzoom::require(n.size() == 3, "linear_attention_of",
+                    [&] { return "found " + std::to_string(n.size()) + " numbers, wanted 3"; });
+  return coldzoom::sequence(coldzoom::linear_attention(n[0], n[1], n[2]));
 }
 
 /// Reads the parameters of `net` and from `inputs` x_t, x0 (N x C x H x W), t (N), which is t / T, and `label`

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <coldzoom/nn/conv_transpose2d.hpp>
+#include <coldzoom/nn/pooling.hpp>
 #include <coldzoom/nn/residual_block.hpp>
 #include <coldzoom/nn/self_attention.hpp>
 #include <coldzoom/nn/skip_chain.hpp>
@@ -17,14 +19,17 @@ struct attention_unet_options {
   index_t blocks = 2;                       // residual blocks a level, on the way down [layers_per_block]
   std::vector<index_t> attention{2};        // levels with attention, 0 the full size [*_block_types]
   bool middle_attention = true;             // between the two residual blocks at the bottom [add_attention]
-  index_t head_channels = 8;                // of each head [attention_head_dim]
+  index_t head_channels = 8;                // of each head; 0 for one head of all [attention_head_dim]
   index_t groups = 32;                      // of all norms [norm_num_groups]
   float eps = 1e-5f;                        // of all norms [norm_eps]
-  bool film = false;     // whether the embedding scales and shifts [resnet_time_scale_shift]
-  float dropout = 0;     // share of the values that training leaves out in each residual block [dropout]
+  bool film = false;        // whether the embedding scales and shifts [resnet_time_scale_shift]
+  float dropout = 0;        // share of the values that training leaves out in each residual block [dropout]
+  bool pooled = false;      // averages of 2 x 2 pixels lead down, in place of convolutions
+  bool transposed = false;  // transposed convolutions lead up, in place of repetition and convolutions
   index_t classes = 0;   // of the labels; 0 reads none [num_class_embeds - 1, the last stands for no label]
   index_t steps = 1000;  // T, of which the network was trained to know the steps
 
+  index_t heads(index_t width) const { return head_channels == 0 ? 1 : width / head_channels; }
   bool attends_at(index_t level) const {
     return std::find(attention.begin(), attention.end(), level) != attention.end();
   }
@@ -35,7 +40,8 @@ namespace detail {
 /// The links of an attention_unet, without the embedding that they read.
 class attention_unet_links {
  public:
-  using layer = choice<conv2d, residual_block, self_attention, upsample_nearest, activated<group_norm, silu>>;
+  using layer = choice<conv2d, residual_block, self_attention, average_pool, upsample_nearest,
+                       conv_transpose2d, activated<group_norm, silu>>;
   using chain = skip_chain<layer>;
 
   static chain make(index_t in, index_t out, const attention_unet_options& o) {
@@ -61,7 +67,11 @@ class attention_unet_links {
         keep();
       }
       if (i + 1 == levels) continue;
-      convolution(level + ".downsamplers.0.conv", conv2d{width_, width_, 3, 3, 1, 1, 2, 2});
+      if (o.pooled) {
+        links_.push_back({level, layer(average_pool(2))});
+      } else {
+        convolution(level + ".downsamplers.0.conv", conv2d{width_, width_, 3, 3, 1, 1, 2, 2});
+      }
       keep();
     }
     // UNet2DModel leaves this norm out where the embedding scales and shifts.
@@ -76,8 +86,12 @@ class attention_unet_links {
         kept_width.pop_back();
       }
       if (i + 1 == levels) continue;
-      links_.push_back({level, layer(upsample_nearest(2))});
-      convolution(level + ".upsamplers.0.conv", conv2d::same(width_, width_, 3));
+      if (o.transposed) {
+        links_.push_back({level + ".upsamplers.0.conv", layer(conv_transpose2d(width_, width_))});
+      } else {
+        links_.push_back({level, layer(upsample_nearest(2))});
+        convolution(level + ".upsamplers.0.conv", conv2d::same(width_, width_, 3));
+      }
     }
     links_.push_back({"conv_norm_out", layer(activated<group_norm, silu>(normed(width_)))});
     convolution("conv_out", conv2d::same(width_, out, 3));
@@ -113,7 +127,7 @@ class attention_unet_links {
     width_ = width;
     if (attention_groups == no_attention) return;
     links_.push_back({level + ".attentions." + std::to_string(j),
-                      layer(self_attention(width, width / o_.head_channels, attention_groups, o_.eps))});
+                      layer(self_attention(width, o_.heads(width), attention_groups, o_.eps))});
   }
 
   const attention_unet_options& o_;
@@ -176,7 +190,7 @@ class attention_unet : public embedded<time_label_embedding, detail::attention_u
     require(!o.widths.empty() && o.widths.size() <= 10, "attention_unet",
             [&] { return "found " + std::to_string(o.widths.size()) + " widths, wanted 1 to 10"; });
     at_least(1, o.blocks, "blocks");
-    at_least(1, o.head_channels, "head_channels");
+    at_least(0, o.head_channels, "head_channels");
     at_least(1, o.groups, "groups");
     at_least(0, o.classes, "classes");
     at_least(1, o.steps, "steps");
@@ -191,10 +205,11 @@ class attention_unet : public embedded<time_label_embedding, detail::attention_u
       const index_t width = o.widths[static_cast<std::size_t>(i)];
       at_least(2, width, "width");
       const bool attends = (i + 1 == levels && o.middle_attention) || o.attends_at(i);
-      require(width % o.groups == 0 && (!attends || width % o.head_channels == 0), "attention_unet", [&] {
+      const bool headed = attends && o.head_channels > 0;
+      require(width % o.groups == 0 && (!headed || width % o.head_channels == 0), "attention_unet", [&] {
         return "found width " + std::to_string(width) + " at level " + std::to_string(i) +
                ", wanted a multiple of groups = " + std::to_string(o.groups) +
-               (attends ? " and of head_channels = " + std::to_string(o.head_channels) : std::string());
+               (headed ? " and of head_channels = " + std::to_string(o.head_channels) : std::string());
       });
     }
     return o;
