@@ -90,12 +90,16 @@ std::unique_ptr<network_entry> attention_unet_entry() {
       network_info{
           .name = "attention_unet",
           .help = "the U-Net of diffusers' UNet2DModel, with attention, time and label",
-          .options = {{"widths", "channels at full size, half, quarter ...", o.widths, 1, true},
-                      {"blocks", "residual blocks a level on the way down", {o.blocks}},
-                      {"attention", "levels with attention, 1 the full size, 0 for none", {3}, 0, true},
-                      {"head-channels", "channels of an attention head", {o.head_channels}},
-                      {"groups", "groups of the norms", {8}},
-                      {"classes", "of the labels, 0 for none; --labels takes those of the data", {0}, 0}}},
+          .options =
+              {{"widths", "channels at full size, half, quarter ...", o.widths, 1, true},
+               {"blocks", "residual blocks a level on the way down", {o.blocks}},
+               {"attention", "levels with attention, 1 the full size, 0 for none", {3}, 0, true},
+               {"middle-attention", "1 for attention at the bottom, 0 for none", {1}, 0},
+               {"head-channels", "channels of an attention head, 0 for one head", {o.head_channels}, 0},
+               {"groups", "groups of the norms", {8}},
+               {"film", "1 where the embedding scales and shifts, 0 where it is added", {0}, 0},
+               {"dropout", "percent of the values that training leaves out in each block", {0}, 0},
+               {"classes", "of the labels, 0 for none; --labels takes those of the data", {0}, 0}}},
       network_maker<backends>([](const network_settings& s) {
         std::vector<index_t> attention;
         for (const index_t level : s.list("attention")) {
@@ -105,8 +109,11 @@ std::unique_ptr<network_entry> attention_unet_entry() {
                                         {.widths = s.list("widths"),
                                          .blocks = s.number("blocks"),
                                          .attention = std::move(attention),
+                                         .middle_attention = s.number("middle-attention") != 0,
                                          .head_channels = s.number("head-channels"),
                                          .groups = s.number("groups"),
+                                         .film = s.number("film") != 0,
+                                         .dropout = static_cast<float>(s.number("dropout")) / 100,
                                          .classes = s.number("classes")});
       }));
 }

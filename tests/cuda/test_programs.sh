@@ -41,7 +41,7 @@ for source in "$COLDZOOM_SOURCE_DIR"/examples/*.cpp; do
   program=$(basename "$source" .cpp)
   help=$("$bin/$program" --help)
   case $program in
-    make_controls | summarize_run | show_samples) # these have nothing to compute there
+    make_controls | summarize_run | show_samples | convert_diffusers) # these have nothing to compute there
       [[ $help != *--backend* ]] || fail "$program has --backend"
       continue ;;
   esac

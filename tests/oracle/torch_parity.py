@@ -131,9 +131,13 @@ def torch_pass(weights, inputs):
 
 
 def coldzoom_pass(program, weights, inputs):
+    """`weights` are arrays or the path of a file."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / name for name in ("weights", "inputs", "result")]
-        save_safetensors(paths[0], weights)
+        if isinstance(weights, dict):
+            save_safetensors(paths[0], weights)
+        else:
+            paths[0] = weights
         save_safetensors(paths[1], inputs)
         subprocess.run([program, *paths], check=True)
         return load_safetensors(paths[2])

@@ -41,6 +41,23 @@ ok train_ddpm "${small[@]}" "${ddpm[@]}" "${cosine[@]}" --epochs 2 --threads 1 -
 same ddpm_cosine/model.safetensors again/model.safetensors
 same ddpm_cosine/samples-2.png again/samples-2.png
 
+echo "-- dropout: the same bits on one thread, and after --resume; a network of diffusers there and back"
+attention=(--network attention_unet "${small[@]/4,3/8,8}" --blocks 1 --attention 2 --groups 4 --film 1 --dropout 20)
+ok train --method ddpm_linear "${attention[@]}" --epochs 2 --threads 2 --out attention
+ok train --method ddpm_linear "${attention[@]}" --epochs 1 --threads 1 --out attention_again
+ok train --method ddpm_linear "${attention[@]}" --epochs 2 --threads 1 --out attention_again --resume
+same attention/model.safetensors attention_again/model.safetensors
+ok convert_diffusers --from attention/model.safetensors --to unet
+ok convert_diffusers --from unet --to unet.safetensors
+few=(--count 4 --sampler ddim --sampling-steps 3)
+ok sample --model attention/model.safetensors "${few[@]}" --out attention.npy
+ok sample --model unet.safetensors "${few[@]}" --out unet.npy
+same attention.npy unet.npy
+expect "found the network reconstructor, wanted attention_unet" convert_diffusers --from ddpm_linear/model.safetensors --to bad
+expect "absent/config.json" convert_diffusers --from absent --to bad
+sed -i 's/"silu"/"gelu"/' unet/config.json
+expect "unet/config.json: found act_fn \"gelu\", wanted \"silu\"" convert_diffusers --from unet --to bad
+
 echo "-- loss, weighting, optimiser, clipping and accumulation"
 # policy OUT OPTIONS...: one epoch of another model than ddpm_linear of the same epoch.
 policy() {
@@ -174,5 +191,5 @@ expect "found last_step '50', wanted 1 to 40" sample --model spoilt.safetensors
 sed 's/"target":"noise"/"target":"x0___"/' ddpm_linear/model.safetensors >spoilt.safetensors
 expect "wanted 'noise'" sample --model spoilt.safetensors
 
-helps train_zoom_bilinear train_ddpm
+helps train_zoom_bilinear train_ddpm convert_diffusers
 echo "all as it should be"
