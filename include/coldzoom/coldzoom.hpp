@@ -70,8 +70,8 @@
 #include <coldzoom/nn/predictor.hpp>
 #include <coldzoom/nn/reconstructor.hpp>
 #include <coldzoom/nn/residual_block.hpp>
-#include <coldzoom/nn/scaled_input.hpp>
 #include <coldzoom/nn/rms_norm.hpp>
+#include <coldzoom/nn/scaled_input.hpp>
 #include <coldzoom/nn/self_attention.hpp>
 #include <coldzoom/nn/sequence.hpp>
 #include <coldzoom/nn/skip_chain.hpp>
