@@ -29,7 +29,7 @@ function(coldzoom_for_device variable)
 endfunction()
 
 # What programs share lies in common/ and is compiled once, into coldzoom_examples; tests of it link that library too.
-# coldzoom_engine is what other tests want of it: templates of the library that take long to compile. coldzoom_programs
+# coldzoom_engine is what other tests want of it: templates that take long to compile. coldzoom_programs
 # carries the compile options, which this project sets; a user's programs are optimised for the machine at hand unless
 # COLDZOOM_NATIVE is off.
 function(coldzoom_programs_library)
@@ -50,15 +50,15 @@ function(coldzoom_programs_library)
 
   set(programs_dir ${CMAKE_CURRENT_FUNCTION_LIST_DIR})
   set(common ${programs_dir}/common)
-  add_library(coldzoom_engine STATIC EXCLUDE_FROM_ALL ${common}/safetensors.cpp)
+  add_library(coldzoom_engine STATIC EXCLUDE_FROM_ALL ${common}/safetensors.cpp ${common}/eigensolver.cpp)
   target_include_directories(coldzoom_engine PUBLIC ${programs_dir})
-  target_link_libraries(coldzoom_engine PUBLIC coldzoom_programs coldzoom::io)
+  target_link_libraries(coldzoom_engine PUBLIC coldzoom_programs coldzoom::io PRIVATE coldzoom::eigen)
   if(TARGET coldzoom::engine) # an installed package may lack it; units then compile its templates themselves
     target_link_libraries(coldzoom_engine PUBLIC coldzoom::engine)
   endif()
 
   file(GLOB shared CONFIGURE_DEPENDS ${common}/*.cpp)
-  list(FILTER shared EXCLUDE REGEX "/safetensors\\.cpp$")
+  list(FILTER shared EXCLUDE REGEX "/(safetensors|eigensolver)\\.cpp$")
   coldzoom_for_device(shared)
   add_library(coldzoom_examples STATIC EXCLUDE_FROM_ALL ${shared})
   target_compile_definitions(coldzoom_examples PUBLIC COLDZOOM_EMBEDDED_DATA="${programs_dir}/data")

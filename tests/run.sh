@@ -43,6 +43,7 @@ export CUDAARCHS=${CUDAARCHS:-90}
 if command -v ninja >/dev/null; then
   options+=(-G Ninja)
 fi
-cmake -S "$source_dir" -B "$build_dir" "${options[@]}"
+# With the engine, for the tests install this build where they try a user's project.
+cmake -S "$source_dir" -B "$build_dir" -DCOLDZOOM_ENGINE=ON "${options[@]}"
 cmake --build "$build_dir" --parallel "$jobs" --target all all_verify_interface_header_sets
 ctest --test-dir "$build_dir" --parallel "$jobs" --output-on-failure --no-tests=error --no-label-summary "$@"

@@ -7,6 +7,7 @@
 #include <coldzoom/interpolation/nearest.hpp>
 
 #include "common/data.hpp"
+#include "common/eigensolver.hpp"
 #include "common/file_metadata.hpp"
 #include "common/latent_policies.hpp"
 #include "common/safetensors.hpp"

@@ -3,6 +3,7 @@
 #include <coldzoom/nn/attention_unet.hpp>
 #include <coldzoom/nn/reconstructor.hpp>
 #include <coldzoom/nn/unet.hpp>
+#include <coldzoom/training/engine.hpp>
 
 #include "coldzoom_programs/network.hpp"
 

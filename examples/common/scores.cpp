@@ -7,6 +7,8 @@
 #include <coldzoom/metrics/manifold.hpp>
 #include <nlohmann/json.hpp>
 
+#include "common/eigensolver.hpp"
+
 namespace programs {
 
 namespace {

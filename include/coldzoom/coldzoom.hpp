@@ -66,6 +66,7 @@
 #include <coldzoom/nn/normalisation.hpp>
 #include <coldzoom/nn/patches.hpp>
 #include <coldzoom/nn/pixel_losses.hpp>
+#include <coldzoom/nn/placed_network.hpp>
 #include <coldzoom/nn/pooling.hpp>
 #include <coldzoom/nn/predictor.hpp>
 #include <coldzoom/nn/reconstructor.hpp>
@@ -108,6 +109,7 @@
 #include <coldzoom/training/batch_order.hpp>
 #include <coldzoom/training/classifier_trainer.hpp>
 #include <coldzoom/training/draw.hpp>
+#include <coldzoom/training/engine.hpp>
 #include <coldzoom/training/method.hpp>
 #include <coldzoom/training/network_in_training.hpp>
 #include <coldzoom/training/probe.hpp>

@@ -9,9 +9,7 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-cmake -S "$source_dir" -B "$work/library" -DCMAKE_INSTALL_PREFIX="$work/prefix" -DCOLDZOOM_NVCC="$nvcc" \
-  -DCOLDZOOM_BUILD_TESTS=OFF -DCOLDZOOM_BUILD_EXAMPLES=OFF -DCOLDZOOM_BUILD_BENCHMARKS=OFF
-cmake --install "$work/library"
+cmake --install "$COLDZOOM_BUILD_DIR" --prefix "$work/prefix" >"$work/installed.txt"
 
 # configure FOLDER: a project below tests/cuda that finds it, into $work/build.
 configure() {

@@ -7,6 +7,7 @@
 #include <coldzoom/metrics/energy_distance.hpp>
 #include <coldzoom/testing/initial_state_laws.hpp>
 
+#include "common/eigensolver.hpp"
 #include "common/errors.hpp"
 #include "common/random_images.hpp"
 

@@ -5,6 +5,7 @@
 #include <coldzoom/metrics/frechet.hpp>
 #include <limits>
 
+#include "common/eigensolver.hpp"
 #include "common/errors.hpp"
 #include "common/random_features.hpp"
 

@@ -7,6 +7,7 @@
 #include <coldzoom/metrics/manifold.hpp>
 #include <coldzoom/metrics/restoration.hpp>
 
+#include "common/eigensolver.hpp"
 #include "common/safetensors.hpp"
 
 namespace cz = coldzoom;

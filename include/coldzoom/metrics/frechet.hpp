@@ -40,9 +40,8 @@ inline double trace_of_root(const Eigen::MatrixXd& a, const Eigen::MatrixXd& b) 
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> of_a(a);
   const Eigen::VectorXd roots = of_a.eigenvalues().cwiseMax(0).cwiseSqrt();
   const Eigen::MatrixXd root = of_a.eigenvectors() * roots.asDiagonal();  // A^1/2 turned by the eigenvectors
-  const Eigen::MatrixXd half = b * root;
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> of_product(root.transpose() * half,
-                                                                  Eigen::EigenvaluesOnly);
+  const Eigen::MatrixXd half = b * root, product = root.transpose() * half;
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> of_product(product, Eigen::EigenvaluesOnly);
   return of_product.eigenvalues().cwiseMax(0).cwiseSqrt().sum();
 }
 #pragma GCC diagnostic pop

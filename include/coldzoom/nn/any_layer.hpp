@@ -1,14 +1,14 @@
 /// A layer chosen at run time.
 #pragma once
 
-#include <coldzoom/nn/layer.hpp>
+#include <coldzoom/nn/placed_network.hpp>
 #include <memory>
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
 /// Holds any layer or network of backend B behind one indirect call a pass, so that a program compiles each
 /// network once and everything that uses a network, trainers above all, once for all networks. Results equal
-/// those of the layer itself, bit for bit. Copies share the layer, which is const.
+/// those of the layer itself, bit for bit. Copies share the layer, which is const; a workspace holds a copy of it.
 template <Backend B> class any_layer {
   struct memory {
     virtual ~memory() = default;
@@ -54,12 +54,12 @@ template <Backend B> class any_layer {
     virtual void reduce_gradients(B&, real_t<B>*, memory&) const = 0;
   };
   template <class L> struct holder final : base {
-    using own_workspace = typename L::template workspace<B>;
+    using placed = placed_network<B, L>;
     struct own_memory final : memory {
-      explicit own_memory(own_workspace held) : ws(std::move(held)) {}
-      own_workspace ws;
+      explicit own_memory(placed of) : layer(std::move(of)) {}
+      placed layer;
     };
-    static own_workspace& own(memory& ws) { return static_cast<own_memory&>(ws).ws; }
+    static placed& own(memory& ws) { return static_cast<own_memory&>(ws).layer; }
 
     explicit holder(L held) : layer(std::move(held)) {}
     shape output_shape(shape in) const override { return layer.output_shape(in); }
@@ -67,21 +67,21 @@ template <Backend B> class any_layer {
       layer.describe(list, prefix);
     }
     std::unique_ptr<memory> make_workspace(B& b, shape in, pass mode) const override {
-      return std::make_unique<own_memory>(layer.make_workspace(b, in, mode));
+      return std::make_unique<own_memory>(placed(b, layer, in, mode));
     }
     void pack_weights(B& b, const real_t<B>* parameters, memory& ws) const override {
-      layer.pack_weights(b, parameters, own(ws));
+      own(ws).pack_weights(b, parameters);
     }
     void forward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
                  activation<B> y, memory& ws) const override {
-      layer.forward(b, parameters, x, side, y, own(ws));
+      own(ws).forward(b, parameters, x, side, y);
     }
     void backward(B& b, const real_t<B>* parameters, const_activation<B> x, const side_inputs<B>& side,
                   activation<B> dy, activation<B> dx, real_t<B>* gradients, memory& ws) const override {
-      layer.backward(b, parameters, x, side, dy, dx, gradients, own(ws));
+      own(ws).backward(b, parameters, x, side, dy, dx, gradients);
     }
     void reduce_gradients(B& b, real_t<B>* gradients, memory& ws) const override {
-      layer.reduce_gradients(b, gradients, own(ws));
+      own(ws).reduce_gradients(b, gradients);
     }
     L layer;
   };

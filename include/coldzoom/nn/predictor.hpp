@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <coldzoom/backend/generic/elementwise.hpp>
 #include <coldzoom/backend/graph_capture.hpp>
-#include <coldzoom/nn/layer.hpp>
+#include <coldzoom/nn/placed_network.hpp>
 #include <concepts>
 #include <tuple>
 
@@ -54,23 +54,23 @@ template <Backend B, Layer<B> Network> class predictor {
   predictor(B& b, Network network, shape image, const std::vector<float>& parameters,
             index_t most = micro_batch_of<B>)
       : b_(&b),
-        network_(std::move(network)),
         most_(std::max<index_t>(1, most)),
+        network_(b, std::move(network), image.with_n(most_), pass::predict),
         parameters_(b.template allocate<real_t<B>>(static_cast<index_t>(parameters.size()))),
-        workspace_(network_.make_workspace(b, image.with_n(most_), pass::predict)),
         time_(b.template allocate<real_t<B>>(most_)),
         x_(b, image.with_n(most_)),
-        y_(b, network_.output_shape(image.with_n(most_))) {
-    require(static_cast<index_t>(parameters.size()) == parameter_count(network_), "predictor", [&] {
+        y_(b, this->network().output_shape(image.with_n(most_))) {
+    const index_t wanted = parameter_count(this->network());
+    require(static_cast<index_t>(parameters.size()) == wanted, "predictor", [&] {
       return "there are " + std::to_string(parameters.size()) + " parameters; the network has " +
-             std::to_string(parameter_count(network_));
+             std::to_string(wanted);
     });
     const std::vector<real_t<B>> values(parameters.begin(), parameters.end());
     b.upload(values.data(), parameters_.data(), static_cast<index_t>(values.size()));
-    network_.pack_weights(b, parameters_.data(), workspace_);
+    network_.pack_weights(b, parameters_.data());
   }
 
-  const Network& network() const { return network_; }
+  const Network& network() const { return network_.network(); }
 
   /// out = network(x, side); dense or strided images in the backend's memory, one side input an image.
   void operator()(tensor_view<const float, typename B::space> x, const side_inputs<B>& side,
@@ -79,7 +79,7 @@ template <Backend B, Layer<B> Network> class predictor {
       for (index_t first = 0; first < x.dims.n; first += most_) {
         const index_t n = std::min(most_, x.dims.n - first);
         pack_images(*b_, x.images(first, n), x_.view(n));
-        network_.forward(*b_, parameters_.data(), x_.view(n), side.images(first, n), y_.view(n), workspace_);
+        network_.forward(*b_, parameters_.data(), x_.view(n), side.images(first, n), y_.view(n));
         unpack_images(*b_, y_.view(n), out.images(first, n));
       }
     });
@@ -102,10 +102,9 @@ template <Backend B, Layer<B> Network> class predictor {
   }
 
   B* b_;
-  Network network_;
   index_t most_;
+  placed_network<B, Network> network_;
   buffer_t<B> parameters_;
-  typename Network::template workspace<B> workspace_;
   buffer_t<B> time_;
   activation_buffer<B> x_, y_;
   graph_capture<B, std::tuple<memory_key, memory_key, const void*, const void*>> run_;

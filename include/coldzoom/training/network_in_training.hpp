@@ -36,22 +36,21 @@ template <Backend B, class Network> class network_in_training {
   /// group, where that is more). The initial parameters are drawn from `seed`.
   network_in_training(B& b, Network network, shape in, index_t rows, index_t group, std::uint64_t seed)
       : b_(&b),
-        network_(std::move(network)),
         in_(in.with_n(1)),
-        out_(network_.output_shape(in_)),
+        out_(network.output_shape(in_)),
         most_(std::max(group, std::min(micro_batch_of<B>, rows) / group * group)),
-        parameters_(b.template allocate<float>(parameter_count(network_))),
+        network_(b, std::move(network), in_.with_n(most_), pass::train),
+        parameters_(b.template allocate<float>(parameter_count(this->network()))),
         gradients_(b.template allocate<float>(parameters_.size())),
-        workspace_(network_.make_workspace(b, in_.with_n(most_), pass::train)),
         keys_(b.template allocate<sample_key>(rows)),
         x_(b, in_.with_n(most_)),
         y_(b, out_.with_n(most_)),
         dy_(b, out_.with_n(most_)) {
-    const std::vector<float> values = initial_parameters(network_, seed);
+    const std::vector<float> values = initial_parameters(this->network(), seed);
     b.upload(values.data(), parameters_.data(), static_cast<index_t>(values.size()));
   }
 
-  const Network& network() const { return network_; }
+  const Network& network() const { return network_.network(); }
   shape output() const { return out_; }
   buffer_t<B>& parameters() { return parameters_; }
   buffer_t<B>& gradients() { return gradients_; }
@@ -59,7 +58,7 @@ template <Backend B, class Network> class network_in_training {
   /// Later passes run with these parameters.
   void pack(buffer_t<B>& parameters) {
     active_ = parameters.data();
-    network_.pack_weights(*b_, active_, workspace_);
+    network_.pack_weights(*b_, active_);
   }
 
   /// Forward passes: use(first, y) for each micro-batch of answers.
@@ -68,7 +67,7 @@ template <Backend B, class Network> class network_in_training {
     for (index_t first = 0; first < x.dims.n; first += most_) {
       const index_t n = std::min(most_, x.dims.n - first);
       pack_images(*b_, x.images(first, n), x_.view(n));
-      network_.forward(*b_, active_, x_.view(n), side.images(first, n), y_.view(n), workspace_);
+      network_.forward(*b_, active_, x_.view(n), side.images(first, n), y_.view(n));
       use(first, const_activation<B>(y_.view(n)));
     }
   }
@@ -83,7 +82,7 @@ template <Backend B, class Network> class network_in_training {
     b_->for_each_index(x.dims.n, detail::set_keys{keys, keys_.data()});
     side.keys = {keys_.data(), x.dims.n};
     // Sums that an exception left behind in the workspace are none of this batch.
-    if (first_part && open_) network_.reduce_gradients(*b_, gradients_.data(), workspace_);
+    if (first_part && open_) network_.reduce_gradients(*b_, gradients_.data());
     open_ = true;
     const memory_key key{x.data, x.dims.n, side.time.data, side.label.data};
     step_[(first_part ? 2u : 0u) + (last_part ? 1u : 0u)](*b_, key, [&] {
@@ -95,11 +94,11 @@ template <Backend B, class Network> class network_in_training {
         const index_t n = std::min(most_, x.dims.n - first);
         const side_inputs<B> own = side.images(first, n);
         pack_images(*b_, x.images(first, n), x_.view(n));
-        network_.forward(*b_, active_, x_.view(n), own, y_.view(n), workspace_);
+        network_.forward(*b_, active_, x_.view(n), own, y_.view(n));
         loss(first, const_activation<B>(y_.view(n)), dy_.view(n));
-        network_.backward(*b_, active_, x_.view(n), own, dy_.view(n), {}, gradients_.data(), workspace_);
+        network_.backward(*b_, active_, x_.view(n), own, dy_.view(n), {}, gradients_.data());
       }
-      if (last_part) network_.reduce_gradients(*b_, gradients_.data(), workspace_);
+      if (last_part) network_.reduce_gradients(*b_, gradients_.data());
     });
     active_ = parameters_.data();  // where it is replayed too
     open_ = !last_part;
@@ -110,11 +109,10 @@ template <Backend B, class Network> class network_in_training {
   using memory_key = std::tuple<const float*, index_t, const float*, const std::int32_t*>;
 
   B* b_;
-  Network network_;
   shape in_, out_;
   index_t most_;  // rows at a time
+  placed_network<B, Network> network_;
   buffer_t<B> parameters_, gradients_;
-  typename Network::template workspace<B> workspace_;
   typename B::template buffer<sample_key> keys_;
   activation_buffer<B> x_, y_, dy_;
   const float* active_ = nullptr;  // the parameters that the workspace is packed for

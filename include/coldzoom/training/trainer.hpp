@@ -183,11 +183,8 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
   shape image() const { return image_; }
   const trainer_options& options() const { return options_; }
   B& on() const { return *b_; }
-
   /// The network at work, for passes of one's own between epochs.
   auto& passes() { return network_; }
-
-  // The state that makes a run continue.
   buffer_t<B>& parameters() { return network_.parameters(); }
   updater<B, O, Rank>& update() { return updater_; }
 
