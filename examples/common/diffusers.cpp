@@ -59,11 +59,12 @@ class config_reader {
         unread_(entries_) {
     const json given = json::parse(text, nullptr, false);
     coldzoom::require(given.is_object(), where.c_str(), "this is no JSON object");
-    for (const auto& [key, value] : given.items()) {
+    for (const auto& entry : given.items()) {
+      const std::string& key = entry.key();
       const bool known = entries_.contains(key);
       coldzoom::require(known || key.starts_with('_'), where.c_str(),
                         [&] { return "found the key '" + key + "', which is not known here"; });
-      if (known) entries_[key] = value;
+      if (known) entries_[key] = entry.value();
     }
   }
 
