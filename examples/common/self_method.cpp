@@ -2,6 +2,7 @@
 #include <coldzoom/sampling/ddim.hpp>
 #include <coldzoom/sampling/ddpm.hpp>
 #include <coldzoom/schedule/ddpm.hpp>
+#include <utility>
 
 #include "common/method_on.hpp"
 #include "common/methods.hpp"
@@ -9,14 +10,17 @@
 namespace programs {
 
 std::unique_ptr<method_entry> ddpm_self_entry() {
+  // Member by member: g++ 12 takes those that a list of names leaves out for uninitialised.
+  method_info about;
+  about.name = "ddpm_self";
+  about.help =
+      "adds noise by the cosine schedule, predicts the image and reads its last estimate (Chen et al. 2022)";
+  about.steps = 1000;
+  about.title = "self-conditioned";
+  about.quick_sampler = "ddim";
+  about.quick_calls = 50;
   return make_entry(
-      {.name = "ddpm_self",
-       .help = "adds noise by the cosine schedule, predicts the image and reads its last estimate (Chen "
-               "et al. 2022)",
-       .steps = 1000,
-       .title = "self-conditioned",
-       .quick_sampler = "ddim",
-       .quick_calls = 50},
+      std::move(about),
       [](const method_settings& s) {
         return coldzoom::make_method(value_range{}, coldzoom::gaussian_noise{},
                                      coldzoom::ddpm_schedule::cosine(s.steps), coldzoom::predict_x0{},
