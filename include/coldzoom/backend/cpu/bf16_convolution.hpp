@@ -12,32 +12,49 @@
 #include <utility>
 #include <vector>
 
+#if COLDZOOM_VECTOR_BYTES == 64
+#  include <immintrin.h>
+#endif
+
 namespace coldzoom::inline COLDZOOM_ISA {
 
 namespace detail {
 
+#if COLDZOOM_VECTOR_BYTES == 64
+/// Where the numbers of two rows come from when their blocks of `size` columns off the diagonal change places:
+/// number c of the first row, 16 + c of the second.
+struct row_exchange {
+  std::int32_t upper[16] = {}, lower[16] = {};
+
+  static constexpr row_exchange of(std::int32_t size) {
+    row_exchange from;
+    for (std::int32_t c = 0; c < 16; ++c) {
+      from.upper[c] = (c & size) == 0 ? c : 16 + c - size;
+      from.lower[c] = (c & size) == 0 ? c + size : 16 + c;
+    }
+    return from;
+  }
+};
+#endif
+
 /// Exchanges rows and columns of 16 x 16 numbers.
 inline void transpose_block(bf16_pair* block) {
 #if COLDZOOM_VECTOR_BYTES == 64
-  vec<bf16_pair, 16> r[16];
-  unroll<16>([&](auto i) COLDZOOM_INLINE_LAMBDA { r[i] = load<16>(block + i * 16); });
-  // Blocks of `size` rows and columns off the diagonal change places, for sizes 8, 4, 2 and 1.
-  const auto exchange = [&]<index_t... Column>(auto size, std::integer_sequence<index_t, Column...>)
-      COLDZOOM_INLINE_LAMBDA {
-    constexpr index_t k = size;
+  __m512i r[16];
+  unroll<16>([&](auto i) COLDZOOM_INLINE_LAMBDA { r[i] = _mm512_loadu_si512(block + i * 16); });
+  unroll<4>([&](auto stage) COLDZOOM_INLINE_LAMBDA {
+    constexpr index_t k = 8 >> stage;
+    static constexpr row_exchange exchange = row_exchange::of(k);
+    const __m512i from_upper = _mm512_loadu_si512(exchange.upper),
+                  from_lower = _mm512_loadu_si512(exchange.lower);
     unroll<8>([&](auto pair) COLDZOOM_INLINE_LAMBDA {
       constexpr index_t i = pair / k * 2 * k + pair % k;
-      const auto upper = r[i], lower = r[i + k];
-      r[i] = __builtin_shufflevector(upper, lower, ((Column & k) == 0 ? Column : 16 + Column - k)...);
-      r[i + k] = __builtin_shufflevector(upper, lower, ((Column & k) == 0 ? Column + k : 16 + Column)...);
+      const __m512i upper = r[i], lower = r[i + k];
+      r[i] = _mm512_permutex2var_epi32(upper, from_upper, lower);
+      r[i + k] = _mm512_permutex2var_epi32(upper, from_lower, lower);
     });
-  };
-  constexpr auto columns = std::make_integer_sequence<index_t, 16>{};
-  exchange(std::integral_constant<index_t, 8>{}, columns);
-  exchange(std::integral_constant<index_t, 4>{}, columns);
-  exchange(std::integral_constant<index_t, 2>{}, columns);
-  exchange(std::integral_constant<index_t, 1>{}, columns);
-  unroll<16>([&](auto i) COLDZOOM_INLINE_LAMBDA { store<16>(block + i * 16, r[i]); });
+  });
+  unroll<16>([&](auto i) COLDZOOM_INLINE_LAMBDA { _mm512_storeu_si512(block + i * 16, r[i]); });
 #else
   for (index_t i = 0; i < 16; ++i) {
     for (index_t j = 0; j < i; ++j) std::swap(block[j * 16 + i], block[i * 16 + j]);

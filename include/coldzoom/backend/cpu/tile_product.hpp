@@ -17,18 +17,24 @@ namespace coldzoom::inline COLDZOOM_ISA {
 /// Two bfloat16 numbers, the upper halves of floats; the first one lies in the lower bits.
 using bf16_pair = std::uint32_t;
 
-/// Lane by lane the pair of `first` and `second`, rounded to the nearest, ties to even.
+namespace detail {
+/// The bits of floats, rounded so that the upper half is the nearest bfloat16 number, ties to even.
+template <class Bits> COLDZOOM_INLINE Bits rounded_to_bf16(const Bits& bits) {
+  return bits + 0x7fffU + ((bits >> 16) & 1U);
+}
+}  // namespace detail
+
+/// The pair of two rounded numbers.
+inline bf16_pair bf16_pair_of(float first, float second) {
+  return detail::rounded_to_bf16(std::bit_cast<std::uint32_t>(first)) >> 16 |
+         (detail::rounded_to_bf16(std::bit_cast<std::uint32_t>(second)) & 0xffff0000U);
+}
+/// The same lane by lane.
 template <index_t L>
 COLDZOOM_INLINE vec<bf16_pair, L> bf16_pairs(const vec<float, L>& first, const vec<float, L>& second) {
   using bits = vec<std::uint32_t, L>;
-  const auto rounded = [](const vec<float, L>& x) COLDZOOM_INLINE_LAMBDA {
-    const bits b = reinterpret_cast<bits>(x);
-    return b + 0x7fffU + ((b >> 16) & 1U);
-  };
-  return (rounded(first) >> 16) | (rounded(second) & 0xffff0000U);
-}
-inline bf16_pair bf16_pair_of(float first, float second) {
-  return bf16_pairs<1>(vec<float, 1>{first}, vec<float, 1>{second})[0];
+  return detail::rounded_to_bf16(reinterpret_cast<bits>(first)) >> 16 |
+         (detail::rounded_to_bf16(reinterpret_cast<bits>(second)) & 0xffff0000U);
 }
 
 /// Sums of products of blocks: 16 rows of 32 numbers by 32 rows of 16. The numbers of a row of the first block
