@@ -58,8 +58,8 @@ class tile_product {
 #endif
   }
 
-  tile_product() {
 #if COLDZOOM_MATRIX_UNIT
+  tile_product() {
     if (!available()) return;
     struct alignas(64) {
       std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
@@ -67,13 +67,14 @@ class tile_product {
       std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
     } const shapes;
     _tile_loadconfig(&shapes);
-#endif
   }
   ~tile_product() {
-#if COLDZOOM_MATRIX_UNIT
     if (available()) _tile_release();
-#endif
   }
+#else
+  tile_product() = default;
+  ~tile_product() = default;
+#endif
   tile_product(const tile_product&) = delete;
   tile_product& operator=(const tile_product&) = delete;
 
