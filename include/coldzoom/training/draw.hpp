@@ -42,6 +42,7 @@ template <class S> std::vector<std::uint32_t> words_of_steps(const S& schedule, 
   require(up_to.back() > 0, "trainer",
           [&] { return "the schedule's shares of steps 1 to " + std::to_string(last_step) + " are all 0"; });
   std::vector<std::uint32_t> words;
+  words.reserve(up_to.size());
   for (const double sum : up_to)
     words.push_back(static_cast<std::uint32_t>(std::max(1.0, std::ceil(sum * 0x1p32 / up_to.back())) - 1));
   return words;
