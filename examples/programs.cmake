@@ -11,7 +11,7 @@
 function(coldzoom_for_device variable)
   set(sources)
   foreach(source IN LISTS ${variable})
-    file(STRINGS ${source} chooses REGEX "(common/(on_backend|method_on|zoom_methods|classifier_on)|coldzoom_programs/[a-z]+)\\.hpp\""
+    file(STRINGS ${source} chooses REGEX "(common/(on_backend|method_on|cold_method|zoom_methods|classifier_on)|coldzoom_programs/[a-z]+)\\.hpp\""
       LIMIT_COUNT 1)
     if(chooses)
       cmake_path(GET source STEM name)

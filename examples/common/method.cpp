@@ -27,6 +27,9 @@ table<method_entry>& all() {
     own.add(ddpm_velocity_entry());
     own.add(ddpm_self_entry());
     own.add(edm_entry());
+    for (auto family : {linear_entries, corruption_entries}) {
+      for (std::unique_ptr<method_entry>& entry : family()) own.add(std::move(entry));
+    }
     return own;
   }();
   return entries;

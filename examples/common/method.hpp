@@ -68,7 +68,7 @@ struct method_info {
 /// What the programs have to know of a sampler.
 struct sampler_info {
   std::string name;
-  bool has_eta = false, has_spacing = false, has_churn = false;
+  bool has_eta = false, has_spacing = false, has_churn = false, has_noise = false;
 };
 
 /// What is left of the image by a step, and how much noise has come by then; beta is the variance that the step

@@ -18,6 +18,7 @@
 #include <tuple>
 
 #include "coldzoom_programs/network.hpp"
+#include "common/cold_method.hpp"
 #include "common/latent_policies.hpp"
 #include "common/latents.hpp"
 #include "common/progress.hpp"
@@ -129,9 +130,11 @@ concept KeepsSomething = !coldzoom::detail::keyed_pixel<D> || requires(D d) {
 };
 
 /// Throws coldzoom::error where nothing of an image is left to fit a law to.
-template <class D> void require_kept() {
-  coldzoom::require(KeepsSomething<D>, "--latent",
-                    "found fitted, but noise leaves nothing of an image that can be fitted");
+template <class D> void require_kept(const D& degradation) {
+  bool kept = KeepsSomething<D>;
+  if constexpr (requires { degradation.takes_keys(); }) kept = !degradation.takes_keys();
+  coldzoom::require(kept, "--latent",
+                    "found fitted, but what is left of an image is random, and no law is fitted to that");
 }
 
 /// From a fitted law of what the degradation keeps; noise is added as it does.
@@ -141,7 +144,7 @@ latent_drawing<B> fitted_states(B& b, const M& method, const latent_source& sour
   using namespace coldzoom;
   auto degradation = method.degradation;
   constexpr bool scales = requires { degradation.scale; };
-  require_kept<decltype(degradation)>();
+  require_kept(degradation);
   require(scales || temperature == 1, "--temperature", no_noise_of_its_own);
   if constexpr (scales) degradation.scale *= static_cast<float>(temperature);
   const auto law = std::make_shared<const gaussian_mixture<value_range, B>>(b, source.image, source.mixture);
@@ -212,22 +215,6 @@ latent_drawing<B> drawing_of(B& b, const M& method, const latent_source& source,
   }
   return degraded_latents(b, method, source, wanted, temperature);
 }
-
-/// A sampler with a share of fresh noise to choose.
-template <class Sampler>
-concept TakesEta = requires(Sampler s) {
-  s.eta;
-};
-/// A sampler that can raise the noise on its way.
-template <class Sampler>
-concept TakesChurn = requires(Sampler s) {
-  s.churn;
-};
-/// A sampler that can spend its calls unevenly.
-template <class Sampler>
-concept TakesSpacing = requires(Sampler s) {
-  s.spacing;
-};
 
 template <class B, class M, class... Samplers> class model_on final : public model_at_work {
   using space = typename B::space;
@@ -346,6 +333,7 @@ template <class B, class M, class... Samplers> class model_on final : public mod
     if constexpr (TakesEta<Sampler>) sampler.eta = options.eta;
     if constexpr (TakesChurn<Sampler>) sampler.churn = options.churn;
     if constexpr (TakesSpacing<Sampler>) sampler.spacing = options.spacing > 0 ? options.spacing : 1;
+    if constexpr (TakesNoise<Sampler>) sampler.noise = static_cast<float>(options.noise);
     const auto run = [&](auto& model) {
       sampler(*b_, model, method_.degradation, schedule, calls, keys, z, watch);
     };
@@ -448,7 +436,7 @@ template <class B, class M, class... Samplers> class method_on final : public me
   void for_each_kept(const coldzoom::labelled_images& images, int t,
                      const std::function<void(coldzoom::index_t, host_images, host_images)>& use) override {
     auto degradation = method_.degradation;
-    require_kept<decltype(degradation)>();
+    require_kept(degradation);
     if constexpr (requires { degradation.scale; }) degradation.scale = 0;
     degrade_all(degradation, images, t, {}, use);
   }
@@ -527,75 +515,34 @@ template <class B, class M, class... Samplers> class method_on final : public me
   int last_step_;
 };
 
-/// `m` with its degradation in the range of the programs' images.
-template <class M> auto in_programs_range(const M& m) {
-  return coldzoom::make_method(value_range{}, coldzoom::in_range<value_range>(m.degradation), m.schedule,
-                               m.predict, m.input, m.loss, m.weighting);
+/// How a method that is not cold goes to work.
+template <class... Samplers> struct own_work {
+  template <class B, class M>
+  static std::unique_ptr<method_at_work> on(B& b, const M& method, int last_step) {
+    return std::make_unique<method_on<B, M, Samplers...>>(b, method, last_step);
+  }
+};
+
+template <class B>
+std::unique_ptr<method_at_work> cold_method_on(B& b, cold_method<B> method, int last_step) {
+  return std::make_unique<method_on<B, cold_method<B>, coldzoom::naive_sampler, coldzoom::tacos_sampler,
+                                    coldzoom::direct_sampler>>(b, std::move(method), last_step);
 }
-
-template <class Latents, class Samplers, class Make, class Backends> class entry_of;
-template <class... Latents, class... Samplers, class Make, class... Bs>
-class entry_of<std::tuple<Latents...>, std::tuple<Samplers...>, Make, backend_list<Bs...>> final
-    : public method_entry {
-  using made = decltype(std::declval<const Make&>()(method_settings{}));
-  using method = decltype(in_programs_range(std::declval<made>()));
-  using degradation = decltype(method::degradation);
-  using schedule = decltype(method::schedule);
-  static_assert(sizeof...(Samplers) > 0, "coldzoom: give the method at least one sampler that fits it");
-  static_assert((Latents::template fit<degradation, schedule> && ...),
-                "coldzoom: histogram_latents and patch_latents want a zoom, gaussian_latents noise of the "
-                "same amplitude "
-                "for all elements");
-
- public:
-  entry_of(method_info info, Make make)
-      : method_entry(std::move(info), method::prediction::name, {Latents::name...},
-                     {sampler_info{Samplers::name, TakesEta<Samplers>, TakesSpacing<Samplers>,
-                                   TakesChurn<Samplers>}...}),
-        make_(std::move(make)) {}
-
-  bool adds_noise() const override { return coldzoom::NoiseSchedule<schedule>; }
-  coldzoom::index_t input_channels(coldzoom::shape image) const override {
-    // The policy of any numbers: which channels there are is in its type.
-    return make_(defaults()).input.channels(image);
-  }
-  int most_steps(coldzoom::shape image) const override {
-    return Zooms<degradation> ? static_cast<int>(std::min(image.h, image.w)) - 1 : largest_steps;
-  }
-  std::unique_ptr<method_at_work> on(machine& m, const method_settings& settings) const override {
-    return on_backend(backend_list<Bs...>{}, m, [&]<class B>(B& b) -> std::unique_ptr<method_at_work> {
-      return std::make_unique<method_on<B, method, Samplers...>>(b, in_programs_range(make_(settings)),
-                                                                 settings.last_step);
-    });
-  }
-
- private:
-  method_settings defaults() const { return {info().steps, info().steps, info().default_numbers()}; }
-
-  Make make_;
-};
-
-template <class Policy>
-concept LatentPolicy = requires {
-  typename Policy::latents;
-};
-template <class Policy>
-using if_latents = std::conditional_t<LatentPolicy<Policy>, std::tuple<Policy>, std::tuple<>>;
-template <class Policy>
-using unless_latents = std::conditional_t<LatentPolicy<Policy>, std::tuple<>, std::tuple<Policy>>;
-template <class Tuple, class Default>
-using or_default = std::conditional_t<std::tuple_size_v<Tuple> == 0, std::tuple<Default>, Tuple>;
 
 }  // namespace detail
 
 /// An entry for the table, for each of the backends. See add_method.
 template <class Backends = backends, class Make, class... Policies>
-std::unique_ptr<method_entry> make_entry(method_info info, Make make, Policies...) {
-  using latents = decltype(std::tuple_cat(std::declval<detail::if_latents<Policies>>()...));
-  using samplers = decltype(std::tuple_cat(std::declval<detail::unless_latents<Policies>>()...));
-  return std::make_unique<
-      detail::entry_of<detail::or_default<latents, degraded_latents>, samplers, Make, Backends>>(
-      std::move(info), std::move(make));
+std::unique_ptr<method_entry> make_entry(method_info info, Make make, Policies... policies) {
+  if constexpr (detail::is_cold<Make, Policies...>) {
+    return make_cold_entry<Backends>(std::move(info), std::move(make), policies...);
+  } else {
+    using parts = detail::entry_parts<Policies...>;
+    using work = typename parts::template samplers_of<detail::own_work>;
+    return std::make_unique<
+        detail::entry_of<typename parts::latents, typename parts::samplers, Make, Backends, work>>(
+        std::move(info), std::move(make));
+  }
 }
 
 }  // namespace programs

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "common/method.hpp"
 
@@ -20,5 +21,7 @@ std::unique_ptr<method_entry> ddpm_cosine_entry();
 std::unique_ptr<method_entry> ddpm_velocity_entry();
 std::unique_ptr<method_entry> ddpm_self_entry();
 std::unique_ptr<method_entry> edm_entry();
+std::vector<std::unique_ptr<method_entry>> linear_entries();      // blurs, averages, spectra
+std::vector<std::unique_ptr<method_entry>> corruption_entries();  // masks, colours, noise
 
 }  // namespace programs

@@ -53,6 +53,11 @@ void add_sampling_options(options& o, sampling_options& s) {
         "to 80 are "
         "usual")
       .at_least_0();
+  o.add("--noise", s.noise,
+        "naive and tacos: deviation of noise that is added to the state after each step but the last, in "
+        "parts of "
+        "the range of pixels; 0.01 to 0.05 gives variety where the network answers with a mean")
+      .at_least_0();
   o.add("--spacing", s.spacing,
         "adams_bashforth: a power, 1 to 4; above 1 it spends more of the calls early, where pictures are "
         "decided; "
@@ -98,6 +103,7 @@ sampling_options resolved(const model_method& method, sampling_options options) 
   };
   check("--eta", options.eta != 0, &sampler_info::has_eta);
   check("--churn", options.churn != 0, &sampler_info::has_churn);
+  check("--noise", options.noise != 0, &sampler_info::has_noise);
   check("--spacing", options.spacing != 0, &sampler_info::has_spacing);
   if (options.spacing == 0) options.spacing = found->has_spacing ? info.spacing : 1;
   coldzoom::require(options.spacing >= 1 && options.spacing <= 4, "--spacing",

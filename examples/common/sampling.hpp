@@ -19,6 +19,7 @@ struct sampling_options {
   bool clip = true;                        // x0_hat, of samplers of noise
   double eta = 0;                          // of ddim
   double churn = 0;                        // of heun
+  double noise = 0;                        // of naive and tacos
   double spacing = 0;                      // of adams_bashforth; 0 for the method's own
   double guidance = 1;                     // of models with labels
   double temperature = 1;                  // of the noise in the initial state

@@ -7,6 +7,7 @@
 #include <coldzoom/interpolation/bilinear.hpp>
 #include <coldzoom/nn/model.hpp>
 #include <coldzoom/nn/reconstructor.hpp>
+#include <coldzoom/sampling/direct.hpp>
 #include <coldzoom/sampling/naive.hpp>
 #include <coldzoom/sampling/tacos.hpp>
 #include <coldzoom/schedule/linear.hpp>
@@ -117,6 +118,60 @@ BOOST_AUTO_TEST_CASE(perfect_network_gives_x0) {
     worst = worse(worst, off);
   }
   BOOST_TEST_MESSAGE("tacos is off by " << worst);
+}
+
+BOOST_AUTO_TEST_CASE(a_direct_sampler_asks_once) {
+  backend b(1);
+  const host_images x0 = random_images({3, 1, 8, 8}, 1);
+  for (const int calls : {1, 7}) {
+    perfect_network network{x0};
+    host_images z = random_images(x0.dims, 2);
+    cz::direct_sampler{}(b, network, zoom(), cz::linear_schedule(T), calls, keys, z.view());
+    BOOST_TEST((z == x0));
+    BOOST_TEST(network.asked.size() == 1);
+    BOOST_TEST(network.asked.front().t == T);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(noise_of_each_step) {
+  // The network is right at every state, so that what is left is x0 whatever noise there was before.
+  backend b(2);
+  const host_images x0 = random_images({4, 1, 8, 8}, 1), start = degraded(b, zoom(), x0, 1);
+  const auto states_of = [&](const auto& sampler, cz::key_sequence own) {
+    perfect_network network{x0};
+    host_images z = start;
+    std::vector<host_images> states;
+    sampler(b, network, zoom(), cz::linear_schedule(T), 3, own, z.view(),
+            [&](int, const auto& state, const auto&) {
+              states.emplace_back(state.dims);
+              std::copy_n(state.data, state.dims.size(), states.back().pixels.begin());
+            });
+    states.push_back(z);
+    return states;
+  };
+  const auto check = [&](const auto& quiet, const auto& noisy) {
+    const auto plain = states_of(quiet, keys), found = states_of(noisy, keys);
+    BOOST_TEST((plain[0] == found[0]));
+    for (int k = 1; k <= 2; ++k) {
+      double square = 0;
+      for (std::size_t i = 0; i < x0.pixels.size(); ++i) {
+        // tacos keeps what was added before.
+        const double before = static_cast<double>(found[k - 1].pixels[i] - plain[k - 1].pixels[i]),
+                     off = static_cast<double>(found[k].pixels[i] - plain[k].pixels[i]),
+                     added = std::is_same_v<std::remove_cvref_t<decltype(quiet)>, cz::tacos_sampler>
+                                 ? off - before
+                                 : off;
+        square += added * added / 0.01;
+      }
+      BOOST_TEST(square < chi_square_bound(256));
+      BOOST_TEST(square > 2 * 256 - chi_square_bound(256));
+    }
+    BOOST_TEST((states_of(noisy, keys) == found));
+    BOOST_TEST((states_of(noisy, keys.from(1))[1] != found[1]));
+  };
+  check(cz::naive_sampler{}, cz::naive_sampler{.noise = 0.1f});
+  check(cz::tacos_sampler{}, cz::tacos_sampler{.noise = 0.1f});
+  BOOST_TEST((states_of(cz::naive_sampler{.noise = 0.1f}, keys).back() == x0));  // none in the last step
 }
 
 BOOST_AUTO_TEST_CASE(one_step_written_out) {

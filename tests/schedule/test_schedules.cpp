@@ -1,9 +1,11 @@
 #define BOOST_TEST_MODULE schedules
 #include <boost/test/unit_test.hpp>
+#include <coldzoom/schedule/curve.hpp>
 #include <coldzoom/schedule/ddpm.hpp>
 #include <coldzoom/schedule/first_steps.hpp>
 #include <coldzoom/schedule/karras.hpp>
 #include <coldzoom/schedule/linear.hpp>
+#include <coldzoom/schedule/respaced.hpp>
 #include <coldzoom/schedule/zero_terminal_snr.hpp>
 #include <coldzoom/testing/schedule_laws.hpp>
 
@@ -201,4 +203,69 @@ BOOST_AUTO_TEST_CASE(what_is_refused) {
   BOOST_TEST(message_of([] { ddpm_schedule::linear(10, 1e-4, 0); }) ==
              "ddpm_schedule: beta_max is 0.000000; it must lie between 0 and 1");
   BOOST_TEST(message_of([] { ddpm_schedule::cosine(1); }) == "no error");
+}
+
+BOOST_AUTO_TEST_CASE(curves_go_from_0_to_1) {
+  const auto check = [](const auto& schedule, double at_a_quarter, double at_the_middle) {
+    BOOST_TEST(schedule.level(0) == 0);
+    BOOST_TEST(schedule.level(schedule.steps()) == 1);
+    BOOST_TEST(std::abs(static_cast<double>(schedule.level(schedule.steps() / 4)) - at_a_quarter) < 1e-7);
+    BOOST_TEST(std::abs(static_cast<double>(schedule.level(schedule.steps() / 2)) - at_the_middle) < 1e-7);
+    BOOST_CHECK_NO_THROW(cz::testing::schedule_laws(schedule));
+  };
+  check(cz::power_schedule(8, cz::power_curve(3)), 1.0 / 64, 1.0 / 8);
+  check(cz::cosine_schedule(8), 0.14644660940672624, 0.5);  // sin^2(pi / 8)
+  // The logistic function of -1.5 between those of -3 and 3, from its definition.
+  const auto logistic = [](double x) { return 1 / (1 + std::exp(-x)); };
+  check(cz::sigmoid_schedule(8, cz::sigmoid_curve(3)),
+        (logistic(-1.5) - logistic(-3)) / (logistic(3) - logistic(-3)), 0.5);
+  check(cz::exponential_schedule(8, cz::exponential_curve(81)), 2.0 / 80, 8.0 / 80);
+  BOOST_CHECK_EXCEPTION(cz::power_schedule(0), cz::error,
+                        says("curve_schedule: the number of steps is 0; it must be at least 1"));
+  BOOST_CHECK_EXCEPTION(cz::power_curve(0), cz::error,
+                        says("power_curve: the number of the curve is 0.000000; it must be above 0"));
+  BOOST_CHECK_EXCEPTION(cz::sigmoid_curve(-1), cz::error,
+                        says("sigmoid_curve: the number of the curve is -1.000000; it must be above 0"));
+  BOOST_CHECK_EXCEPTION(cz::exponential_curve(1), cz::error,
+                        says("exponential_curve: the number of the curve is 1.000000; it must be above 1"));
+}
+
+BOOST_AUTO_TEST_CASE(a_table_holds_levels_of_any_schedule) {
+  const cz::table_schedule table({0, 0.25f, 0.25f, 2});
+  BOOST_TEST(table.steps() == 3);
+  BOOST_TEST(table.level(2) == 0.25f);
+  BOOST_CHECK_NO_THROW(cz::testing::schedule_laws(table));
+  const cz::cosine_schedule cosine(12);
+  const auto copied = cz::table_schedule::of(cosine);
+  for (int t = 0; t <= 12; ++t) BOOST_TEST(copied.level(t) == cosine.level(t));
+  BOOST_CHECK_EXCEPTION((cz::table_schedule({1})), cz::error,
+                        says("table_schedule: the number of levels is 1; it must be at least 2"));
+  BOOST_CHECK_EXCEPTION(
+      (cz::table_schedule({0, 0.5f, 0.25f})), cz::error,
+      says("table_schedule: level 2 is 0.250000; it must be finite and at least the level before it"));
+  BOOST_CHECK_EXCEPTION((cz::table_schedule({0, std::nanf("")})), cz::error,
+                        says("table_schedule: level 1 is nan; it must be finite"));
+}
+
+BOOST_AUTO_TEST_CASE(respaced_schedules_pass_through_levels_of_the_whole) {
+  const cz::respaced few(cz::linear_schedule(1000), 4);
+  for (int t = 0; t <= 4; ++t) {
+    BOOST_TEST(few.level(t) == static_cast<float>(t) / 4);
+    BOOST_TEST(few.time(t) == static_cast<float>(t) / 4);
+  }
+  // Steps of 10 / 4, rounded: 0, 3, 5, 8, 10.
+  const cz::respaced uneven(cz::linear_schedule(10), 4);
+  for (const auto& [t, step] : {std::pair(1, 3), std::pair(2, 5), std::pair(3, 8), std::pair(4, 10)})
+    BOOST_TEST(uneven.time(t) == static_cast<float>(step) / 10);
+  const auto whole = ddpm_schedule::linear(1000);
+  const cz::respaced noise(whole, 50);
+  static_assert(cz::NoiseSchedule<cz::respaced<ddpm_schedule>>);
+  BOOST_CHECK_NO_THROW(cz::testing::schedule_laws(noise));
+  for (int t = 1; t <= 50; ++t) {  // what the twenty steps between keep
+    double kept = 1;
+    for (int step = 20 * (t - 1) + 1; step <= 20 * t; ++step) kept *= 1 - whole.beta(step);
+    BOOST_TEST(std::abs(1 - kept - noise.beta(t)) < 1e-12);
+  }
+  BOOST_CHECK_EXCEPTION(cz::respaced(cz::linear_schedule(3), 4), cz::error,
+                        says("respaced: the number of steps is 4; it must be 1 to 3"));
 }

@@ -45,6 +45,10 @@ struct key_sequence {
   COLDZOOM_HD constexpr key_sequence from(index_t i) const {
     return {seed, purpose, first + static_cast<std::uint64_t>(i)};
   }
+  /// Keys of the same samples for another draw; those of draw 0 are these.
+  constexpr key_sequence other(std::uint64_t draw) const {
+    return {seed + draw * 0x9E3779B97F4A7C15u, purpose, first};
+  }
 };
 
 struct random_words {

@@ -22,10 +22,14 @@ template <Backend B, ValueRange R> class any_degradation {
     held_->apply(b, x0, level, keys, out);
   }
 
+  /// Whether the degradation asks for keys.
+  bool takes_keys() const { return held_->takes_keys(); }
+
  private:
   struct base {
     virtual ~base() = default;
     virtual void apply(B&, const_image_tensor<B>, const_levels<B>, key_sequence, image_tensor<B>) const = 0;
+    virtual bool takes_keys() const = 0;
   };
   template <class D> struct holder final : base {
     explicit holder(D value) : d(std::move(value)) {}
@@ -34,6 +38,7 @@ template <Backend B, ValueRange R> class any_degradation {
       degrade(b, d, image_batch<R, const float, typename B::space>(x0), level, keys,
               image_batch<R, float, typename B::space>(out));
     }
+    bool takes_keys() const override { return detail::keyed_batch<D, B> || detail::keyed_pixel<D>; }
     D d;
   };
   std::shared_ptr<const base> held_;

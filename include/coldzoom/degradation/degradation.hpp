@@ -1,21 +1,16 @@
 /// The concepts of a degradation, and `degrade`, which applies one to a batch.
 #pragma once
 
-#include <coldzoom/backend/device/block.hpp>
 #include <coldzoom/core/call.hpp>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/core/random.hpp>
 #include <coldzoom/core/range.hpp>
+#include <coldzoom/degradation/rows.hpp>
+#include <coldzoom/degradation/separable.hpp>
 #include <concepts>
 #include <type_traits>
 
 namespace coldzoom::inline COLDZOOM_ISA {
-
-// Identities for the reason given at const_tensor.
-template <class B> using image_tensor = std::type_identity_t<tensor_view<float, typename B::space>>;
-template <class B>
-using const_image_tensor = std::type_identity_t<tensor_view<const float, typename B::space>>;
-template <class B> using const_levels = std::type_identity_t<vector_view<const float, typename B::space>>;
 
 namespace detail {
 
@@ -55,17 +50,18 @@ template <class D, class B>
 concept BatchDegradation = detail::plain_batch<D, B> || detail::keyed_batch<D, B>;
 
 template <class D, class B>
-concept Degradation = BatchDegradation<D, B> || PixelDegradation<D>;
+concept Degradation = BatchDegradation<D, B> || PixelDegradation<D> || SeparableDegradation<D>;
 
 /// Explains what is missing where `D` is no degradation on backend `B`.
 template <class D, class B> consteval bool check_degradation() {
   constexpr bool callable = detail::plain_pixel<D> || detail::keyed_pixel<D>;
   constexpr bool whole = BatchDegradation<D, B>;
+  constexpr bool linear = SeparableDegradation<D>;
   static_assert(
-      callable || whole,
+      callable || whole || linear,
       "coldzoom: give your degradation `float operator()(image_view<const float> x0, index_t c, index_t y, "
-      "index_t x, float level) const` (with COLDZOOM_HD), or `apply(b, x0, level, out)`; see "
-      "docs/concepts/degradation.md");
+      "index_t x, float level) const` (with COLDZOOM_HD), or `weight(level, axis, extent, to, from)`, or "
+      "`apply(b, x0, level, out)`; see docs/concepts/degradation.md");
   constexpr bool plain = std::is_trivially_copyable_v<D>;
   static_assert(
       !callable || whole || plain,
@@ -89,25 +85,6 @@ concept AcceptsRange = !requires {
 || requires { requires std::same_as<typename D::range, R>; };
 
 namespace detail {
-
-/// Columns that one index of a kernel over images takes: all where a loop runs over them, one where
-/// neighbouring threads do.
-template <class B> index_t columns_an_index(index_t width) { return BlockBackend<B> ? 1 : width; }
-
-/// Pixels first .. last - 1 of a row.
-struct row_part {
-  index_t n, c, y, first, last;
-
-  /// Index: [n][c][y][part of a row].
-  COLDZOOM_HD static constexpr row_part at(index_t i, const shape& dims, index_t columns) {
-    const index_t parts = (dims.w + columns - 1) / columns, row = i / parts, first = i % parts * columns;
-    return {row / (dims.h * dims.c), row / dims.h % dims.c, row % dims.h, first,
-            first + columns < dims.w ? first + columns : dims.w};
-  }
-  static constexpr index_t count(const shape& dims, index_t columns) {
-    return dims.n * dims.c * dims.h * ((dims.w + columns - 1) / columns);
-  }
-};
 
 /// Index: see row_part.
 template <class D, class In, class Levels, class Out> struct degrade_rows {
@@ -159,6 +136,8 @@ void degrade(B& b, const D& d, image_batch<R, const float, typename B::space> x0
       d.apply(b, x0, level, keys, out);
     } else if constexpr (detail::plain_batch<D, B>) {
       d.apply(b, x0, level, out);
+    } else if constexpr (SeparableDegradation<D>) {
+      detail::degrade_separably(b, d, x0, level, out);
     } else {
       using kernel = detail::degrade_rows<D, const_image_tensor<B>, const_levels<B>, image_tensor<B>>;
       const index_t columns = detail::columns_an_index<B>(out.dims.w);

@@ -11,6 +11,8 @@ struct naive_sampler {
   static constexpr const char* name = "naive";
   static constexpr bool takes_estimates = false;  // x0_hat is all that it needs
 
+  float noise = 0;  // deviation of what is added to each state but the last, in units of pixels
+
   template <Backend B> using state = detail::no_state;
   template <Backend B> state<B> make_state(B&, shape) const { return {}; }
 
@@ -29,6 +31,7 @@ struct naive_sampler {
     } else {
       detail::degrade_to(b, turn.degradation, turn.schedule, turn.next, turn.keys, turn.levels, turn.x0_hat,
                          z);
+      detail::add_step_noise(b, noise, turn, z);
     }
   }
 };

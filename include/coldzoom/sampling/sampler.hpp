@@ -127,6 +127,28 @@ template <class Estimate> struct estimate_clean {
   }
 };
 
+/// z[n][i] += amplitude e, e a standard normal of keys[n]. Index: element of dense images.
+template <class Z> struct add_noise_of_keys {
+  float amplitude;
+  key_sequence keys;
+  Z z;
+
+  COLDZOOM_HD void operator()(index_t i) const {
+    const index_t image = z.dims.image();
+    z.data[i] += amplitude * random_normal(keys[i / image], static_cast<std::uint64_t>(i % image));
+  }
+};
+
+/// Noise of a sampler that adds some to the state of step `next`, a draw of its own for each step; none where the next
+/// step is 0.
+template <class B, class Turn, class Z>
+void add_step_noise(B& b, float amplitude, const Turn& turn, const Z& z) {
+  if (!(amplitude > 0) || turn.next == 0) return;
+  // Draw 0 is that of the degradation.
+  const key_sequence keys = turn.keys.other(static_cast<std::uint64_t>(turn.next));
+  b.for_each_index(z.dims.size(), add_noise_of_keys<Z>{amplitude, keys, z}, 100);
+}
+
 /// D(x0, t) with one level for the whole batch, which `levels` has room for.
 template <class B, class D, class S, ValueRange R>
 void degrade_to(B& b, const D& d, const S& schedule, int t, key_sequence keys, float* levels,

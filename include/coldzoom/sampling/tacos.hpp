@@ -26,6 +26,8 @@ struct tacos_sampler {
   static constexpr const char* name = "tacos";
   static constexpr bool takes_estimates = false;  // x0_hat is all that it needs
 
+  float noise = 0;  // deviation of what is added to each state but the last, in units of pixels
+
   template <Backend B> struct state {
     typename B::template buffer<float> from, to;  // scratch: nothing in them lives from turn to turn
     template <class F> void for_each_buffer(F&&) {}
@@ -52,6 +54,7 @@ struct tacos_sampler {
     const float* const from = degraded(turn.t, s.from.data());
     const float* const to = degraded(turn.next, s.to.data());
     b.for_each_index(z.dims.size(), detail::add_difference{from, to, z.data});
+    detail::add_step_noise(b, noise, turn, z);
   }
 };
 
