@@ -155,7 +155,8 @@ BOOST_AUTO_TEST_CASE(snow_covers_more_and_more) {
 
 BOOST_AUTO_TEST_CASE(block_frequencies_become_multiples_of_their_step) {
   const cz::shape dims{2, 1, 16, 24};
-  const std::vector<float> x0 = uniform_images<cz::unit>(dims);
+  std::vector<float> x0 = uniform_images<cz::unit>(dims);
+  for (float& pixel : x0) pixel = 0.4f + 0.2f * pixel;  // so that nothing is clipped
   const cz::block_dct jpeg{.coarsest = 4};
   const std::vector<float> after = values_at<cz::unit>(jpeg, dims, x0, 0.5f);
   const auto wave = [](index_t k, index_t place) {
@@ -183,6 +184,12 @@ BOOST_AUTO_TEST_CASE(block_frequencies_become_multiples_of_their_step) {
       }
     }
   }
+  const auto [low, high] = std::minmax_element(after.begin(), after.end());
+  BOOST_TEST((*low > 0 && *high < 1));
+  for (float& pixel : x0) pixel = pixel < 0.5f ? 0.0f : 1.0f;
+  const std::vector<float> clipped = values_at<cz::unit>(cz::block_dct{.coarsest = 10}, dims, x0, 1);
+  BOOST_TEST(*std::min_element(clipped.begin(), clipped.end()) == 0);
+  BOOST_TEST(*std::max_element(clipped.begin(), clipped.end()) == 1);
   // 16 / 255, the first number of the table, at twice its size.
   BOOST_TEST(std::abs(static_cast<double>(jpeg.step(0.5f, 0, 0)) - 2 * 16.0 / 255) < 1e-7);
   check_laws<cz::unit>(jpeg);

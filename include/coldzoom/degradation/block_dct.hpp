@@ -65,7 +65,8 @@ template <class D, class In, class Levels, class Out> struct round_blocks {
     }
     for (index_t y = 0; y < 8 && top + y < s.h; ++y) {
       for (index_t x = 0; x < 8 && left + x < s.w; ++x) {
-        out(n, c, top + y, left + x) = at > 0 ? pixels[y][x] + 0.5f : x0(n, c, top + y, left + x);
+        const float pixel = pixels[y][x] + 0.5f, clipped = pixel < 0 ? 0 : pixel > 1 ? 1 : pixel;
+        out(n, c, top + y, left + x) = at > 0 ? clipped : x0(n, c, top + y, left + x);
       }
     }
   }
@@ -91,8 +92,8 @@ template <class D, class In, class Levels, class Out> struct round_blocks {
 }  // namespace detail
 
 /// D(x, level): the cosine coefficients of blocks of 8 x 8 pixels are rounded to multiples of `coarsest * level` times the steps
-/// of JPEG's quality 50: the loss of a JPEG file whose quality falls, without chroma subsampling and without rounding to
-/// bytes. In [0, 1], where the results may leave the range a little, as a decoder's do before it clips. Deterministic.
+/// of JPEG's quality 50, and pixels are clipped to the range: the loss of a JPEG file whose quality falls, without chroma
+/// subsampling and without rounding to bytes. In [0, 1]. Deterministic.
 struct block_dct {
   using range = unit;
 
