@@ -14,7 +14,7 @@ import sys
 import textwrap
 
 docs = pathlib.Path(sys.argv[1])
-headers = ["coldzoom", "core/file", "data/mnist", "initial_state/fit_mixture", "io/npy", "io/png", "io/safetensors",
+headers = ["coldzoom", "core/file", "data/mnist", "initial_state/fit_mixture", "io/load_picture", "io/npy", "io/png", "io/safetensors",
            "testing/degradation_laws", "training/checkpoint"]
 for header in headers:
     print(f"#include <coldzoom/{header}.hpp>")

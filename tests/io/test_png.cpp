@@ -1,12 +1,17 @@
 #define BOOST_TEST_MODULE png
 #include <boost/test/unit_test.hpp>
+#include <cmath>
 #include <coldzoom/io/png.hpp>
 #include <cstdint>
 #include <limits>
+#include <numeric>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/errors.hpp"
+#include "common/png_writer.hpp"
 #include "common/temporary_folder.hpp"
 
 namespace cz = coldzoom;
@@ -19,22 +24,12 @@ cz::tensor_view<const float> view(const std::vector<float>& values, cz::shape di
   return {values.data(), dims};
 }
 
-std::string load_message(const std::string& path) {
-  return message_of([&] { cz::load_png(path); });
+cz::picture decoded(const std::string& file, std::uint8_t background = 0) {
+  return cz::decode_png("x.png", std::as_bytes(std::span(file)), background);
 }
 
-/// Encodes what `save_png` does not write: other formats of libpng's simplified interface.
-std::string encode(png_uint_32 format, const void* pixels, const void* colormap = nullptr, int colours = 0) {
-  png_image png{};
-  png.version = PNG_IMAGE_VERSION;
-  png.width = png.height = 1;
-  png.format = format;
-  png.colormap_entries = static_cast<png_uint_32>(colours);
-  std::string result(4096, '\0');
-  png_alloc_size_t size = result.size();
-  BOOST_REQUIRE(png_image_write_to_memory(&png, result.data(), &size, 0, pixels, 0, colormap));
-  result.resize(size);
-  return result;
+std::string load_message(const std::string& path) {
+  return message_of([&] { cz::load_png(path); });
 }
 
 }  // namespace
@@ -92,20 +87,86 @@ BOOST_AUTO_TEST_CASE(malformed_files) {
   BOOST_TEST(load_message(path).starts_with(path + ": cannot read the PNG: "));
 }
 
-BOOST_AUTO_TEST_CASE(other_kinds_of_png) {
-  const temporary_folder dir;
-  const std::string path = dir / "x.png";
-  const bytes rgba{10, 20, 30, 40};
-  cz::write_file_atomically(path, encode(PNG_FORMAT_RGBA, rgba.data()));
-  BOOST_TEST(load_message(path) ==
-             path + ": found a PNG with transparency or 16-bit channels, wanted 8-bit grey or RGB");
-  const std::vector<std::uint16_t> linear{1000};
-  cz::write_file_atomically(path, encode(PNG_FORMAT_LINEAR_Y, linear.data()));
-  BOOST_TEST(load_message(path) ==
-             path + ": found a PNG with transparency or 16-bit channels, wanted 8-bit grey or RGB");
-  const bytes index{1}, palette{1, 2, 3, 40, 50, 60};
-  cz::write_file_atomically(path, encode(PNG_FORMAT_RGB_COLORMAP, index.data(), palette.data(), 2));
-  BOOST_TEST(cz::load_png(path).pixels == (bytes{40, 50, 60}));
+BOOST_AUTO_TEST_CASE(stored_values_come_back_whatever_the_gamma) {
+  bytes grey(256);
+  std::iota(grey.begin(), grey.end(), std::uint8_t{0});
+  const std::vector<std::pair<std::string, bytes>> colour_spaces{
+      {"", {}},
+      {"gAMA", {0, 1, 0x86, 0xA0}},  // 1.0, light itself
+      {"gAMA", {0, 0, 0xB1, 0x8F}},  // 1 / 2.2
+      {"sRGB", {0}},
+      {"sBIT", {5}}};
+  for (const auto& [type, data] : colour_spaces) {
+    png_writer png(1, 256, 8, 0);
+    if (!type.empty()) png.chunk(type, data);
+    BOOST_TEST(decoded(png.rows(grey)).pixels == grey, type);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(sixteen_bits_are_rounded_to_eight) {
+  bytes stored, expected;
+  for (int v = 0; v < 65536; v += 251) {
+    stored.insert(stored.end(), {static_cast<std::uint8_t>(v >> 8), static_cast<std::uint8_t>(v)});
+    expected.push_back(static_cast<std::uint8_t>(std::lround(v / 257.0)));
+  }
+  const auto width = static_cast<cz::index_t>(expected.size());
+  BOOST_TEST(decoded(png_writer(1, width, 16, 0).rows(stored)).pixels == expected);
+}
+
+BOOST_AUTO_TEST_CASE(few_bits_are_spread_and_palettes_are_colours) {
+  BOOST_TEST(decoded(png_writer(1, 4, 2, 0).rows({0b00011011})).pixels == (bytes{0, 85, 170, 255}));
+  BOOST_TEST(decoded(png_writer(1, 8, 1, 0).rows({0b01010011})).pixels ==
+             (bytes{0, 255, 0, 255, 0, 0, 255, 255}));
+  png_writer png(1, 2, 8, 3);
+  png.chunk("PLTE", {1, 2, 3, 40, 50, 60});
+  const cz::picture image = decoded(png.rows({1, 0}));
+  BOOST_TEST(image.channels == 3);
+  BOOST_TEST(image.pixels == (bytes{40, 50, 60, 1, 2, 3}));
+}
+
+BOOST_AUTO_TEST_CASE(transparent_pixels_are_mixed_with_the_background) {
+  const auto mixed = [](int value, int alpha, int background) {
+    return std::lround((value * alpha + background * (255 - alpha)) / 255.0);
+  };
+  bytes colour, grey;
+  for (int i = 0; i < 64; ++i) {
+    for (const int v : {i * 4, 255 - i, i * i % 256, 255 - 4 * i})
+      colour.push_back(static_cast<std::uint8_t>(v));
+    for (const int v : {255 - 4 * i, i * 4}) grey.push_back(static_cast<std::uint8_t>(v));
+  }
+  for (const int background : {0, 255, 77}) {
+    const auto check = [&](const cz::picture& image, const bytes& stored, std::size_t channels) {
+      BOOST_REQUIRE(image.pixels.size() == 64 * channels);
+      BOOST_TEST(image.channels == static_cast<cz::index_t>(channels));
+      for (std::size_t i = 0; i < image.pixels.size(); ++i) {
+        const std::size_t pixel = i / channels * (channels + 1);
+        BOOST_TEST(image.pixels[i] ==
+                   mixed(stored[pixel + i % channels], stored[pixel + channels], background));
+      }
+    };
+    const auto level = static_cast<std::uint8_t>(background);
+    check(decoded(png_writer(8, 8, 8, 6).rows(colour), level), colour, 3);
+    check(decoded(png_writer(8, 8, 8, 4).rows(grey), level), grey, 1);
+  }
+  // A colour that stands for nothing, of a picture without alpha.
+  png_writer png(1, 2, 8, 0);
+  png.chunk("tRNS", {0, 9});
+  BOOST_TEST(decoded(png.rows({9, 8}), 200).pixels == (bytes{200, 8}));
+}
+
+BOOST_AUTO_TEST_CASE(interlaced_rows) {
+  // Adam7, https://www.w3.org/TR/png: each pass holds every dx-th pixel of every dy-th row from (y, x) on.
+  bytes pixels(64), passes;
+  std::iota(pixels.begin(), pixels.end(), std::uint8_t{100});
+  constexpr int pass[7][4] = {{0, 0, 8, 8}, {0, 4, 8, 8}, {4, 0, 8, 4}, {0, 2, 4, 4},
+                              {2, 0, 4, 2}, {0, 1, 2, 2}, {1, 0, 2, 1}};
+  for (const auto& [top, left, dy, dx] : pass) {
+    for (int y = top; y < 8; y += dy) {
+      passes.push_back(0);  // no filter
+      for (int x = left; x < 8; x += dx) passes.push_back(pixels[static_cast<std::size_t>(8 * y + x)]);
+    }
+  }
+  BOOST_TEST(decoded(png_writer(8, 8, 8, 0, true).filtered(passes)).pixels == pixels);
 }
 
 BOOST_AUTO_TEST_CASE(grid_layout) {

@@ -8,25 +8,17 @@
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/core/file.hpp>
 #include <coldzoom/core/view.hpp>
+#include <coldzoom/io/picture.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// Pixels 0 to 255 in the order of a PNG: height x width x channels, channels 1 (grey) or 3 (red, green,
-/// blue).
-struct picture {
-  index_t height = 0, width = 0, channels = 1;
-  std::vector<std::uint8_t> pixels;
-};
-
 namespace detail {
-
-/// The largest number of pixels of a picture; a damaged file cannot ask for more memory than this allows.
-inline constexpr index_t largest_picture = index_t{1} << 28;
 
 /// libpng's simplified interface reports errors by value, where the full one would jump past destructors.
 struct png_guard : png_image {
@@ -62,30 +54,65 @@ inline void save_png(const std::string& path, const picture& image) {
   write_file_atomically(path, std::span(bytes).first(size));
 }
 
-/// Reads a PNG without transparency, at most 8 bits a channel; palettes become RGB, fewer bits 8. Throws
-/// `error` with the path, what was found and what was wanted.
-inline picture load_png(const std::string& path) {
-  const std::vector<std::byte> bytes = read_file(path);
+namespace detail {
+
+/// The file without what libpng would convert pixels by (gamma, colour profiles) and other things beside them.
+inline std::vector<std::byte> png_pixels_alone(std::span<const std::byte> file) {
+  constexpr std::size_t signature = 8, around = 12;  // a chunk's length before, type and checksum after it
+  const auto start = file.first(std::min(signature, file.size()));
+  std::vector<std::byte> kept(start.begin(), start.end());
+  for (std::size_t at = signature; at < file.size();) {
+    std::size_t length = 0;
+    for (std::size_t i = at; i < std::min(at + 4, file.size()); ++i)
+      length = length << 8 | std::to_integer<std::size_t>(file[i]);
+    const auto chunk = file.subspan(at, std::min(length + around, file.size() - at));
+    const std::string_view name(reinterpret_cast<const char*>(chunk.data()),
+                                std::min<std::size_t>(chunk.size(), 8));
+    for (const std::string_view type : {"IHDR", "PLTE", "tRNS", "IDAT", "IEND"}) {
+      if (name.ends_with(type)) kept.insert(kept.end(), chunk.begin(), chunk.end());
+    }
+    at += chunk.size();
+  }
+  return kept;
+}
+
+}  // namespace detail
+
+/// The picture that the bytes of a PNG file hold, grey or RGB; `name` stands in errors. The stored values: no
+/// gamma, no colour profile is applied. Palettes become RGB; fewer bits than 8 are spread over 0 to 255, 16 bits
+/// rounded to 8; what is transparent is mixed with `background`, of the stored values, not of light. Throws `error`
+/// with the name, what was found and what was wanted.
+inline picture decode_png(const std::string& name, std::span<const std::byte> bytes,
+                          std::uint8_t background = 0) {
+  const std::vector<std::byte> pixels = detail::png_pixels_alone(bytes);
   detail::png_guard png;
-  if (!png_image_begin_read_from_memory(&png, bytes.data(), bytes.size())) {
-    throw error(path, std::string("cannot read the PNG: ") + png.message);
+  if (!png_image_begin_read_from_memory(&png, pixels.data(), pixels.size())) {
+    throw error(name, std::string("cannot read the PNG: ") + png.message);
   }
-  if (png.format & (PNG_FORMAT_FLAG_ALPHA | PNG_FORMAT_FLAG_LINEAR)) {
-    throw error(path, "found a PNG with transparency or 16-bit channels, wanted 8-bit grey or RGB");
-  }
-  const index_t height = png.height, width = png.width, channels = png.format & PNG_FORMAT_FLAG_COLOR ? 3 : 1;
-  if (height > detail::largest_picture / width) {
-    throw error(path, "found " + std::to_string(height) + " x " + std::to_string(width) +
-                          " pixels, wanted at most 2^28");
-  }
-  picture image{height, width, channels,
-                std::vector<std::uint8_t>(static_cast<std::size_t>(height * width * channels))};
-  png.format = channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
+  detail::require_picture_size(name, png.height, png.width);
+  png.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;  // 16 bits count as 8 do, not as amounts of light
+  const bool alpha = (png.format & PNG_FORMAT_FLAG_ALPHA) != 0;
+  const index_t channels = png.format & PNG_FORMAT_FLAG_COLOR ? 3 : 1, stored = channels + (alpha ? 1 : 0);
+  const index_t count = index_t{png.height} * png.width;
+  picture image{png.height, png.width, channels,
+                std::vector<std::uint8_t>(static_cast<std::size_t>(count * stored))};
+  png.format = (channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY) | (alpha ? PNG_FORMAT_FLAG_ALPHA : 0u);
   if (!png_image_finish_read(&png, nullptr, image.pixels.data(), 0, nullptr)) {
-    throw error(path, std::string("cannot read the PNG: ") + png.message);
+    throw error(name, std::string("cannot read the PNG: ") + png.message);
+  }
+  if (alpha) {
+    std::uint8_t* out = image.pixels.data();
+    for (const std::uint8_t* in = out; out != image.pixels.data() + count * channels; ++in) {
+      for (index_t c = channels; c > 0; --c, ++in)
+        *out++ = static_cast<std::uint8_t>((*in * in[c] + background * (255 - in[c]) + 127) / 255);
+    }
+    image.pixels.resize(static_cast<std::size_t>(count * channels));
   }
   return image;
 }
+
+/// Reads a PNG file as decode_png does.
+inline picture load_png(const std::string& path) { return decode_png(path, read_file(path)); }
 
 /// Lays out images of unit range [0, 1] row by row, `columns` side by side (fewer where there are fewer
 /// images), `gap` pixels between neighbours, every pixel enlarged to `scale` x `scale`. Values are clamped to
