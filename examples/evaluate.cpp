@@ -14,6 +14,7 @@ using namespace coldzoom;
 
 struct settings {
   std::string samples, data = "embedded", reference = "test", classifier, json;
+  programs::picture_policy pictures;
   bool print_json = false, smoke = false;
   index_t count = 0;
   std::vector<index_t> classes;
@@ -46,7 +47,7 @@ void print(const nlohmann::ordered_json& scores) {
 void evaluate(programs::machine& m, const settings& s) {
   using namespace programs;
   const classifier_model model = load_classifier(s.classifier);
-  const split_pair data = load_data(s.data);
+  const split_pair data = load_data(s.data, s.pictures);
   const index_t count = s.smoke ? scorer::fewest : s.count;
   const bool real = s.samples == "train" || s.samples == "test";
   // Before the reference is worked through, so that bad input is told at once.
@@ -67,8 +68,8 @@ void add_options(programs::options& o, settings& s) {
         "N x H x W or N x C x H x W float32 in [0, 1] (.npy); or train or test: real images of that split of "
         "--data, which set the floor")
       .required();
-  o.add("--data", s.data,
-        std::string(programs::data_help) + "; scores against embedded and full data cannot be compared");
+  add_data(o, s.data, s.pictures,
+           std::string(programs::data_help) + "; scores against embedded and full data cannot be compared");
   o.add("--reference", s.reference,
         "split of --data that the samples are compared with. Choices are made against train (its first "
         "images, as "

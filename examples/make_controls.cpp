@@ -11,12 +11,13 @@ using namespace coldzoom;
 
 struct settings {
   std::string data = "embedded", out = "out/controls";
+  programs::picture_policy pictures;
   index_t count = 10000;
 };
 
 void make_controls(const settings& s) {
   using namespace programs;
-  const labelled_images train = load_data(s.data).train;
+  const labelled_images train = load_data(s.data, s.pictures).train;
   make_folder(s.out);
   const auto save = [&](const char* name, const image_set& images) {
     const std::string path = s.out + "/" + name + ".npy";
@@ -30,7 +31,7 @@ void make_controls(const settings& s) {
 }
 
 void add_options(programs::options& o, settings& s) {
-  o.add("--data", s.data, std::string(programs::data_help) + "; its training images are spoilt");
+  add_data(o, s.data, s.pictures, std::string(programs::data_help) + "; its training images are spoilt");
   o.add("--count", s.count, "images in each file but repeated.npy").above_0();
   o.add("--out", s.out, "folder of the files");
 }

@@ -23,6 +23,7 @@ using programs::host_images;
 
 struct settings {
   std::string data = "embedded", kind = programs::methods().front()->name(), latent, csv, png, latent_file;
+  programs::picture_policy pictures;
   programs::machine_choice on;
   int step = 0;
   index_t count = 0, limit = 0;
@@ -182,7 +183,7 @@ void compare(programs::machine& m, settings s) {
   method_settings numbers = kind.info().original;
   const std::string policy = s.latent.empty() ? kind.latents().front() : s.latent;
   check_latent(kind, policy);
-  const split_pair data = load_data(s.data);
+  const split_pair data = load_data(s.data, s.pictures);
   const labelled_images images = first_images(data.train, s.limit);
   const shape image = images.dims.with_n(1);
   const int step = s.step == 0 ? numbers.steps : s.step, most = kind.most_steps(image);
@@ -226,7 +227,7 @@ void compare(programs::machine& m, settings s) {
 }
 
 void add_options(programs::options& o, settings& s) {
-  o.add("--data", s.data, programs::data_help);
+  add_data(o, s.data, s.pictures);
   o.add("--kind", s.kind, "whose degradation: " + programs::method_names());
   o.add("--step", s.step, "t of D(x0, t), 0 for the last of the kind").at_least_0();
   o.add("--latent", s.latent,

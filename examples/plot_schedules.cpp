@@ -18,6 +18,7 @@ using programs::model_method;
 
 struct settings {
   std::string data = "embedded", out = "out/schedules", format = "png";
+  programs::picture_policy pictures;
   int steps = 1000, columns = 9;
   programs::machine_choice on;
   index_t images = 3, first = 0;
@@ -138,7 +139,7 @@ void plot_progressions(programs::machine& m, const std::string& path, const labe
 }
 
 void plot(programs::machine& m, const settings& s) {
-  labelled_images images = programs::load_data(s.data).test;
+  labelled_images images = programs::load_data(s.data, s.pictures).test;
   require(s.first + s.images <= images.dims.n, "--first", [&] {
     return "found " + std::to_string(s.first) + ", wanted at most " +
            std::to_string(images.dims.n - s.images) + ": there are " + std::to_string(images.dims.n) +
@@ -163,7 +164,7 @@ void plot(programs::machine& m, const settings& s) {
 }
 
 void add_options(programs::options& o, settings& s) {
-  o.add("--data", s.data, programs::data_help);
+  add_data(o, s.data, s.pictures);
   o.add("--out", s.out, "folder for schedules.png, schedules.csv and progressions.png");
   o.add("--format", s.format, "png or svg").one_of({"png", "svg"});
   o.add("--steps", s.steps, "T of the noise schedules").range(1, programs::largest_steps);

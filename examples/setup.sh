@@ -21,7 +21,7 @@ HELP
 # A package stands alone or, where any provider of a command will do, as package:command.
 quickstart=(
   build-essential:g++ cmake:cmake ninja-build:ninja gnuplot-nox:gnuplot
-  nlohmann-json3-dev libcli11-dev libeigen3-dev libxtensor-dev libpng-dev libjpeg-dev zlib1g-dev
+  nlohmann-json3-dev libcli11-dev libeigen3-dev libxtensor-dev libpng-dev libjpeg-dev libarchive-dev zlib1g-dev
   libgnuplot-iostream-dev libboost-iostreams-dev libboost-system-dev libboost-filesystem-dev
 )
 tests=("${quickstart[@]}" libboost-test-dev python3:python3)

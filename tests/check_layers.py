@@ -25,7 +25,7 @@ NOBODY_INCLUDES = LAYERS[-1]
 
 # Leaf headers may include these packages, keyed by their first path component; CMakeLists.txt lists the same leaves.
 LEAVES = {
-    r"io/(jpeg|load_picture)\.hpp": {"jpeglib.h"},
+    r"io/(jpeg|load_picture|tar_pictures)\.hpp": {"jpeglib.h", "archive.h", "archive_entry.h"},
     r"(io|data)/[^/]*\.hpp|training/checkpoint\.hpp": {"png.h", "zlib.h", "nlohmann"},
     r"interop/eigen\.hpp|metrics/frechet\.hpp|initial_state/fit_mixture\.hpp|testing/degradation_report\.hpp": {"Eigen"},
     r"interop/xtensor\.hpp": {"xtensor", "xtl"},

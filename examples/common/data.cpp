@@ -1,42 +1,53 @@
 #include "common/data.hpp"
 
-#include <cstdio>
+#include <coldzoom/core/fnv1a.hpp>
 
 namespace programs {
 
 const char* const embedded_classifier = COLDZOOM_EMBEDDED_DATA "/mnist_classifier.safetensors";
 
 const char* const data_help =
-    "embedded (10,000 MNIST digits), fashion (Debian's dataset-fashion-mnist), or a folder with the four IDX "
-    "files";
+    "embedded (10,000 MNIST digits), fashion (Debian's dataset-fashion-mnist), a folder with the four IDX "
+    "files, "
+    "with pictures (PNG, JPEG) or with arrays, or one array (.npy)";
 
-coldzoom::split_pair load_data(const std::string& name) {
-  if (name == "embedded") return coldzoom::load_mnist_folder(COLDZOOM_EMBEDDED_DATA);
+void add_data(options& o, std::string& name, picture_policy& pictures, const std::string& help) {
+  o.add("--data", name, help);
+  o.add("--image-size", pictures.size,
+        "S or HxW: images of other sizes are cropped about the centre to this shape and resized; if absent "
+        "all must "
+        "have one size");
+  o.add("--channels", pictures.channels,
+        "1 for grey or 3 for colours; if absent what they have, 3 where they differ")
+      .one_of({"1", "3"})
+      .hide_default();
+  o.add_flag("--strict", pictures.strict, "refuse data with a bad picture, which is left out else");
+}
+
+coldzoom::split_pair load_data(const std::string& name, const picture_policy& pictures) {
+  if (name == "embedded")
+    return brought_to(name, pictures, coldzoom::load_mnist_folder(COLDZOOM_EMBEDDED_DATA));
   if (name == "fashion") {
     const std::string folder = "/usr/share/datasets/fashion-mnist";
     coldzoom::require(coldzoom::file_exists(folder + "/train-images-idx3-ubyte.gz"), "--data fashion",
                       "found no " + folder + "; install the Debian package dataset-fashion-mnist");
-    return coldzoom::load_mnist_folder(folder);
+    return brought_to(name, pictures, coldzoom::load_mnist_folder(folder));
   }
-  return coldzoom::load_mnist_folder(name);
+  if (name.ends_with(".npy")) return load_array(name, pictures);
+  if (coldzoom::file_exists(name + "/train.npy")) return load_array_folder(name, pictures);
+  if (holds_idx_files(name)) return brought_to(name, pictures, coldzoom::load_mnist_folder(name));
+  return load_picture_folder(name, pictures);
 }
 
 std::string fingerprint(const coldzoom::split_pair& data) {
-  std::uint64_t hash = 0xCBF29CE484222325u;
-  const auto add = [&](std::uint8_t byte) { hash = (hash ^ byte) * 0x100000001B3u; };
+  coldzoom::fnv1a hash;
   for (const coldzoom::labelled_images* set : {&data.train, &data.test}) {
     const coldzoom::shape d = set->dims;
-    for (const coldzoom::index_t extent : {d.n, d.c, d.h, d.w}) {
-      for (int shift = 0; shift < 64; shift += 8) {
-        add(static_cast<std::uint8_t>(static_cast<std::uint64_t>(extent) >> shift));
-      }
-    }
-    for (const std::uint8_t pixel : set->pixels) add(pixel);
-    for (const std::uint8_t label : set->labels) add(label);
+    for (const coldzoom::index_t extent : {d.n, d.c, d.h, d.w}) hash.add_number(extent);
+    for (const std::uint8_t pixel : set->pixels) hash.add(pixel);
+    for (const std::uint8_t label : set->labels) hash.add(label);
   }
-  char digits[17];
-  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash));
-  return digits;
+  return hash.digits();
 }
 
 coldzoom::labelled_images first_images(coldzoom::labelled_images images, coldzoom::index_t limit) {

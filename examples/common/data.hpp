@@ -4,6 +4,9 @@
 #include <coldzoom/data/mnist.hpp>
 #include <string>
 
+#include "common/options.hpp"
+#include "common/picture_data.hpp"
+
 namespace programs {
 
 /// What train_classifier made of full MNIST.
@@ -12,8 +15,13 @@ extern const char* const embedded_classifier;
 /// The names: "embedded (...), fashion (...), or a folder ...".
 extern const char* const data_help;
 
-/// Throws coldzoom::error with what to do where the data are not there.
-coldzoom::split_pair load_data(const std::string& name);
+/// --data with `help`, and how its pictures are read: --image-size, --channels and --strict.
+void add_data(options& o, std::string& name, picture_policy& pictures, const std::string& help = data_help);
+
+/// The data of a name that data_help lists, or of a path: a folder in the form of MNIST, a folder of pictures or of
+/// arrays, an array; docs/how_to/own_data.md says how they lie. Where `pictures` asks for a size or channels,
+/// all images are brought to them. Throws coldzoom::error with what to do where the data are not there.
+coldzoom::split_pair load_data(const std::string& name, const picture_policy& pictures = {});
 
 /// 16 hexadecimal digits of all that training and test images are: their shapes, pixels and labels. FNV-1a of
 /// 64 bits (Fowler, Noll, Vo) over the extents as 8 bytes each, the least first, the pixels and the labels.

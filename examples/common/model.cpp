@@ -74,15 +74,9 @@ trained_model load_model(const std::string& path, const std::string& kind) {
 }
 
 named_data load_data_for(const trained_model& model, const std::string& named) {
-  named_data data{!named.empty() ? named : !model.data.empty() ? model.data : "embedded", {}};
-  data.images = load_data(data.name);
+  const std::string name = !named.empty() ? named : !model.data.empty() ? model.data : "embedded";
   const coldzoom::shape image = model.network.image();
-  for (const coldzoom::shape found : {data.images.train.dims, data.images.test.dims}) {
-    coldzoom::require(found.with_n(1) == image, data.name.c_str(), [&] {
-      return "the images are " + to_string(found.with_n(1)) + ", the model is for " + to_string(image);
-    });
-  }
-  return data;
+  return {name, load_data(name, {std::to_string(image.h) + "x" + std::to_string(image.w), image.c})};
 }
 
 }  // namespace programs

@@ -31,8 +31,8 @@ struct named_data {
   coldzoom::split_pair images;
 };
 
-/// Those that the user named; where `named` is empty, what the model was trained on, else embedded. Throws
-/// coldzoom::error where they are not of the model's shape.
+/// Those that the user named; where `named` is empty, what the model was trained on, else embedded. Cropped, resized
+/// and of the channels that the model is for, as load_data says.
 named_data load_data_for(const trained_model& model, const std::string& named);
 
 }  // namespace programs

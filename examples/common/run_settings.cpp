@@ -8,7 +8,7 @@
 namespace programs {
 
 void add_run_options(options& o, run_settings& s) {
-  o.add("--data", s.data, data_help);
+  add_data(o, s.data, s.pictures);
   o.add("--epochs", s.epochs, "epochs in all").range(1, 1000000);
   o.add("--batch-size", s.batch_size, "images an update").range(1, 100000);
   o.add("--learning-rate", s.learning_rate, "of the optimiser, at its highest").finite_above_0();
@@ -32,7 +32,7 @@ void apply_smoke(run_settings& s) {
 }
 
 coldzoom::split_pair load_run_data(const run_settings& s) {
-  coldzoom::split_pair data = load_data(s.data);
+  coldzoom::split_pair data = load_data(s.data, s.pictures);
   data.train = first_images(std::move(data.train), s.limit);
   data.test = first_images(std::move(data.test), s.limit);
   coldzoom::require(data.train.dims.n >= s.batch_size, "--batch-size", [&] {

@@ -6,11 +6,13 @@
 #include <string>
 
 #include "common/options.hpp"
+#include "common/picture_data.hpp"
 
 namespace programs {
 
 struct run_settings {
   std::string data = "embedded", out = "out/run";
+  picture_policy pictures;
   machine_choice on;
   int epochs = 100;
   coldzoom::index_t batch_size = 128, limit = 0, warmup = 0;

@@ -11,12 +11,16 @@
 #include <coldzoom/core/config.hpp>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/core/file.hpp>
+#include <coldzoom/core/fnv1a.hpp>
+#include <coldzoom/core/image_segment.hpp>
 #include <coldzoom/core/random.hpp>
 #include <coldzoom/core/range.hpp>
 #include <coldzoom/core/view.hpp>
 #include <coldzoom/data/dataset.hpp>
 #include <coldzoom/data/image_buffer.hpp>
+#include <coldzoom/data/prefetched.hpp>
 #include <coldzoom/data/random_shift.hpp>
+#include <coldzoom/data/streamed_images.hpp>
 #include <coldzoom/degradation/additive.hpp>
 #include <coldzoom/degradation/any_degradation.hpp>
 #include <coldzoom/degradation/averages.hpp>

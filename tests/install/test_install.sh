@@ -17,7 +17,7 @@ done
 export PATH=$work/bin
 
 no_leaf_packages=(-DCOLDZOOM_CUDA=OFF)
-for package in ZLIB PNG JPEG nlohmann_json Eigen3 xtensor; do
+for package in ZLIB PNG JPEG LibArchive nlohmann_json Eigen3 xtensor; do
   no_leaf_packages+=("-DCMAKE_DISABLE_FIND_PACKAGE_$package=ON")
 done
 

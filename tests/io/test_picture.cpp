@@ -89,6 +89,7 @@ BOOST_AUTO_TEST_CASE(channels_and_planes) {
     BOOST_TEST(cz::with_channels({1, 1, 3, {byte, byte, byte}}, 1).pixels == bytes{byte});
   }
   BOOST_TEST(cz::to_planes(colours) == (bytes{255, 0, 10, 0, 255, 20, 0, 0, 30}));
+  BOOST_TEST(cz::from_planes({1, 3, 1, 3}, cz::to_planes(colours).data()).pixels == colours.pixels);
 }
 
 BOOST_AUTO_TEST_CASE(refused) {

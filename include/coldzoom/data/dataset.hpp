@@ -46,6 +46,17 @@ template <class Data>
 concept ConditionedDataset = requires(const Data& data) {
   { data.condition_channels() } -> std::same_as<index_t>;
 };
+/// A data set that gives its images in an order of its own, at least where `streams()` is true: start(seed, epoch) begins
+/// an epoch, whose order depends on both alone, start_in_order() one as the images lie. gather then gives the next
+/// order.size images, whatever numbers `order` holds, and gather_labels and gather_conditions go with the last of gather.
+template <class Data>
+concept StreamedDataset = requires(const Data& data) {
+  { data.streams() } -> std::same_as<bool>;
+};
+template <class Data> bool is_streamed(const Data& data) {
+  if constexpr (StreamedDataset<Data>) return data.streams();
+  return false;
+}
 /// Number of classes, 0 where there are no labels.
 template <class Data> index_t classes_of(const Data& data) {
   if constexpr (LabelledDataset<Data>) return data.classes();

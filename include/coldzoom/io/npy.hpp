@@ -52,6 +52,7 @@ struct npy_header {
   std::string dtype;
   bool fortran_order = false;
   std::vector<index_t> shape;
+  std::size_t data_at = 0;  // in the file
 };
 
 /// Parses the header: a Python literal such as {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }.
@@ -83,7 +84,7 @@ class npy_header_parser {
     skip_space();
     if (!rest_.empty()) fail("found more after the closing }");
     if (!dtype || !fortran_order || !shape) fail("wanted the keys descr, fortran_order and shape");
-    return {std::move(*dtype), *fortran_order, std::move(*shape)};
+    return {std::move(*dtype), *fortran_order, std::move(*shape), 0};
   }
 
  private:
@@ -156,7 +157,42 @@ template <class T> std::vector<T> row_major(const std::vector<T>& values, const 
   return result;
 }
 
+inline npy_header read_npy_header(const input_file& file) {
+  const std::string& path = file.path();
+  std::string start(std::min<std::size_t>(file.size(), 12), '\0');
+  file.read(0, std::as_writable_bytes(std::span(start)));
+  if (!start.starts_with("\x93NUMPY"))
+    throw error(path, "found other first bytes than those of npy, \\x93NUMPY");
+  const auto byte = [&](std::size_t i) {
+    if (i >= start.size())
+      throw error(path, "found " + std::to_string(start.size()) + " bytes, wanted a whole npy header");
+    return std::size_t(static_cast<unsigned char>(start[i]));
+  };
+  const std::size_t major = byte(6), minor = byte(7);
+  if (major < 1 || major > 3 || minor != 0) {
+    throw error(path, "found npy version " + std::to_string(major) + "." + std::to_string(minor) +
+                          ", wanted 1.0, 2.0 or 3.0");
+  }
+  std::size_t bytes = byte(8) | byte(9) << 8;
+  if (major > 1) bytes |= byte(10) << 16 | byte(11) << 24;
+  const std::size_t prefix = major > 1 ? 12 : 10;
+  if (bytes > file.size() - prefix) {
+    throw error(path, "found a header of " + std::to_string(file.size() - prefix) + " bytes, wanted " +
+                          std::to_string(bytes));
+  }
+  std::string text(bytes, '\0');
+  file.read(prefix, std::as_writable_bytes(std::span(text)));
+  npy_header header = npy_header_parser(path, text).parse();
+  header.data_at = prefix + bytes;
+  return header;
+}
+
 }  // namespace detail
+
+/// The name that NumPy gives the elements of the array in a file, "<f4" or "|u1".
+inline std::string npy_dtype_of(const std::string& path) {
+  return detail::read_npy_header(input_file(path)).dtype;
+}
 
 /// An array in a file, of which a part can be read at a time: any rank, format versions 1.0 to 3.0. What is
 /// stored in Fortran order is taken into memory. The constructor throws `error` with the path, what was found
@@ -164,7 +200,8 @@ template <class T> std::vector<T> row_major(const std::vector<T>& values, const 
 template <class T> class npy_reader {
  public:
   explicit npy_reader(const std::string& path) : file_(path) {
-    detail::npy_header header = parse_header();
+    detail::npy_header header = detail::read_npy_header(file_);
+    data_at_ = header.data_at;
     if (header.dtype != detail::npy_dtype<T>()) {
       throw error(path,
                   "found dtype '" + header.dtype + "', wanted '" + std::string(detail::npy_dtype<T>()) + "'");
@@ -203,36 +240,6 @@ template <class T> class npy_reader {
   }
 
  private:
-  /// Also finds where the data begins.
-  detail::npy_header parse_header() {
-    const std::string& path = file_.path();
-    std::string start(std::min<std::size_t>(file_.size(), 12), '\0');
-    file_.read(0, std::as_writable_bytes(std::span(start)));
-    if (!start.starts_with("\x93NUMPY"))
-      throw error(path, "found other first bytes than those of npy, \\x93NUMPY");
-    const auto byte = [&](std::size_t i) {
-      if (i >= start.size())
-        throw error(path, "found " + std::to_string(start.size()) + " bytes, wanted a whole npy header");
-      return std::size_t(static_cast<unsigned char>(start[i]));
-    };
-    const std::size_t major = byte(6), minor = byte(7);
-    if (major < 1 || major > 3 || minor != 0) {
-      throw error(path, "found npy version " + std::to_string(major) + "." + std::to_string(minor) +
-                            ", wanted 1.0, 2.0 or 3.0");
-    }
-    std::size_t bytes = byte(8) | byte(9) << 8;
-    if (major > 1) bytes |= byte(10) << 16 | byte(11) << 24;
-    const std::size_t prefix = major > 1 ? 12 : 10;
-    if (bytes > file_.size() - prefix) {
-      throw error(path, "found a header of " + std::to_string(file_.size() - prefix) + " bytes, wanted " +
-                            std::to_string(bytes));
-    }
-    std::string text(bytes, '\0');
-    file_.read(prefix, std::as_writable_bytes(std::span(text)));
-    data_at_ = prefix + bytes;
-    return detail::npy_header_parser(path, text).parse();
-  }
-
   input_file file_;
   std::vector<index_t> shape_;
   std::size_t data_at_ = 0, row_ = 0;

@@ -146,4 +146,14 @@ inline std::vector<std::uint8_t> to_planes(const picture& from) {
   return planes;
 }
 
+/// The inverse of to_planes: the picture of an image of a data set, 1 x C x H x W.
+inline picture from_planes(shape image, const std::uint8_t* planes) {
+  picture to{image.h, image.w, image.c, {}};
+  to.pixels.reserve(static_cast<std::size_t>(image.image()));
+  for (index_t i = 0; i < image.pixels(); ++i) {
+    for (index_t c = 0; c < image.c; ++c) to.pixels.push_back(planes[c * image.pixels() + i]);
+  }
+  return to;
+}
+
 }  // namespace coldzoom::inline COLDZOOM_ISA

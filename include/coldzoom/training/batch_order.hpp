@@ -38,11 +38,26 @@ template <Backend B> class batch_order {
     order_ = natural_order(images);
     upload(b);
   }
+  /// The same of a data set that may have an order of its own. Its parts then hold no numbers.
+  template <class Data> void shuffle_images(B& b, const Data& images, std::uint64_t seed, index_t epoch) {
+    streamed_ = is_streamed(images);
+    if constexpr (StreamedDataset<Data>) {
+      if (streamed_) return images.start(seed, static_cast<std::uint64_t>(epoch));
+    }
+    shuffle(b, images.size(), seed, epoch);
+  }
+  template <class Data> void natural_images(B& b, const Data& images) {
+    streamed_ = is_streamed(images);
+    if constexpr (StreamedDataset<Data>) {
+      if (streamed_) return images.start_in_order();
+    }
+    natural(b, images.size());
+  }
 
   std::int32_t operator[](index_t i) const { return order_[static_cast<std::size_t>(i)]; }
   /// Images first .. first + n - 1 of the order.
   vector_view<const std::int32_t, typename B::space> part(index_t first, index_t n) const {
-    return {there_.data() + first, n};
+    return {streamed_ ? nullptr : there_.data() + first, n};
   }
 
  private:
@@ -54,6 +69,7 @@ template <Backend B> class batch_order {
 
   std::vector<std::int32_t> order_;
   typename B::template buffer<std::int32_t> there_;
+  bool streamed_ = false;
 };
 
 /// Sums of the values that the batches of an epoch leave, the losses first. A backend that sums later goes on

@@ -113,7 +113,7 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
       return "the data set has " + std::to_string(images.size()) + " images; a batch takes " +
              std::to_string(batch);
     });
-    epoch_order_.shuffle(*b_, images.size(), options_.seed, epoch);
+    epoch_order_.shuffle_images(*b_, images, options_.seed, epoch);
     const double scale = method_.loss.scale(image_.with_n(batch));
     double total = 0;
     const auto report = [&](index_t done, const std::array<double, 1>& sums) {
@@ -154,11 +154,11 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
     check(images);
     require(draws >= 1, "test_loss",
             [&] { return "found " + std::to_string(draws) + " draws, wanted at least 1"; });
-    test_order_.natural(*b_, images.size());
     const double scale = method_.loss.scale(image_.with_n(images.size()));
     double total = 0;
     network_.pack(best());
     for (index_t drawn = 0; drawn < draws; ++drawn) {
+      test_order_.natural_images(*b_, images);
       for (index_t first = 0; first < images.size(); first += options_.batch_size) {
         const index_t n = std::min(options_.batch_size, images.size() - first);
         const auto place = static_cast<std::uint64_t>(drawn * images.size() + first);
