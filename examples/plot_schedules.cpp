@@ -37,13 +37,13 @@ double beta_max(const std::map<std::string, double>& numbers) {
   return found == numbers.end() ? 0 : found->second;
 }
 
-/// All methods of the table that add noise, or all others. Noise in `steps` steps, up to the largest variance
-/// of the table and of the original project.
-std::vector<shown_method> shown_methods(bool noise, int steps) {
+/// All methods of the table that add noise, or all others, that take such images. Noise in `steps` steps, up to the
+/// largest variance of the table and of the original project.
+std::vector<shown_method> shown_methods(bool noise, int steps, index_t channels) {
   std::vector<shown_method> shown;
   for (const programs::method_entry* entry : programs::methods()) {
     const programs::method_info& info = entry->info();
-    if (entry->adds_noise() != noise) continue;
+    if (entry->adds_noise() != noise || !entry->takes_channels(channels)) continue;
     if (!noise) {
       shown.push_back({info.title, {{info.steps, info.steps, info.default_numbers()}, entry}, false});
       continue;
@@ -106,7 +106,7 @@ void write_csv(programs::machine& m, const std::string& path, const std::vector<
 void plot_progressions(programs::machine& m, const std::string& path, const labelled_images& images,
                        const std::vector<shown_method>& methods, int columns) {
   const shape dims = images.dims;
-  programs::image_table table{"", "share of the steps, t / T", {}, {}, dims.h, dims.w, {}};
+  programs::image_table table{"", "share of the steps, t / T", {}, {}, dims.h, dims.w, {}, dims.c};
   for (int i = 0; i < columns; ++i) {
     char label[16];
     std::snprintf(label, sizeof label, "%.3g", static_cast<double>(i) / (columns - 1));
@@ -146,11 +146,14 @@ void plot(programs::machine& m, const settings& s) {
            " test images";
   });
   images = programs::images_from(images, s.first, s.images);
-  require(images.dims.c == 1, s.data.c_str(), "found images of several channels, wanted grey ones");
+  const index_t channels = images.dims.c;
+  require(channels == 1 || channels == 3, s.data.c_str(), [&] {
+    return "found images of " + std::to_string(channels) + " channels, wanted grey or coloured ones";
+  });
   programs::make_folder(s.out);
 
-  const std::vector<shown_method> noise = shown_methods(true, s.steps);
-  std::vector<shown_method> all = shown_methods(false, s.steps);
+  const std::vector<shown_method> noise = shown_methods(true, s.steps, channels);
+  std::vector<shown_method> all = shown_methods(false, s.steps, channels);
   all.insert(all.end(), noise.begin(), noise.end());
   const std::string schedules = s.out + "/schedules." + s.format,
                     progressions = s.out + "/progressions." + s.format, table = s.out + "/schedules.csv";

@@ -27,7 +27,7 @@ NOBODY_INCLUDES = LAYERS[-1]
 LEAVES = {
     r"io/(jpeg|load_picture|tar_pictures)\.hpp": {"jpeglib.h", "archive.h", "archive_entry.h"},
     r"(io|data)/[^/]*\.hpp|training/checkpoint\.hpp": {"png.h", "zlib.h", "nlohmann"},
-    r"interop/eigen\.hpp|metrics/frechet\.hpp|initial_state/fit_mixture\.hpp|testing/degradation_report\.hpp": {"Eigen"},
+    r"interop/eigen\.hpp|metrics/frechet\.hpp|initial_state/fit_mixture\.hpp|testing/examine_degradation\.hpp": {"Eigen"},
     r"interop/xtensor\.hpp": {"xtensor", "xtl"},
     r"backend/cuda/[^/]*\.cuh": {"cuda_runtime.h", "cublasLt.h", "cudnn.h"},
 }

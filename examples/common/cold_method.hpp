@@ -72,6 +72,13 @@ class entry_of<std::tuple<Latents...>, std::tuple<Samplers...>, Make, backend_li
         make_(std::move(make)) {}
 
   bool adds_noise() const override { return coldzoom::NoiseSchedule<schedule>; }
+  bool takes_channels(coldzoom::index_t channels) const override {
+    using made = decltype(make_(defaults()).degradation);
+    if constexpr (coldzoom::StatesChannels<made>) {
+      return channels == static_cast<coldzoom::index_t>(make_(defaults()).degradation.channels);
+    }
+    return true;
+  }
   coldzoom::index_t input_channels(coldzoom::shape image) const override {
     // The policy of any numbers: which channels there are is in its type.
     return make_(defaults()).input.channels(image);

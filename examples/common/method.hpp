@@ -133,6 +133,10 @@ class method_at_work {
  public:
   virtual ~method_at_work() = default;
 
+  /// out = D(x0, t); dense images of one shape, in any number.
+  virtual void degrade(coldzoom::tensor_view<const float> x0, int t, coldzoom::key_sequence keys,
+                       host_images out) = 0;
+
   /// use(first, x0, D(x0, t)) for all images in batches; `keys` name the noise.
   virtual void for_each_degraded(
       const coldzoom::labelled_images& images, int t, coldzoom::key_sequence keys,
@@ -177,6 +181,8 @@ class method_entry {
 
   /// Whether D mixes the image with noise, by a NoiseSchedule.
   virtual bool adds_noise() const = 0;
+  /// Whether images may have so many channels.
+  virtual bool takes_channels(coldzoom::index_t channels) const = 0;
   /// Channels that the network reads for such images.
   virtual coldzoom::index_t input_channels(coldzoom::shape image) const = 0;
   /// The largest T for such images.

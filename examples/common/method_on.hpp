@@ -427,6 +427,16 @@ template <class B, class M, class... Samplers> class method_on final : public me
  public:
   method_on(B& b, M method, int last_step) : b_(&b), method_(std::move(method)), last_step_(last_step) {}
 
+  void degrade(coldzoom::tensor_view<const float> x0, int t, coldzoom::key_sequence keys,
+               host_images out) override {
+    const auto levels = coldzoom::to_backend(
+        *b_, std::vector<float>(static_cast<std::size_t>(x0.dims.n), method_.schedule.level(t)));
+    on_host_images(*b_, x0, out, [&](auto in, auto to) {
+      coldzoom::degrade(*b_, method_.degradation, coldzoom::image_batch<value_range, const float, space>(in),
+                        {levels.data(), x0.dims.n}, keys, images_on<B>(to));
+    });
+  }
+
   void for_each_degraded(
       const coldzoom::labelled_images& images, int t, coldzoom::key_sequence keys,
       const std::function<void(coldzoom::index_t, host_images, host_images)>& use) override {

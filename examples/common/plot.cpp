@@ -76,18 +76,21 @@ void save_image_table(const std::string& path, const image_table& t, int scale) 
   constexpr index_t gap = 2;  // pixels of the pictures
   const auto rows = static_cast<index_t>(t.rows.size()), columns = static_cast<index_t>(t.columns.size());
   coldzoom::require(
-      rows * columns > 0 && rows * columns * t.height * t.width == static_cast<index_t>(t.pixels.size()),
+      rows * columns > 0 && (t.channels == 1 || t.channels == 3) &&
+          rows * columns * t.channels * t.height * t.width == static_cast<index_t>(t.pixels.size()),
       path.c_str(), [&] {
-        return "found " + std::to_string(t.pixels.size()) + " pixels, wanted " + std::to_string(rows) +
-               " x " + std::to_string(columns) + " pictures";
+        return "found " + std::to_string(t.pixels.size()) + " pixels of " + std::to_string(t.channels) +
+               " channels, wanted " + std::to_string(rows) + " x " + std::to_string(columns) +
+               " pictures of 1 or 3 channels";
       });
   const index_t cell_h = t.height + gap, cell_w = t.width + gap, h = rows * cell_h, w = columns * cell_w;
-  std::vector<std::vector<float>> sheet(static_cast<std::size_t>(h),
-                                        std::vector<float>(static_cast<std::size_t>(w), 1.0f));
+  std::vector<float> sheet(static_cast<std::size_t>(h * w * t.channels), 1.0f);  // [y][x][channel]
   for (index_t i = 0; i < static_cast<index_t>(t.pixels.size()); ++i) {
-    const index_t x = i % t.width, y = i / t.width % t.height, cell = i / (t.width * t.height);
-    sheet[static_cast<std::size_t>(cell / columns * cell_h + y)]
-         [static_cast<std::size_t>(cell % columns * cell_w + x)] = t.pixels[static_cast<std::size_t>(i)];
+    const index_t x = i % t.width, y = i / t.width % t.height, plane = i / (t.width * t.height),
+                  cell = plane / t.channels, down = cell / columns * cell_h + y,
+                  across = cell % columns * cell_w + x;
+    sheet[static_cast<std::size_t>((down * w + across) * t.channels + plane % t.channels)] =
+        t.pixels[static_cast<std::size_t>(i)];
   }
   const auto longest = std::max_element(t.rows.begin(), t.rows.end(),
                                         [](const auto& a, const auto& b) { return a.size() < b.size(); });
@@ -118,14 +121,18 @@ void save_image_table(const std::string& path, const image_table& t, int scale) 
     tics("x", t.columns, cell_w, t.width);
     tics("y", t.rows, cell_h, t.height);
     // Each pixel is sent scale x scale times: gnuplot and browsers would blur where they had to enlarge.
-    plot << "plot '-' matrix with image notitle\n";
-    for (const std::vector<float>& line : sheet) {
-      for (int y = 0; y < scale; ++y) {
-        for (const float value : line) {
-          for (int x = 0; x < scale; ++x) plot << value << ' ';
+    const bool grey = t.channels == 1;
+    plot << (grey ? "plot '-' matrix with image notitle\n" : "plot '-' with rgbimage notitle\n");
+    for (index_t y = 0; y < h * scale; ++y) {
+      for (index_t x = 0; x < w * scale; ++x) {
+        if (!grey) plot << x << ' ' << y << ' ';
+        for (index_t c = 0; c < t.channels; ++c) {
+          const float value = sheet[static_cast<std::size_t>((y / scale * w + x / scale) * t.channels + c)];
+          plot << (grey ? value : std::round(255 * value)) << ' ';
         }
-        plot << '\n';
+        if (!grey) plot << '\n';
       }
+      if (grey) plot << '\n';
     }
     plot << "e\n";
   });

@@ -22,12 +22,13 @@ struct chart {
   std::string more = "";          // gnuplot commands of one's own, such as "set logscale y"
 };
 
-/// Grey pictures of one size in rows and columns, with a label at each.
+/// Pictures of one size in rows and columns, with a label at each.
 struct image_table {
   std::string title, x_label;
   std::vector<std::string> rows, columns;   // labels
   coldzoom::index_t height = 0, width = 0;  // of one picture
-  std::vector<float> pixels;                // rows x columns x height x width in [0, 1]
+  std::vector<float> pixels;                // rows x columns x channels x height x width in [0, 1]
+  coldzoom::index_t channels = 1;           // 1 for grey, 3 for red, green and blue
 };
 
 /// Draws charts in rows of `columns` into one picture of `width` x `height` pixels. Throws coldzoom::error

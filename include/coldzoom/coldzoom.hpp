@@ -32,6 +32,7 @@
 #include <coldzoom/degradation/dose_noise.hpp>
 #include <coldzoom/degradation/fade.hpp>
 #include <coldzoom/degradation/fading_mask.hpp>
+#include <coldzoom/degradation/fft2d.hpp>
 #include <coldzoom/degradation/frame.hpp>
 #include <coldzoom/degradation/gaps.hpp>
 #include <coldzoom/degradation/gaussian_noise.hpp>

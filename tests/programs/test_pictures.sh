@@ -45,7 +45,7 @@ PY
 ok train_zoom_nearest --data "$data" --smoke --epochs 1 --widths "4,3" --samples 0 --out run
 ok sample --model run/model.safetensors --latent-file nearest.safetensors --count 3 --out samples.npy
 bad_pixels() { expect "$1" pixel_distribution --data "$data" --smoke "${@:2}"; }
-bad_pixels "found kind 'zoom_cubic'" --kind zoom_cubic
+bad_pixels "found kind 'zoom_quartic'" --kind zoom_quartic
 bad_pixels "--step: found 28, wanted 1 to 27" --step 28
 bad_pixels "wanted histogram or patches" --latent gaussian
 bad_pixels "wanted gaussian" --kind ddpm_linear --latent patches
@@ -53,6 +53,23 @@ bad_pixels "picture.gif: found another ending" --png picture.gif
 bad_pixels "nowhere" --csv nowhere/table.csv
 ok pixel_distribution --data "$data" --smoke --step 14 --latent-file other.safetensors
 expect "initial states of zoom_nearest at step 14" sample --model run/model.safetensors --latent-file other.safetensors
+
+echo "-- check_degradation"
+ok check_degradation --data "$data" --method salt_pepper --limit 90 --threads 1 --json report.json
+grep -q "tacos_sampler" log.txt || fail "check_degradation names no sampler"
+python3 - <<'PY' || fail "the report is wrong"
+import json
+r = json.load(open("report.json"))
+assert r["method"] == "salt_pepper" and r["T"] == 10 and r["images"] == 90
+assert r["finite"] and r["repeatable"] and r["independent"] and r["random"] and r["farthest_at_0"] == 0
+assert [s["t"] for s in r["steps"]][-1] == 10 and r["steps"][0]["recovered"] > r["steps"][-1]["recovered"]
+assert sorted(r["sampled"]) == ["direct", "naive", "tacos"] and min(r["sampled"].values()) > 0
+assert any("random" in f for f in r["findings"])
+PY
+ok check_degradation --data "$data" --method zoom_nearest --steps 6 --limit 60
+expect "desaturate does not take images of 1 channels" check_degradation --data "$data" --method desaturate
+expect "--limit" check_degradation --data "$data" --method blur --limit 3
+expect "a heat model has none" check_degradation --data "$data" --method heat --blur-sigma 3
 
 echo "-- plot_schedules"
 ok plot_schedules --data "$data" --out schedules --steps 100

@@ -1,4 +1,4 @@
-#define BOOST_TEST_MODULE degradation_report
+#define BOOST_TEST_MODULE examine_degradation
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
@@ -6,7 +6,7 @@
 #include <coldzoom/degradation/compose.hpp>
 #include <coldzoom/degradation/fade.hpp>
 #include <coldzoom/schedule/curve.hpp>
-#include <coldzoom/testing/degradation_report.hpp>
+#include <coldzoom/testing/examine_degradation.hpp>
 
 #include "common/errors.hpp"
 #include "common/random_images.hpp"
