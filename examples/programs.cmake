@@ -78,7 +78,7 @@ function(coldzoom_add_programs)
     message(FATAL_ERROR "coldzoom_add_programs: wanted TARGET name METHODS file.cpp... [PROGRAMS name...]")
   endif()
   set(known
-    train sample check_degradation show_samples test_loss test_restoration evaluate evaluate_run report summarize_run sort_samples pixel_distribution
+    train sample check_degradation degrade restore show_samples test_loss test_restoration evaluate evaluate_run report summarize_run sort_samples pixel_distribution
     plot_reconstruction plot_schedules make_controls train_classifier convert_diffusers)
   if(NOT arg_PROGRAMS)
     set(arg_PROGRAMS ${known})

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <coldzoom/core/file.hpp>
-#include <coldzoom/io/png.hpp>
 #include <coldzoom/metrics/features.hpp>
 #include <coldzoom/metrics/restoration.hpp>
 #include <cstdio>
@@ -14,6 +13,7 @@
 #include "common/data.hpp"
 #include "common/image_set.hpp"
 #include "common/model.hpp"
+#include "common/restoration.hpp"
 #include "common/sampling.hpp"
 
 namespace {
@@ -60,9 +60,11 @@ class judge {
     index_t kept = 0;
     for (index_t n = 0; n < features.n; ++n) kept += found.predicted(n) == wanted.predicted(n);
     const auto count = static_cast<double>(features.n);
-    return {{"rmse", mean(distances(restored))},
-            {"psnr", mean(psnr(*b_, restored.view(), originals_.view()))},
-            {"ssim", mean(ssim(*b_, restored.view(), originals_.view()))},
+    programs::fidelity near;
+    near.add(*b_, restored.view(), originals_.view());
+    return {{"rmse", near.rmse()},
+            {"psnr", near.psnr()},
+            {"ssim", near.ssim()},
             {"feature_distance", off / count},
             {"class_kept", static_cast<double>(kept) / count}};
   }
@@ -139,9 +141,13 @@ void measure(programs::machine& m, const settings& s) {
   drawn_images drawn(images.dims);
   image_set first;
   for (index_t k = 0; k < s.draws; ++k) {
-    sampling_options draw = sampling;
-    draw.seed += static_cast<std::uint64_t>(k);
-    const image_set restored = set_of(network->restored(images, step, draw));
+    const key_sequence keys{sampling.seed + static_cast<std::uint64_t>(k), stream::sampling, 0};
+    std::vector<float> walked;
+    method->for_each_degraded(images, step, keys, [&](index_t at, host_images, host_images z) {
+      network->walk_back(z, step, keys.from(at), sampling, {});
+      walked.insert(walked.end(), z.data, z.data + z.dims.size());
+    });
+    const image_set restored = set_of(walked);
     if (k == 0) first = restored;
     drawn.add(restored, judged.distances(restored));
   }
@@ -168,13 +174,7 @@ void measure(programs::machine& m, const settings& s) {
   }
   if (!s.json.empty()) write_file_atomically(s.json, found.dump(2) + "\n");
   if (!s.png.empty()) {
-    const index_t columns = std::min<index_t>(12, images.dims.n), size = columns * images.dims.image();
-    std::vector<float> rows;
-    for (const image_set* set : std::initializer_list<const image_set*>{
-             &judged.originals(), &degraded_set, &direct_set, &first, &mean_set, &drawn.best()})
-      rows.insert(rows.end(), set->pixels.begin(), set->pixels.begin() + size);
-    save_png(s.png,
-             image_grid(tensor_view<const float>(rows.data(), images.dims.with_n(6 * columns)), columns, 2));
+    save_rows(s.png, {&judged.originals(), &degraded_set, &direct_set, &first, &mean_set, &drawn.best()}, 12);
     std::printf("rows original, degraded, direct, drawn, mean, best: %s\n", s.png.c_str());
   }
 }
@@ -188,7 +188,7 @@ void add_options(programs::options& o, settings& s) {
   o.add("--step", s.step, "the images are degraded to D(x, t) of this t; 0 for T").at_least_0();
   o.add("--draws", s.draws, "samples of each image").range(1, 1000);
   programs::add_limit(o, s.limit);
-  programs::add_sampling_options(o, s.sampling);
+  programs::add_sampler_options(o, s.sampling);
   programs::add_classifier(o, s.classifier);
   programs::add_machine(o, s.on);
   o.add("--json", s.json, "file for the scores");

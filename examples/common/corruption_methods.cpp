@@ -34,7 +34,8 @@ std::vector<std::unique_ptr<method_entry>> corruption_entries() {
        .numbers = {{.name = "fade_noise",
                     .help = "deviation of the noise at T, in parts of the range of pixels",
                     .otherwise = 0.2}},
-       .title = "fade, hot on cold"},
+       .title = "fade, hot on cold",
+       .tiles = true},
       [](const method_settings& s) {
         return coldzoom::make_method(
             value_range{}, coldzoom::with_noise(coldzoom::fade{}, static_cast<float>(s.number("fade_noise"))),
@@ -43,7 +44,8 @@ std::vector<std::unique_ptr<method_entry>> corruption_entries() {
   add({.name = "desaturate",
        .help = "takes the colour from pictures of 3 channels",
        .steps = 10,
-       .title = "desaturation"},
+       .title = "desaturation",
+       .tiles = true},
       [](const method_settings& s) {
         return coldzoom::make_method(value_range{}, coldzoom::desaturation{}, linear_schedule(s.steps));
       });
@@ -57,7 +59,8 @@ std::vector<std::unique_ptr<method_entry>> corruption_entries() {
   add({.name = "salt_pepper",
        .help = "makes more and more pixels black or white",
        .steps = 10,
-       .title = "salt and pepper"},
+       .title = "salt and pepper",
+       .tiles = true},
       [](const method_settings& s) {
         return coldzoom::make_method(unit{}, coldzoom::salt_and_pepper{}, linear_schedule(s.steps));
       });
@@ -65,14 +68,19 @@ std::vector<std::unique_ptr<method_entry>> corruption_entries() {
        .help = "loses stretches of columns, as gaps in a series of time",
        .steps = 10,
        .numbers = {{.name = "gap", .help = "columns of a stretch", .otherwise = 4, .high = 100000}},
-       .title = "gaps"},
+       .title = "gaps",
+       .tiles = true},
       [](const method_settings& s) {
         return coldzoom::make_method(value_range{},
                                      coldzoom::gaps{.length = static_cast<coldzoom::index_t>(s.number("gap")),
                                                     .fill = value_range::low},
                                      linear_schedule(s.steps));
       });
-  add({.name = "snow", .help = "lets snow fall before the picture", .steps = 10, .title = "snow"},
+  add({.name = "snow",
+       .help = "lets snow fall before the picture",
+       .steps = 10,
+       .title = "snow",
+       .tiles = true},
       [](const method_settings& s) {
         return coldzoom::make_method(unit{}, coldzoom::snow{}, linear_schedule(s.steps));
       });
@@ -80,7 +88,8 @@ std::vector<std::unique_ptr<method_entry>> corruption_entries() {
        .help = "adds the noise of a scan in computed tomography whose dose falls",
        .steps = 10,
        .numbers = {{.name = "photons", .help = "quanta of a ray at T", .otherwise = 150, .high = 1e12}},
-       .title = "low dose"},
+       .title = "low dose",
+       .tiles = true},
       [](const method_settings& s) {
         return coldzoom::make_method(unit{},
                                      coldzoom::dose_noise{.photons = static_cast<float>(s.number("photons"))},

@@ -22,6 +22,7 @@ std::unique_ptr<method_entry> ddpm_entry(method_info info, double beta_max, sche
   info.original = {info.steps, info.steps - 1, {{beta_max_name, 0.02}}};
   info.quick_sampler = "ddim";
   info.quick_calls = 50;
+  info.tiles = true;
   const auto make = [schedule](const method_settings& s) {
     return coldzoom::make_method(value_range{}, coldzoom::gaussian_noise{}, schedule(s),
                                  coldzoom::predict_noise{});

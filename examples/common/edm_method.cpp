@@ -27,7 +27,8 @@ std::unique_ptr<method_entry> edm_entry() {
                     .low = 1,
                     .high = 100}},
        .title = "EDM",
-       .calls = 35},
+       .calls = 35,
+       .tiles = true},
       [](const method_settings& s) {
         // The paper's numbers, for pixels from -1 to 1, on this range.
         constexpr double half = (value_range::high - value_range::low) / 2;

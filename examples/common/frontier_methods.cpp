@@ -70,7 +70,8 @@ std::unique_ptr<method_entry> flow_entry() {
        .steps = 320,
        .title = "flow matching",
        .calls = 12,
-       .spacing = 1.3},
+       .spacing = 1.3,
+       .tiles = true},
       [](const method_settings& s) { return frontier_method(no_order{}, HUGE_VALF, s.steps); },
       coldzoom::adams_bashforth_sampler{}, coldzoom::ddim_sampler{});
 }

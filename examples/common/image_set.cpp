@@ -67,4 +67,17 @@ void save_grid(const std::string& path, const image_set& images, coldzoom::index
                                                 columns, 2, 2, 64));
 }
 
+void save_rows(const std::string& path, const std::vector<const image_set*>& sets,
+               coldzoom::index_t columns) {
+  const coldzoom::shape dims = sets.front()->dims;
+  columns = std::min(columns, dims.n);
+  const coldzoom::index_t size = columns * dims.image(), scale = std::max(dims.h, dims.w) <= 128 ? 2 : 1;
+  std::vector<float> pixels;
+  for (const image_set* set : sets)
+    pixels.insert(pixels.end(), set->pixels.begin(), set->pixels.begin() + size);
+  const coldzoom::shape all = dims.with_n(static_cast<coldzoom::index_t>(sets.size()) * columns);
+  coldzoom::save_png(
+      path, coldzoom::image_grid(coldzoom::tensor_view<const float>(pixels.data(), all), columns, scale));
+}
+
 }  // namespace programs

@@ -86,4 +86,8 @@ void save_samples(const std::string& path, const image_set& images);
 void save_grid(const std::string& path, const image_set& images, coldzoom::index_t most,
                coldzoom::index_t columns = 0);
 
+/// The first `columns` images of each set, a row a set, as a PNG. Sets have as many images of one shape, small ones
+/// are shown twice as large.
+void save_rows(const std::string& path, const std::vector<const image_set*>& sets, coldzoom::index_t columns);
+
 }  // namespace programs

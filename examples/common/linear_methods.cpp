@@ -55,7 +55,8 @@ std::vector<std::unique_ptr<method_entry>> linear_entries() {
   add({.name = "motion",
        .help = "moves the camera, 6 pixels down and 10 to the right",
        .steps = 10,
-       .title = "motion blur"},
+       .title = "motion blur",
+       .tiles = true},
       [](const method_settings& s) { return linearly(coldzoom::motion_blur{}, s.steps); });
   add({.name = "pixelate", .help = "halves the resolution in each step", .steps = 3, .title = "pixelation"},
       [](const method_settings& s) { return linearly(coldzoom::pixelation{.halvings = s.steps}, s.steps); });

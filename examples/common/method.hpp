@@ -60,6 +60,10 @@ struct method_info {
   /// How a quick look is sampled: the sampler, the first where empty, and at most so many network calls.
   std::string quick_sampler = {};
   int quick_calls = largest_steps;
+  /// Whether a part of a degraded image looks like this part degraded alone, at least away from its border, as with
+  /// noise, blur, colours and pixels that are lost here and there, but not with a zoom. Then a model restores
+  /// images of any size by tiles.
+  bool tiles = false;
 
   /// The numbers above, each as it is where nobody says otherwise.
   std::map<std::string, double> default_numbers() const;
@@ -77,23 +81,31 @@ struct noise_amounts {
   double beta = 0, signal = 0, noise = 0;
 };
 
+/// Pixels that a restoration is to keep: dense images, and masks of their shape, 1 where a pixel is known, else 0. Without
+/// data where there are none.
+struct known_part {
+  coldzoom::tensor_view<const float> pixels = {}, mask = {};
+};
+
 /// A trained model at work.
 class model_at_work {
  public:
   virtual ~model_at_work() = default;
 
   /// x0_hat = what the model makes of z = D(x0, t); dense images, clipped to the range of pixels where the
-  /// network predicts something else than x0.
+  /// network predicts something else than x0. Images of another size than the network's go through it in
+  /// overlapping tiles; see method_info::tiles for when this is right.
   virtual void restore(host_images z, int t, host_images x0_hat) = 0;
 
   /// options.count samples in [-0.5, 0.5], N x C x H x W. Sample i depends on the seed and i alone.
   virtual std::vector<float> draw(const latent_source& latents, const sampling_options& options,
                                   const sampling_observer& observe = {}) = 0;
 
-  /// The images, degraded to D(x, t) and brought back by the sampler, without their labels; in [-0.5, 0.5]. The
-  /// seed names the draw of all that is random.
-  virtual std::vector<float> restored(const coldzoom::labelled_images& images, int t,
-                                      const sampling_options& options) = 0;
+  /// z = D(x, t) becomes x, as the sampler brings it back without labels; dense images, of any size as above.
+  /// `keys` are those that made z, and of all else that is random in place of the seed of the options. Known pixels
+  /// are kept by coldzoom::known_pixels.
+  virtual void walk_back(host_images z, int t, coldzoom::key_sequence keys, const sampling_options& options,
+                         const known_part& known) = 0;
 };
 
 /// What a run can be told, beside the method and the network.

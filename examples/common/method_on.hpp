@@ -9,7 +9,9 @@
 #include <coldzoom/initial_state/gaussian_state.hpp>
 #include <coldzoom/initial_state/patch_bank.hpp>
 #include <coldzoom/initial_state/pixel_histogram.hpp>
-#include <coldzoom/nn/model.hpp>
+#include <coldzoom/nn/any_model.hpp>
+#include <coldzoom/sampling/known_pixels.hpp>
+#include <coldzoom/sampling/tiles.hpp>
 #include <coldzoom/schedule/first_steps.hpp>
 #include <coldzoom/training/checkpoint.hpp>
 #include <coldzoom/training/method.hpp>
@@ -231,14 +233,15 @@ template <class B, class M, class... Samplers> class model_on final : public mod
     using P = typename M::prediction;
     const auto& schedule = method_.schedule;
     const coldzoom::sampling_step step{t, coldzoom::detail::time_of(schedule, t), schedule.level(t), {}};
-    ask_without_labels(z.dims.n);
-    on_host_images(*b_, z, x0_hat, [&](auto in, auto out) { model_(in, step, out); });
+    any_model model = without_labels(z.dims);
+    on_host_images(*b_, z, x0_hat, [&](auto in, auto out) { model(in, step, out); });
     if constexpr (P::needs_amplitudes) {
-      const auto amplitude = coldzoom::detail::amplitudes_at(method_.degradation, schedule, t, image_);
+      const coldzoom::shape image = z.dims.with_n(1);
+      const auto amplitude = coldzoom::detail::amplitudes_at(method_.degradation, schedule, t, image);
       const coldzoom::detail::clean_estimate<P, std::remove_const_t<decltype(amplitude)>> estimate{
           amplitude, value_range::low, value_range::high};
       for (coldzoom::index_t i = 0; i < z.dims.size(); ++i) {
-        x0_hat.data[i] = static_cast<float>(estimate(i % image_.image(), z.data[i], x0_hat.data[i]));
+        x0_hat.data[i] = static_cast<float>(estimate(i % image.image(), z.data[i], x0_hat.data[i]));
       }
     }
   }
@@ -256,6 +259,10 @@ template <class B, class M, class... Samplers> class model_on final : public mod
     const latent_drawing<B> draw_latents =
         drawing_of(*b_, method_, latents, wanted_labels{options.classes, classes_}, options.temperature);
     const int calls = options.calls == 0 ? method_.schedule.steps() : options.calls;
+    any_model model = options.guidance == 1
+                          ? referring_to(model_)
+                          : any_model(coldzoom::guided(*b_, model_, static_cast<float>(options.guidance),
+                                                       static_cast<std::int32_t>(classes_)));
     std::vector<float> samples(static_cast<std::size_t>(options.count * image_.image())), state_copy, x0_copy;
     auto memory = b_->template allocate<float>(std::min(batch, options.count) * image_.image());
     progress_bar bar("sampling", static_cast<double>(options.count * calls), "images", 1.0 / calls);
@@ -267,66 +274,93 @@ template <class B, class M, class... Samplers> class model_on final : public mod
           sampling{options.seed, stream::sampling, place};
       set_labels(draw_latents(choice, sampling, z));
       index_t done = 0;
-      auto watch = [&](int t, images_on<B> state, images_on<B> x0_hat) {
-        stop_if_requested();
-        if (observe) {
-          observe(first, t, seen_by_host(*b_, state, state_copy), seen_by_host(*b_, x0_hat, x0_copy));
-        }
-        bar.update(static_cast<double>(first * calls + ++done * n));
-      };
-      walk(options, method_.schedule.steps(), calls, sampling, z, watch);
+      walk(options, model, method_.schedule.steps(), calls, sampling, z,
+           [&](int t, images_on<B> state, images_on<B> x0_hat) {
+             stop_if_requested();
+             if (observe) {
+               observe(first, t, seen_by_host(*b_, state, state_copy), seen_by_host(*b_, x0_hat, x0_copy));
+             }
+             bar.update(static_cast<double>(first * calls + ++done * n));
+           });
       b_->download(z.data, samples.data() + first * image_.image(), z.dims.size());
     }
     return samples;
   }
 
-  std::vector<float> restored(const coldzoom::labelled_images& images, int t,
-                              const sampling_options& options) override {
+  void walk_back(host_images z, int t, coldzoom::key_sequence keys, const sampling_options& options,
+                 const known_part& known) override {
     using namespace coldzoom;
-    std::vector<float> out(images.pixels.size());
     const int calls = std::min(options.calls == 0 ? t : options.calls, t);
-    progress_bar bar("restoring", static_cast<double>(images.dims.n * calls), "images", 1.0 / calls);
-    for (index_t first = 0; first < images.dims.n; first += batch) {
-      const shape dims = images.dims.with_n(std::min(batch, images.dims.n - first));
-      std::vector<float> clean(static_cast<std::size_t>(dims.size()));
-      const auto from = images.pixels.begin() + first * dims.image();
-      std::transform(from, from + dims.size(), clean.begin(), from_byte<value_range>);
-      const auto x0 = to_backend(*b_, clean);
-      const auto level =
-          to_backend(*b_, std::vector<float>(static_cast<std::size_t>(dims.n), method_.schedule.level(t)));
-      auto memory = b_->template allocate<float>(dims.size());
-      const images_on<B> z(tensor_view<float, space>(memory.data(), dims));
-      const key_sequence keys{options.seed, stream::sampling, static_cast<std::uint64_t>(first)};
-      degrade(*b_, method_.degradation,
-              image_batch<value_range, const float, space>(tensor_view<const float, space>(x0.data(), dims)),
-              {level.data(), dims.n}, keys, z);
-      ask_without_labels(dims.n);
+    // As many pixels at a time as sampling has.
+    const index_t most = std::max<index_t>(1, batch * image_.image() / z.dims.image());
+    progress_bar bar("restoring", static_cast<double>(z.dims.n * calls), "images", 1.0 / calls);
+    for (index_t first = 0; first < z.dims.n; first += most) {
+      const index_t n = std::min(most, z.dims.n - first);
+      const host_images part(z.images(first, n));
+      any_model model = without_labels(part.dims);
+      auto memory = uploaded(part);
+      const images_on<B> state(tensor_view<float, space>(memory.data(), part.dims));
       index_t done = 0;
-      walk(options, t, calls, keys, z, [&](int, images_on<B>, images_on<B>) {
-        stop_if_requested();
-        bar.update(static_cast<double>(first * calls + ++done * dims.n));
-      });
-      b_->download(z.data, out.data() + first * dims.image(), dims.size());
+      const auto walk_by = [&](any_model& asked) {
+        walk(options, asked, t, calls, keys.from(first), state, [&](int, images_on<B>, images_on<B>) {
+          stop_if_requested();
+          bar.update(static_cast<double>(first * calls + ++done * n));
+        });
+      };
+      if (known.mask.data == nullptr) {
+        walk_by(model);
+      } else {
+        const auto pixels = uploaded(known.pixels.images(first, n)),
+                   mask = uploaded(known.mask.images(first, n));
+        using view = tensor_view<const float, space>;
+        any_model keeping(known_pixels(*b_, model, method_.degradation, method_.schedule,
+                                       view(pixels.data(), part.dims), view(mask.data(), part.dims)));
+        walk_by(keeping);
+      }
+      b_->download(state.data, part.data, part.dims.size());
     }
-    return out;
   }
 
  private:
+  // Without their types, so that samplers are compiled once.
+  using any_model = coldzoom::any_model<B, typename M::prediction>;
+  using watcher = std::function<void(int, images_on<B>, images_on<B>)>;
   static constexpr coldzoom::index_t batch = 256;
 
+  /// Dense images in the memory of the backend.
+  auto uploaded(coldzoom::tensor_view<const float> images) {
+    auto memory = b_->template allocate<float>(images.dims.size());
+    b_->upload(images.data, memory.data(), images.dims.size());
+    return memory;
+  }
+  /// For images of that shape, without their labels: the model itself, or by tiles.
+  any_model without_labels(coldzoom::shape images) {
+    const bool fits = images.with_n(1) == image_;
+    if (fits) {
+      ask_without_labels(images.n);
+      return referring_to(model_);
+    }
+    coldzoom::tiled_model tiled(*b_, model_, coldzoom::tiling(*b_, images, image_));
+    ask_without_labels(tiled.layout().tiles());
+    return any_model(std::move(tiled));
+  }
+  template <class Model> static any_model referring_to(Model& m) {
+    return any_model(coldzoom::predicting<typename M::prediction>(
+        [&m](auto x_t, const coldzoom::sampling_step& step, auto y) { m(x_t, step, y); }));
+  }
+
   /// From z = D(x, last) to step 0.
-  template <class Watch>
-  void walk(const sampling_options& options, int last, int calls, coldzoom::key_sequence keys, images_on<B> z,
-            Watch&& watch) {
+  void walk(const sampling_options& options, any_model& model, int last, int calls,
+            coldzoom::key_sequence keys, images_on<B> z, const watcher& watch) {
     const coldzoom::first_steps schedule(method_.schedule, last);
-    const bool walked = (walk_by<Samplers>(options, schedule, calls, keys, z, watch) || ...);
+    const bool walked = (walk_by<Samplers>(options, model, schedule, calls, keys, z, watch) || ...);
     coldzoom::require(walked, "--sampler",
                       [&] { return "this method has no sampler '" + options.sampler + "'"; });
   }
   /// False where another sampler was asked for; without a name the first is meant.
-  template <class Sampler, class S, class Watch>
-  bool walk_by(const sampling_options& options, const S& schedule, int calls, coldzoom::key_sequence keys,
-               images_on<B> z, Watch& watch) {
+  template <class Sampler, class S>
+  bool walk_by(const sampling_options& options, any_model& model, const S& schedule, int calls,
+               coldzoom::key_sequence keys, images_on<B> z, const watcher& watch) {
     if (!options.sampler.empty() && options.sampler != Sampler::name) return false;
     Sampler sampler;
     if constexpr (requires { sampler.clip; }) sampler.clip = options.clip;
@@ -334,16 +368,7 @@ template <class B, class M, class... Samplers> class model_on final : public mod
     if constexpr (TakesChurn<Sampler>) sampler.churn = options.churn;
     if constexpr (TakesSpacing<Sampler>) sampler.spacing = options.spacing > 0 ? options.spacing : 1;
     if constexpr (TakesNoise<Sampler>) sampler.noise = static_cast<float>(options.noise);
-    const auto run = [&](auto& model) {
-      sampler(*b_, model, method_.degradation, schedule, calls, keys, z, watch);
-    };
-    if (options.guidance == 1) {
-      run(model_);
-    } else {
-      coldzoom::guided model(*b_, model_, static_cast<float>(options.guidance),
-                             static_cast<std::int32_t>(classes_));
-      run(model);
-    }
+    sampler(*b_, model, method_.degradation, schedule, calls, keys, z, watch);
     return true;
   }
   void ask_without_labels(coldzoom::index_t images) {
@@ -503,11 +528,13 @@ template <class B, class M, class... Samplers> class method_on final : public me
   template <class D, class Use>
   void degrade_all(const D& degradation, const coldzoom::labelled_images& images, int t,
                    coldzoom::key_sequence keys, const Use& use) {
-    const auto levels = coldzoom::to_backend(*b_, std::vector<float>(batch, method_.schedule.level(t)));
-    std::vector<float> clean(static_cast<std::size_t>(images.dims.with_n(batch).size())),
+    const coldzoom::index_t most = std::min(batch, images.dims.n);
+    const auto levels = coldzoom::to_backend(
+        *b_, std::vector<float>(static_cast<std::size_t>(most), method_.schedule.level(t)));
+    std::vector<float> clean(static_cast<std::size_t>(images.dims.with_n(most).size())),
         degraded(clean.size());
-    for (coldzoom::index_t first = 0; first < images.dims.n; first += batch) {
-      const coldzoom::shape dims = images.dims.with_n(std::min(batch, images.dims.n - first));
+    for (coldzoom::index_t first = 0; first < images.dims.n; first += most) {
+      const coldzoom::shape dims = images.dims.with_n(std::min(most, images.dims.n - first));
       const host_images x0(coldzoom::tensor_view<float>(clean.data(), dims)),
           z(coldzoom::tensor_view<float>(degraded.data(), dims));
       const auto from = images.pixels.begin() + first * dims.image();

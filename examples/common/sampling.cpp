@@ -20,7 +20,7 @@ template <class Fits> std::string names_of(const std::vector<sampler_info>& samp
 
 }  // namespace
 
-void add_sampling_options(options& o, sampling_options& s) {
+void add_sampler_options(options& o, sampling_options& s) {
   std::vector<std::string> all;
   std::string help;  // methods with the same samplers stand together
   std::map<std::string, std::string> methods_of;
@@ -64,6 +64,11 @@ void add_sampling_options(options& o, sampling_options& s) {
         "0 for the method's own: " +
             (spacings.empty() ? "1" : spacings + ", else 1"))
       .at_least_0();
+  add_seed(o, s.seed, "sample i depends on the seed and i alone");
+}
+
+void add_sampling_options(options& o, sampling_options& s) {
+  add_sampler_options(o, s);
   o.add("--guidance", s.guidance,
         "models with labels: how far to lean towards the label; 1 as trained, 1.5 to 3 for surer digits at "
         "twice "
@@ -79,7 +84,6 @@ void add_sampling_options(options& o, sampling_options& s) {
         "absent")
       .separated_by(',')
       .range(0, 255);
-  add_seed(o, s.seed, "sample i depends on the seed and i alone");
 }
 
 sampling_options resolved(const model_method& method, sampling_options options) {

@@ -26,6 +26,9 @@ struct sampling_options {
   std::vector<coldzoom::index_t> classes;  // sample i is of class classes[i % size]; drawn where empty
 };
 
+/// The sampler and all that says how it walks, and the seed.
+void add_sampler_options(options& o, sampling_options& s);
+/// The same, and what is drawn: guidance, temperature, classes.
 void add_sampling_options(options& o, sampling_options& s);
 
 /// The options with the method's own in place of those that the user left open. Throws coldzoom::error where a

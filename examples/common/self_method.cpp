@@ -19,6 +19,7 @@ std::unique_ptr<method_entry> ddpm_self_entry() {
   about.title = "self-conditioned";
   about.quick_sampler = "ddim";
   about.quick_calls = 50;
+  about.tiles = true;
   return make_entry(
       std::move(about),
       [](const method_settings& s) {

@@ -57,22 +57,9 @@ void add_training_options(options& o, training_settings& s, const std::vector<co
   o.add("--decay", s.decay, "of the learning rate: constant, or cosine to 0 over all epochs")
       .one_of({"constant", "cosine"});
   add_network_options(o, s.network);
-  std::string defaults;
-  std::map<std::string, std::string> numbers;  // help, by option
-  for (const method_entry* method : trained) {
-    const method_info& info = method->info();
-    defaults += (defaults.empty() ? "" : ", ") + std::to_string(info.steps) + " (" + info.name + ")";
-    for (const method_number& number : info.numbers) {
-      std::string& help = numbers[number.name];
-      help += (help.empty() ? number.help + ", 0 for the method's own: " : ", ") + spoken(number.otherwise) +
-              " (" + info.name + ")";
-    }
-  }
-  o.add("--steps", s.steps, "T, 0 for the method's own: " + defaults).at_least_0();
+  add_method_options(o, s, trained);
   o.add("--last-step", s.last_step, "t is drawn from 1 .. this one, 0 for T; the original's DDPM: 999")
       .at_least_0();
-  for (const auto& [name, help] : numbers)
-    o.add(method_number{name, ""}.option(), s.numbers[name], help).at_least_0();
   o.add_flag("--labels,!--no-labels", s.labels,
              "train with the labels of the data, for networks that have classes: unet");
   run_options& p = s.policies;
@@ -96,46 +83,13 @@ void add_training_options(options& o, training_settings& s, const std::vector<co
   o.add("--samples", s.samples, "images in the grid of each epoch, 0 for none").range(0, 10000);
 }
 
-model_method method_of(const std::string& name, const training_settings& s) {
-  const method_entry& entry = find_method("--method", name);
-  model_method method{{s.steps, s.last_step, entry.info().default_numbers()}, &entry};
-  if (method.steps == 0) method.steps = entry.info().steps;
-  if (method.last_step == 0) method.last_step = method.steps;
-  require(method.steps <= largest_steps, "--steps", [&] {
-    return "found " + std::to_string(method.steps) + ", wanted 1 to " + std::to_string(largest_steps);
-  });
-  require(method.last_step <= method.steps, "--last-step", [&] {
-    return "found " + std::to_string(method.last_step) + ", wanted at most the " +
-           std::to_string(method.steps) + " steps";
-  });
-  for (const auto& given : s.numbers) {
-    const double value = given.second;
-    if (value == 0) continue;
-    const std::vector<method_number>& known = entry.info().numbers;
-    const auto found = std::find_if(known.begin(), known.end(),
-                                    [&](const method_number& n) { return n.name == given.first; });
-    const std::string option = method_number{given.first, ""}.option();
-    require(found != known.end(), option.c_str(), [&] { return "a " + name + " model has none"; });
-    require(found->fits(value), option.c_str(), [&] {
-      return "found " + spoken(value) + ", wanted a number between " + spoken(found->low) + " and " +
-             spoken(found->high);
-    });
-    method.numbers[given.first] = value;
-  }
-  return method;
-}
-
 void train_model(machine& m, const model_method& method, training_settings s) {
   apply_smoke(s);
   if (s.smoke) s.samples = std::min(s.samples, 16);
   const split_pair data = load_run_data(s);
   const index_t images = data.train.dims.n;
   const shape image = data.train.dims.with_n(1);
-  const int most_steps = method.entry->most_steps(image);
-  require(method.steps <= most_steps, "--steps", [&] {
-    return "found " + std::to_string(method.steps) + ", wanted 1 to " + std::to_string(most_steps) +
-           " for images of " + to_string(image);
-  });
+  check_steps(method, image);
   const std::vector<network_option>& options_of_it = find_network("--network", s.network.name).info().options;
   require(!s.labels || std::any_of(options_of_it.begin(), options_of_it.end(),
                                    [](const network_option& o) { return o.name == "classes"; }),

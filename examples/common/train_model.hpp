@@ -1,19 +1,18 @@
 /// The training program of every method.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
+#include "common/method_choice.hpp"
 #include "common/model.hpp"
 #include "common/run_settings.hpp"
 
 namespace programs {
 
-struct training_settings : run_settings {
+struct training_settings : run_settings, method_choice {
   std::string decay = "constant";
-  int steps = 0, last_step = 0, samples = 64;
-  std::map<std::string, double> numbers;  // of the methods; 0 for the method's own
+  int samples = 64;
   bool labels = false;
   run_options policies;  // of these loss, weighting, optimiser and their numbers
   network_choice network;
@@ -21,10 +20,6 @@ struct training_settings : run_settings {
 
 /// The options of a program that trains these methods, their own numbers among them.
 void add_training_options(options& o, training_settings& s, const std::vector<const method_entry*>& trained);
-
-/// The method with the numbers that the user gave, those of the table where they are 0. Throws
-/// coldzoom::error for numbers that do not fit.
-model_method method_of(const std::string& name, const training_settings& s);
 
 /// Trains a network to undo the degradation of `method`, into the folder that the settings name: a
 /// checkpoint, a line of the log and a grid of samples each epoch. Throws coldzoom::error for settings that

@@ -21,6 +21,7 @@ std::unique_ptr<method_entry> ddpm_velocity_entry() {
   about.title = "linear to zero";
   about.quick_sampler = "ddim";
   about.quick_calls = 50;
+  about.tiles = true;
   return make_entry(
       std::move(about),
       [](const method_settings& s) {

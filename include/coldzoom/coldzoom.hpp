@@ -114,10 +114,12 @@
 #include <coldzoom/sampling/direct.hpp>
 #include <coldzoom/sampling/dpm_solver.hpp>
 #include <coldzoom/sampling/heun.hpp>
+#include <coldzoom/sampling/known_pixels.hpp>
 #include <coldzoom/sampling/naive.hpp>
 #include <coldzoom/sampling/restore.hpp>
 #include <coldzoom/sampling/sampler.hpp>
 #include <coldzoom/sampling/tacos.hpp>
+#include <coldzoom/sampling/tiles.hpp>
 #include <coldzoom/schedule/curve.hpp>
 #include <coldzoom/schedule/ddpm.hpp>
 #include <coldzoom/schedule/first_steps.hpp>

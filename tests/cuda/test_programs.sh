@@ -14,14 +14,17 @@ fi
 samples="--model run/model.safetensors --count 40 --sampling-steps 2"
 declare -A arguments=(
   [custom_degradation]=""
+  [degrade]="--method flow --in $COLDZOOM_SOURCE_DIR/docs/images/digits.png --out degraded"
   [evaluate]="--samples test --count 900 --json device.json"
   [evaluate_run]="--run run --smoke --sampling-steps 2"
   [pixel_distribution]="--smoke --kind zoom_nearest --csv device.csv"
   [plot_reconstruction]="--model run/model.safetensors --out reconstruction"
   [plot_schedules]="--steps 50 --out schedules"
   [report]="--runs run --count 20 --out report.html"
+  [restore]="--model run/model.safetensors --in one.npy --out restored --sampling-steps 2"
   [sample]="$samples --out device.npy"
   [sort_samples]="--samples host.npy --out sorted"
+  [test_restoration]="--model run/model.safetensors --limit 40 --draws 1 --sampling-steps 2"
   [test_loss]="--model run/model.safetensors --limit 200 --json device_loss.json"
   [train]="--method zoom_bilinear --smoke --out trained"
   [train_classifier]="--smoke --out classifier"
@@ -33,6 +36,7 @@ declare -A arguments=(
 ok train_zoom_nearest --smoke --out run
 read -ra given <<<"$samples"
 ok sample "${given[@]}" --out host.npy
+ok sample --model run/model.safetensors --count 1 --out one.npy # 1 x 28 x 28: a picture
 
 device=no
 if "$bin/custom_degradation" --backend cuda >probe.txt 2>&1; then device=yes; fi

@@ -13,6 +13,7 @@
 #include "common/classifier_on.hpp"
 #include "common/errors.hpp"
 #include "common/method_on.hpp"
+#include "common/restoration.hpp"
 #include "common/worse.hpp"
 
 namespace cz = coldzoom;
@@ -80,6 +81,14 @@ const auto make_network = programs::network_maker<both>([](const programs::netwo
   return cz::reconstructor(s.image, {4, 4}, 3);
 });
 
+cz::labelled_images random_bytes(cz::shape dims, std::uint64_t seed) {
+  cz::labelled_images images{dims, {}, {}};
+  for (index_t i = 0; i < dims.size(); ++i)
+    images.pixels.push_back(
+        static_cast<std::uint8_t>(cz::random_below({seed}, static_cast<std::uint64_t>(i), 256)));
+  return images;
+}
+
 struct fixture {
   host_backend host{1};
   far_backend far;
@@ -87,12 +96,7 @@ struct fixture {
   programs::network_entry networks{{.name = "small", .help = "", .options = {}}, make_network};
   programs::model_network network = networks.make({image, 1, {}});
   std::vector<float> parameters = cz::initial_parameters(network, 2);
-  cz::labelled_images digits{image.with_n(images_of_one), {}, {}};
-
-  fixture() {
-    for (std::uint64_t i = 0; i < images_of_one * 64; ++i)
-      digits.pixels.push_back(static_cast<std::uint8_t>(cz::random_below({1}, i, 256)));
-  }
+  cz::labelled_images digits = random_bytes(image.with_n(images_of_one), 1);
 };
 
 void check_near(const std::vector<float>& found, const std::vector<float>& wanted) {
@@ -109,6 +113,29 @@ void check_near(const std::vector<float>& found, const std::vector<float>& wante
 
 void append(std::vector<float>& all, host_images part) {
   all.insert(all.end(), part.data, part.data + part.dims.size());
+}
+
+/// What the network makes of images that are larger than its own, by tiles: in one call, by the sampler, and by the sampler
+/// that keeps a third of the pixels.
+std::vector<std::vector<float>> restored_by_tiles(programs::method_at_work& work,
+                                                  programs::model_at_work& model) {
+  const cz::labelled_images images = random_bytes({images_of_one, 1, 12, 9}, 3);
+  const cz::key_sequence keys{5, cz::stream::sampling, 7};
+  std::vector<float> clean, mask;
+  for (const std::uint8_t pixel : images.pixels) {
+    clean.push_back(cz::from_byte<cz::centred>(pixel));
+    mask.push_back(mask.size() % 3 == 0);
+  }
+  const auto view = [&](std::vector<float>& pixels) {
+    return host_images(cz::tensor_view<float>(pixels.data(), images.dims));
+  };
+  std::vector<float> z = programs::degraded(work, images, 4, keys), direct(z.size()), walked = z, kept = z;
+  model.restore(view(z), 4, view(direct));
+  programs::sampling_options options;
+  options.calls = 3;
+  model.walk_back(view(walked), 4, keys, options, {});
+  model.walk_back(view(kept), 4, keys, options, {view(clean), view(mask)});
+  return {z, direct, walked, kept};
 }
 
 /// All that a machine makes of a model of one method, one after the other.
@@ -144,14 +171,17 @@ std::vector<std::vector<float>> work_on(programs::machine& m, const programs::me
   const auto run = work->train(f.network, {f.digits, f.digits, ""}, options_of_64);
   run->train_epoch(
       1, [](index_t) { return 1e-2; }, [](cz::batch_progress) {});
-  return {degraded,
-          drawn,
-          restored,
-          samples,
-          states,
-          run->best(),
-          {static_cast<float>(run->test_loss()),
-           static_cast<float>(work->test_loss(f.network, f.parameters, f.digits, 2)), 0}};
+  std::vector<std::vector<float>> all{
+      degraded,
+      drawn,
+      restored,
+      samples,
+      states,
+      run->best(),
+      {static_cast<float>(run->test_loss()),
+       static_cast<float>(work->test_loss(f.network, f.parameters, f.digits, 2)), 0}};
+  for (std::vector<float>& one : restored_by_tiles(*work, *model)) all.push_back(std::move(one));
+  return all;
 }
 
 }  // namespace
