@@ -216,8 +216,9 @@ class restoration {
     if (!group.mask.pixels.empty()) {
       const labelled_images pixels = to_bytes(group.degraded);
       step = step_without(*method_, model_.method.steps, pixels, group.mask.pixels, keys);
-      z = degraded(*method_, filled(pixels, group.mask.pixels, 128), step, keys);
-      group.degraded.pixels = to_unit(z);
+      const labelled_images shown = filled(pixels, group.mask.pixels, 128);
+      z = degraded(*method_, shown, step, keys);
+      group.degraded = to_image_set(shown);
       std::printf("%s: from step %d of %d, at which what the mask misses is lost\n",
                   group.names.front().c_str(), step, model_.method.steps);
     }
@@ -226,7 +227,9 @@ class restoration {
         if (group.mask.pixels[i] != 0) pixels[i] = known[i];
       }
     };
-    finish("degraded", group, {dims, to_unit(z)});
+    image_set seen = group.degraded;
+    for (float& pixel : seen.pixels) pixel = std::clamp(pixel, 0.0f, 1.0f);
+    finish("degraded", group, seen);
     for (const std::string& way : ways_) {
       std::vector<float> pixels = z;
       const host_images images(tensor_view<float>(pixels.data(), dims));

@@ -32,7 +32,8 @@ std::vector<std::unique_ptr<method_entry>> linear_entries() {
                     .help = "standard deviation of the kernel in pixels",
                     .otherwise = 7,
                     .high = 100}},
-       .title = "Gaussian blur"},
+       .title = "Gaussian blur",
+       .tiles = true},
       [](const method_settings& s) {
         return linearly(coldzoom::gaussian_blur{.sigma = static_cast<float>(s.number("blur_sigma")),
                                                 .times = s.steps,

@@ -57,7 +57,7 @@ pictures.write("mask.png", [[0 if 10 <= y < 18 and 10 <= x < 18 else 255 for x i
 PY
 
 tiny=(--network reconstructor --data "$data" --limit 256 --widths "4,3" --samples 0 --epochs 1)
-for method in flow inpaint zoom_nearest; do ok train --method $method "${tiny[@]}" --out $method; done
+for method in flow inpaint salt_pepper zoom_nearest; do ok train --method $method "${tiny[@]}" --out $method; done
 
 echo "-- degrade"
 ok degrade --method flow --in clean --out noisy --step 200 --seed 3 --npy
@@ -88,17 +88,18 @@ ok degrade --method inpaint --in clean/05.png --out holes
 
 echo "-- restore: the same as test_restoration measures on the data"
 restore() { ok restore --model "$1/model.safetensors" --out "$2" "${@:3}"; }
-for method in flow inpaint; do
-  step=200
-  [ $method = flow ] || step=14
-  ok degrade --method $method --in clean --out given-$method --step $step --npy
-  restore $method $method-restored --in given-$method --clean clean --json $method.json --png $method.png --sampling-steps 4
-  ok test_restoration --model $method/model.safetensors --data "$data" --limit 24 --draws 1 --step $step \
-    --sampling-steps 4 --json $method-split.json
+declare -A steps=([flow]=200 [inpaint]=14 [salt_pepper]=6)
+for method in "${!steps[@]}"; do
+  step=${steps[$method]}
+  ok degrade --method "$method" --in clean --out "given-$method" --step "$step" --npy
+  restore "$method" "$method-restored" --in "given-$method" --clean clean --json "$method.json" --png "$method.png" \
+    --sampling-steps 4
+  ok test_restoration --model "$method/model.safetensors" --data "$data" --limit 24 --draws 1 --step "$step" \
+    --sampling-steps 4 --json "$method-split.json"
 done
 python3 - <<'PY' || fail "restore and test_restoration say different things"
 import json
-for method in "flow", "inpaint":
+for method in "flow", "inpaint", "salt_pepper":
     found, wanted = json.load(open(method + ".json")), json.load(open(method + "-split.json"))
     assert found["n"] == wanted["n"] == 24 and found["step"] == wanted["step"], found
     for here, there in ("degraded", "degraded"), ("direct", "direct"), ("sampled", "drawn"):
@@ -111,6 +112,11 @@ for file in flow-restored/direct/23.png flow-restored/sampled/00.png flow.png; d
 done
 restore flow one --in given-flow --way sampled --sampling-steps 4 --threads 1
 same one/11.png flow-restored/sampled/11.png
+# The draw that made the pictures is repeated: another leaves other pictures.
+sed 's/"seed": 0/"seed": 1/' given-salt_pepper/degradation.json >other.json
+mv other.json given-salt_pepper/degradation.json
+restore salt_pepper other --in given-salt_pepper --way sampled --sampling-steps 4
+if cmp -s other/11.png salt_pepper-restored/sampled/11.png; then fail "the seed in degradation.json does nothing"; fi
 
 echo "-- by tiles"
 ok degrade --method flow --in large --out large-noisy --npy
