@@ -88,8 +88,7 @@ std::vector<std::unique_ptr<method_entry>> corruption_entries() {
        .help = "adds the noise of a scan in computed tomography whose dose falls",
        .steps = 10,
        .numbers = {{.name = "photons", .help = "quanta of a ray at T", .otherwise = 150, .high = 1e12}},
-       .title = "low dose",
-       .tiles = true},
+       .title = "low dose"},
       [](const method_settings& s) {
         return coldzoom::make_method(unit{},
                                      coldzoom::dose_noise{.photons = static_cast<float>(s.number("photons"))},

@@ -32,8 +32,7 @@ std::vector<std::unique_ptr<method_entry>> linear_entries() {
                     .help = "standard deviation of the kernel in pixels",
                     .otherwise = 7,
                     .high = 100}},
-       .title = "Gaussian blur",
-       .tiles = true},
+       .title = "Gaussian blur"},
       [](const method_settings& s) {
         return linearly(coldzoom::gaussian_blur{.sigma = static_cast<float>(s.number("blur_sigma")),
                                                 .times = s.steps,
