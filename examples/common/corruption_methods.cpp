@@ -87,7 +87,7 @@ std::vector<std::unique_ptr<method_entry>> corruption_entries() {
   add({.name = "dose",
        .help = "adds the noise of a scan in computed tomography whose dose falls",
        .steps = 10,
-       .numbers = {{.name = "photons", .help = "quanta of a ray at T", .otherwise = 150, .high = 1e12}},
+       .numbers = {{.name = "photons", .help = "quanta of a ray at T", .otherwise = 30, .high = 1e12}},
        .title = "low dose"},
       [](const method_settings& s) {
         return coldzoom::make_method(unit{},

@@ -129,7 +129,7 @@ struct dose_noise {
   using range = unit;
 
   index_t views = 36;
-  float photons = 150;       // of a ray at level 1
+  float photons = 30;        // of a ray at level 1
   float attenuation = 0.1f;  // of a pixel of density 1
 
   /// Of a ray with the sum `path`.
