@@ -32,7 +32,11 @@ struct settings : programs::run_settings {
 
 template <class B> void train_on(B& b, const std::string& where, const settings& s) {
   using namespace programs;
-  const split_pair data = load_run_data(s);
+  const programs::data_sets data = load_run_data(s);
+  require(!data.stream, "--data", [&] {
+    return "found the stream " + s.data +
+           "; the classifier takes images that fit into memory, such as a folder of pictures";
+  });
   const labelled_images &train = data.train, &test = data.test;
   const shape image = train.dims.with_n(1);
   const digit_classifier network(image);

@@ -2,6 +2,8 @@
 
 #include <coldzoom/core/fnv1a.hpp>
 
+#include "common/tar_data.hpp"
+
 namespace programs {
 
 const char* const embedded_classifier = COLDZOOM_EMBEDDED_DATA "/mnist_classifier.safetensors";
@@ -9,7 +11,8 @@ const char* const embedded_classifier = COLDZOOM_EMBEDDED_DATA "/mnist_classifie
 const char* const data_help =
     "embedded (10,000 MNIST digits), fashion (Debian's dataset-fashion-mnist), a folder with the four IDX "
     "files, "
-    "with pictures (PNG, JPEG) or with arrays, or one array (.npy)";
+    "with pictures (PNG, JPEG), with arrays or tar archives of pictures, or one array (.npy) or archive "
+    "(.tar)";
 
 void add_data(options& o, std::string& name, picture_policy& pictures, const std::string& help) {
   o.add("--data", name, help);
@@ -24,19 +27,20 @@ void add_data(options& o, std::string& name, picture_policy& pictures, const std
   o.add_flag("--strict", pictures.strict, "refuse data with a bad picture, which is left out else");
 }
 
-coldzoom::split_pair load_data(const std::string& name, const picture_policy& pictures) {
+data_sets load_data(const std::string& name, const picture_policy& pictures, coldzoom::index_t limit) {
   if (name == "embedded")
-    return brought_to(name, pictures, coldzoom::load_mnist_folder(COLDZOOM_EMBEDDED_DATA));
+    return {brought_to(name, pictures, coldzoom::load_mnist_folder(COLDZOOM_EMBEDDED_DATA)), nullptr};
   if (name == "fashion") {
     const std::string folder = "/usr/share/datasets/fashion-mnist";
     coldzoom::require(coldzoom::file_exists(folder + "/train-images-idx3-ubyte.gz"), "--data fashion",
                       "found no " + folder + "; install the Debian package dataset-fashion-mnist");
-    return brought_to(name, pictures, coldzoom::load_mnist_folder(folder));
+    return {brought_to(name, pictures, coldzoom::load_mnist_folder(folder)), nullptr};
   }
-  if (name.ends_with(".npy")) return load_array(name, pictures);
-  if (coldzoom::file_exists(name + "/train.npy")) return load_array_folder(name, pictures);
-  if (holds_idx_files(name)) return brought_to(name, pictures, coldzoom::load_mnist_folder(name));
-  return load_picture_folder(name, pictures);
+  if (holds_tars(name)) return load_tars(name, pictures, limit);
+  if (name.ends_with(".npy")) return {load_array(name, pictures), nullptr};
+  if (coldzoom::file_exists(name + "/train.npy")) return {load_array_folder(name, pictures), nullptr};
+  if (holds_idx_files(name)) return {brought_to(name, pictures, coldzoom::load_mnist_folder(name)), nullptr};
+  return {load_picture_folder(name, pictures), nullptr};
 }
 
 std::string fingerprint(const coldzoom::split_pair& data) {
@@ -47,6 +51,14 @@ std::string fingerprint(const coldzoom::split_pair& data) {
     for (const std::uint8_t pixel : set->pixels) hash.add(pixel);
     for (const std::uint8_t label : set->labels) hash.add(label);
   }
+  return hash.digits();
+}
+
+std::string fingerprint(const data_sets& data) {
+  const std::string in_memory = fingerprint(static_cast<const coldzoom::split_pair&>(data));
+  if (!data.stream) return in_memory;
+  coldzoom::fnv1a hash;
+  hash.add(in_memory + data.stream->fingerprint());
   return hash.digits();
 }
 

@@ -4,6 +4,7 @@
 #include <coldzoom/data/mnist.hpp>
 #include <string>
 
+#include "common/image_stream.hpp"
 #include "common/options.hpp"
 #include "common/picture_data.hpp"
 
@@ -19,14 +20,18 @@ extern const char* const data_help;
 void add_data(options& o, std::string& name, picture_policy& pictures, const std::string& help = data_help);
 
 /// The data of a name that data_help lists, or of a path: a folder in the form of MNIST, a folder of pictures or of
-/// arrays, an array; docs/how_to/own_data.md says how they lie. Where `pictures` asks for a size or channels,
-/// all images are brought to them. Throws coldzoom::error with what to do where the data are not there.
-coldzoom::split_pair load_data(const std::string& name, const picture_policy& pictures = {});
+/// arrays, an array, tar archives; docs/how_to/own_data.md says how they lie. Where `pictures` asks for a size or channels,
+/// all images are brought to them. A stream ends after `limit` > 0 images. Throws
+/// coldzoom::error with what to do where the data are not there.
+data_sets load_data(const std::string& name, const picture_policy& pictures = {},
+                    coldzoom::index_t limit = 0);
 
 /// 16 hexadecimal digits of all that training and test images are: their shapes, pixels and labels. FNV-1a of
 /// 64 bits (Fowler, Noll, Vo) over the extents as 8 bytes each, the least first, the pixels and the labels.
 /// Data that differ have other digits but for chance, whatever they are called.
 std::string fingerprint(const coldzoom::split_pair& data);
+/// The same, and where training images are a stream that of their names and lengths.
+std::string fingerprint(const data_sets& data);
 
 /// All of them where `limit` is 0.
 coldzoom::labelled_images first_images(coldzoom::labelled_images images, coldzoom::index_t limit);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/host_images.hpp"
+#include "common/image_stream.hpp"
 #include "common/machine.hpp"
 #include "common/network.hpp"
 
@@ -115,6 +116,9 @@ struct run_options {
   std::uint64_t seed = 0;
   double average_decay = 0;
   double clip_norm = 0;
+  double flip = 0;              // the probability that a training image is mirrored
+  coldzoom::index_t shift = 0;  // pixels by which it moves at most
+  double crop = 1;              // the smallest share of its sides that is cut out and enlarged
   double label_dropout = -1;    // of a network with classes; 0.15 below 0
   std::string loss, weighting;  // the method's own where empty
   std::string optimizer = "adam";
@@ -169,7 +173,7 @@ class method_at_work {
 
   virtual std::unique_ptr<model_at_work> run(const model_network& network,
                                              const std::vector<float>& parameters) = 0;
-  virtual std::unique_ptr<training_run> train(const model_network& network, const coldzoom::split_pair& data,
+  virtual std::unique_ptr<training_run> train(const model_network& network, const data_sets& data,
                                               const run_options& options) = 0;
   /// Mean loss of a model over all images, each at `draws` steps.
   virtual double test_loss(const model_network& network, const std::vector<float>& parameters,

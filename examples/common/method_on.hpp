@@ -3,7 +3,11 @@
 
 #include <algorithm>
 #include <coldzoom/backend/transfer.hpp>
+#include <coldzoom/data/augmented.hpp>
 #include <coldzoom/data/dataset.hpp>
+#include <coldzoom/data/random_crop.hpp>
+#include <coldzoom/data/random_flip.hpp>
+#include <coldzoom/data/random_shift.hpp>
 #include <coldzoom/degradation/in_range.hpp>
 #include <coldzoom/initial_state/gaussian_mixture.hpp>
 #include <coldzoom/initial_state/gaussian_state.hpp>
@@ -26,6 +30,7 @@
 #include "common/progress.hpp"
 #include "common/safetensors.hpp"
 #include "common/sampling.hpp"
+#include "common/training_images.hpp"
 #include "common/training_policies.hpp"
 
 namespace programs {
@@ -412,23 +417,29 @@ void set_labels_of(B& b, coldzoom::dataset<B, value_range>& set, const coldzoom:
 }
 
 template <class B, class M> class training_on final : public training_run {
-  using images = coldzoom::dataset<B, value_range>;
+  using augmented_images = coldzoom::augmented<B, training_images<B>, coldzoom::random_flip,
+                                               coldzoom::random_shift, coldzoom::random_crop>;
 
  public:
-  training_on(B& b, const M& method, const model_network& network, const coldzoom::split_pair& data,
-              const coldzoom::trainer_options& options, const chosen_optimizer& optimizer)
+  training_on(B& b, const M& method, const model_network& network, const data_sets& data,
+              const run_options& run, const coldzoom::trainer_options& options,
+              const chosen_optimizer& optimizer)
       : b_(&b),
-        train_(b, data.train.dims, data.train.pixels.data()),
+        train_(b, data, network.classes()),
+        augmented_(train_, {run.flip}, {run.shift}, {run.crop}),
         test_(b, data.test.dims, data.test.pixels.data()),
         trainer_(b, method, layer_on<B>(network), network.image(), options, optimizer) {
-    set_labels_of(b, train_, data.train, network);
     set_labels_of(b, test_, data.test, network);
   }
 
   coldzoom::index_t batches() const override { return trainer_.batches(train_); }
   double train_epoch(int epoch, const std::function<double(coldzoom::index_t)>& rate,
                      const std::function<void(coldzoom::batch_progress)>& progress) override {
-    return trainer_.train_epoch(train_, epoch, rate, progress);
+    const double loss = trainer_.train_epoch(augmented_, epoch, rate, progress);
+    if (std::exchange(told_, true)) return loss;
+    for (const std::string& fault : train_.faults())
+      std::fprintf(stderr, "another picture stands in for: %s\n", fault.c_str());
+    return loss;
   }
   double test_loss() override { return trainer_.test_loss(test_); }
   std::vector<float> best() override { return coldzoom::to_host(*b_, trainer_.best()); }
@@ -441,8 +452,11 @@ template <class B, class M> class training_on final : public training_run {
 
  private:
   B* b_;
-  images train_, test_;
+  training_images<B> train_;
+  augmented_images augmented_;
+  coldzoom::dataset<B, value_range> test_;
   coldzoom::trainer<B, M, coldzoom::any_layer<B>, chosen_optimizer> trainer_;
+  bool told_ = false;  // of bad pictures in the first epoch, which are the same in all
 };
 
 template <class B, class M, class... Samplers> class method_on final : public method_at_work {
@@ -506,11 +520,11 @@ template <class B, class M, class... Samplers> class method_on final : public me
     return std::make_unique<model_on<B, M, Samplers...>>(*b_, method_, network, parameters);
   }
 
-  std::unique_ptr<training_run> train(const model_network& network, const coldzoom::split_pair& data,
+  std::unique_ptr<training_run> train(const model_network& network, const data_sets& data,
                                       const run_options& o) override {
     const auto method = in_training(method_, o);
     return std::make_unique<training_on<B, std::remove_const_t<decltype(method)>>>(
-        *b_, method, network, data, trainer_options_of(o, last_step_, network), chosen_optimizer(o));
+        *b_, method, network, data, o, trainer_options_of(o, last_step_, network), chosen_optimizer(o));
   }
 
   double test_loss(const model_network& network, const std::vector<float>& parameters,

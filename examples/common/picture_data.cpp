@@ -71,16 +71,6 @@ shape common_shape(const std::string& data, const std::vector<picture>& pictures
                         "; wanted one, or --image-size, to which they are cropped and resized");
 }
 
-/// "labels: 0 cat, 1 dog".
-void say_classes(const std::vector<std::string>& classes) {
-  constexpr std::size_t named = 10;
-  std::string text;
-  for (std::size_t i = 0; i < std::min(named, classes.size()); ++i)
-    text += (i > 0 ? ", " : "") + std::to_string(i) + " " + classes[i];
-  if (classes.size() > named) text += ", ... " + std::to_string(classes.size() - 1) + " " + classes.back();
-  if (!classes.empty()) std::fprintf(stderr, "labels: %s\n", text.c_str());
-}
-
 void add_files(picture_list& list, const std::string& folder, const picture_folder& found,
                const std::vector<std::string>& classes, std::optional<bool> test) {
   for (const picture_file& file : found.files) {
@@ -187,6 +177,15 @@ template <class Belongs> void add_array(picture_list& list, const std::string& p
 }
 
 }  // namespace
+
+void say_classes(const std::vector<std::string>& classes) {
+  constexpr std::size_t named = 10;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(named, classes.size()); ++i)
+    text += (i > 0 ? ", " : "") + std::to_string(i) + " " + classes[i];
+  if (classes.size() > named) text += ", ... " + std::to_string(classes.size() - 1) + " " + classes.back();
+  if (!classes.empty()) std::fprintf(stderr, "labels: %s\n", text.c_str());
+}
 
 shape parse_image_size(const std::string& text) {
   index_t sides[2] = {0, 0};

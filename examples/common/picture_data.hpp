@@ -19,6 +19,9 @@ struct picture_policy {
 /// Height and width; 0 and 0 for an empty text. Throws coldzoom::error, blaming --image-size.
 coldzoom::shape parse_image_size(const std::string& text);
 
+/// "labels: 0 cat, 1 dog" on stderr; nothing where there are none.
+void say_classes(const std::vector<std::string>& classes);
+
 /// Pictures that are read one by one, in any order and from any thread.
 struct picture_list {
   struct entry {

@@ -31,13 +31,13 @@ void apply_smoke(run_settings& s) {
   s.warmup = std::min<coldzoom::index_t>(s.warmup, 2);
 }
 
-coldzoom::split_pair load_run_data(const run_settings& s) {
-  coldzoom::split_pair data = load_data(s.data, s.pictures);
+data_sets load_run_data(const run_settings& s) {
+  data_sets data = load_data(s.data, s.pictures, s.limit);
   data.train = first_images(std::move(data.train), s.limit);
   data.test = first_images(std::move(data.test), s.limit);
-  coldzoom::require(data.train.dims.n >= s.batch_size, "--batch-size", [&] {
+  coldzoom::require(data.training_images() >= s.batch_size, "--batch-size", [&] {
     return "found " + std::to_string(s.batch_size) + ", wanted at most the " +
-           std::to_string(data.train.dims.n) + " training images";
+           std::to_string(data.training_images()) + " training images";
   });
   return data;
 }

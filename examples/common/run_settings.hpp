@@ -1,10 +1,10 @@
 /// What every training program can be told, and the data it thus trains on.
 #pragma once
 
-#include <coldzoom/data/mnist.hpp>
 #include <cstdint>
 #include <string>
 
+#include "common/image_stream.hpp"
 #include "common/options.hpp"
 #include "common/picture_data.hpp"
 
@@ -26,6 +26,6 @@ void add_run_options(options& o, run_settings& s);
 void apply_smoke(run_settings& s);
 
 /// The images of a run. Throws coldzoom::error where they do not fill one batch.
-coldzoom::split_pair load_run_data(const run_settings& s);
+data_sets load_run_data(const run_settings& s);
 
 }  // namespace programs

@@ -24,14 +24,23 @@ namespace {
 
 using namespace coldzoom;
 
+/// What is done to training images at random: nothing, or ", flipped 0.5, shifted 2, cropped 0.8".
+std::string changes_of(const run_options& p) {
+  std::string text;
+  if (p.flip != 0) text += ", flipped " + exact_number(p.flip);
+  if (p.shift != 0) text += ", shifted " + std::to_string(p.shift);
+  if (p.crop != 1) text += ", cropped " + exact_number(p.crop);
+  return text;
+}
+
 /// What a checkpoint must have in common with a run beside what the trainer checks.
 std::map<std::string, std::string> settings_to_keep(const trained_model& model, const training_settings& s,
-                                                    const split_pair& data) {
+                                                    const data_sets& data) {
   std::map<std::string, std::string> keep{
       {"kind", model.method.name()},
       {"network", model.network.name() + " of " + model.network.options_text()},
-      {"data_fingerprint", fingerprint(data)},
-      {"train_images", std::to_string(data.train.dims.n)},
+      {"data_fingerprint", fingerprint(data) + changes_of(s.policies)},
+      {"train_images", std::to_string(data.training_images())},
       {"optimizer_kind", s.policies.optimizer},
       {"learning_rate", exact_number(s.learning_rate)},
       {"decay", s.decay}};
@@ -79,6 +88,15 @@ void add_training_options(options& o, training_settings& s, const std::vector<co
         "share of the images whose label is left out, so that samples can be guided; 0.15 if absent")
       .hide_default()
       .from_0_to_below_1();
+  o.add("--flip", p.flip,
+        "the probability that a training image is mirrored, left to right; 0.5 for most photographs")
+      .from_0_to_1();
+  o.add("--shift", p.shift, "pixels by which a training image moves at most, in both directions")
+      .range(0, 65536);
+  o.add("--crop", p.crop,
+        "the smallest share of the sides of a training image that is cut out and enlarged, 1 for the whole "
+        "image")
+      .from_0_to_1();
   o.add("--accumulate", p.accumulate, "batches an update, whose gradients add up").range(1, 100000);
   o.add("--samples", s.samples, "images in the grid of each epoch, 0 for none").range(0, 10000);
 }
@@ -86,8 +104,8 @@ void add_training_options(options& o, training_settings& s, const std::vector<co
 void train_model(machine& m, const model_method& method, training_settings s) {
   apply_smoke(s);
   if (s.smoke) s.samples = std::min(s.samples, 16);
-  const split_pair data = load_run_data(s);
-  const index_t images = data.train.dims.n;
+  const data_sets data = load_run_data(s);
+  const index_t images = data.training_images();
   const shape image = data.train.dims.with_n(1);
   check_steps(method, image);
   const std::vector<network_option>& options_of_it = find_network("--network", s.network.name).info().options;

@@ -16,9 +16,12 @@
 #include <coldzoom/core/random.hpp>
 #include <coldzoom/core/range.hpp>
 #include <coldzoom/core/view.hpp>
+#include <coldzoom/data/augmented.hpp>
 #include <coldzoom/data/dataset.hpp>
 #include <coldzoom/data/image_buffer.hpp>
 #include <coldzoom/data/prefetched.hpp>
+#include <coldzoom/data/random_crop.hpp>
+#include <coldzoom/data/random_flip.hpp>
 #include <coldzoom/data/random_shift.hpp>
 #include <coldzoom/data/streamed_images.hpp>
 #include <coldzoom/degradation/additive.hpp>

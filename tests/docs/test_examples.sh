@@ -15,7 +15,7 @@ import textwrap
 
 docs = pathlib.Path(sys.argv[1])
 headers = ["coldzoom", "core/file", "data/mnist", "initial_state/fit_mixture", "io/load_picture", "io/npy", "io/png", "io/safetensors",
-           "testing/degradation_laws", "testing/examine_degradation", "training/checkpoint"]
+           "io/tar_pictures", "testing/degradation_laws", "testing/examine_degradation", "training/checkpoint"]
 for header in headers:
     print(f"#include <coldzoom/{header}.hpp>")
 print("using namespace coldzoom;")

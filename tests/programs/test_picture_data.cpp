@@ -7,6 +7,7 @@
 #include <coldzoom/io/png.hpp>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -217,4 +218,52 @@ BOOST_AUTO_TEST_CASE(known_data_are_resized_too) {
   BOOST_TEST(message_of([] {
                load_data("no such");
              }).starts_with("no such: found no such folder; --data takes embedded"));
+}
+
+BOOST_AUTO_TEST_CASE(an_archive_is_its_folder_as_a_stream) {
+  const pictures_on_disk dir, out;
+  for (int i = 0; i < 100; ++i) dir.add((i % 3 == 0 ? "dog/" : "cat/") + std::to_string(i) + ".png", i);
+  const std::string path = out / "x.tar";
+  // In the order in which a folder is listed.
+  BOOST_REQUIRE(std::system(("tar cf " + path + " --sort=name -C " + dir.path() + " .").c_str()) == 0);
+  const data_sets folder = load_data(dir.path()), archive = load_data(path);
+  BOOST_TEST(!folder.stream);
+  BOOST_REQUIRE(archive.stream);
+  BOOST_TEST(archive.training_images() == folder.training_images());
+  BOOST_TEST(archive.stream->classes() == 2);
+  BOOST_TEST(archive.train.pixels == folder.train.pixels);
+  BOOST_TEST(archive.train.labels == folder.train.labels);
+  BOOST_TEST(archive.test.pixels == folder.test.pixels);
+  BOOST_TEST(archive.test.labels == folder.test.labels);
+  BOOST_TEST(fingerprint(archive) != fingerprint(folder));
+  BOOST_TEST(fingerprint(archive) == fingerprint(load_data(out.path())));
+  const data_sets some = load_data(path, {"2", 3}, 10);
+  BOOST_TEST((some.stream->dims() == shape{10, 3, 2, 2}));
+  BOOST_TEST((some.train.dims == shape{10, 3, 2, 2}));
+  BOOST_TEST((some.test.dims.with_n(1) == shape{1, 3, 2, 2}));
+  BOOST_TEST(fingerprint(some) != fingerprint(archive));
+}
+
+BOOST_AUTO_TEST_CASE(archives_by_names_are_splits) {
+  const pictures_on_disk dir, out;
+  dir.add("a/1.png", 1);
+  dir.add("a/2.png", 2);
+  dir.add("b/3.png", 3);
+  const auto pack = [&](const std::string& tar, const std::string& files) {
+    BOOST_REQUIRE(std::system(("tar cf " + (out / tar) + " -C " + dir.path() + " " + files).c_str()) == 0);
+  };
+  pack("train-0.tar", "a/1.png");
+  pack("train-1.tar", "b/3.png");
+  pack("val.tar", "a/2.png");
+  split_pair data;
+  BOOST_TEST(said_by(out.path(), {}, data) ==
+             "labels: 0 a, 1 b\n" + out.path() + ": 2 training pictures as a stream\n");
+  BOOST_TEST(values_of(data.train) == (bytes{1, 3}));
+  BOOST_TEST(data.train.labels == (bytes{0, 1}));
+  BOOST_TEST(values_of(data.test) == bytes{2});
+  BOOST_TEST(data.test.labels == bytes{0});
+  dir.add("c/4.png", 4);
+  pack("val.tar", "c/4.png");
+  BOOST_TEST(message_of([&] { load_data(out.path()); }) ==
+             (out / "val.tar") + ": found the class c, which is none of those that are wanted");
 }

@@ -57,6 +57,24 @@ template <class Data> bool is_streamed(const Data& data) {
   if constexpr (StreamedDataset<Data>) return data.streams();
   return false;
 }
+/// A data set that changes images at random where a trainer trains on them: gather(b, order, keys, out) beside the other.
+template <class Data, class B>
+concept AugmentedDataset = requires(const Data& data, B& b,
+                                    vector_view<const std::int32_t, typename B::space> order,
+                                    key_sequence keys,
+                                    image_batch<typename Data::range, float, typename B::space> out) {
+  data.gather(b, order, keys, out);
+};
+/// The images of `order`, changed where the data set does so and there are keys, whose seed and places it then takes.
+template <class B, class Data>
+void gather_images(B& b, const Data& data, vector_view<const std::int32_t, typename B::space> order,
+                   const key_sequence* keys,
+                   image_batch<typename Data::range, float, typename B::space> out) {
+  if constexpr (AugmentedDataset<Data, B>) {
+    if (keys != nullptr) return data.gather(b, order, {keys->seed, stream::augmentation, keys->first}, out);
+  }
+  data.gather(b, order, out);
+}
 /// Number of classes, 0 where there are no labels.
 template <class Data> index_t classes_of(const Data& data) {
   if constexpr (LabelledDataset<Data>) return data.classes();

@@ -32,9 +32,11 @@ template <class In, class Out> struct shift_images {
 
 /// Augmentation by translation: each image moves by a whole number of pixels, uniform in -reach .. reach for
 /// rows and for columns. What moves in is the low end of the value range, the background of MNIST. The shift
-/// of image n depends on keys[n] alone.
+/// of image n depends on words 0 and 1 of keys[n] alone.
 struct random_shift {
   index_t reach = 2;
+
+  bool changes() const { return reach != 0; }
 
   /// `in` and `out` of one shape in the backend's memory, not overlapping. Throws `error` for a negative
   /// reach and for different shapes.

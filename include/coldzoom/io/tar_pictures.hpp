@@ -96,8 +96,9 @@ struct tar_options {
           width = 0;     // others are cropped about the centre and resized; 0 for the size of the first
   index_t channels = 0;  // 1 or 3; 0 for those of the first
   picture_split split = picture_split::all;
-  index_t limit = 0;    // the first so many pictures, 0 for all
-  bool strict = false;  // a bad picture is an error
+  index_t limit = 0;                      // the first so many pictures, 0 for all
+  bool strict = false;                    // a bad picture is an error
+  std::vector<std::string> classes = {};  // sorted; those that are found where empty
 };
 
 /// A SegmentedSource of the pictures in tar archives, in the order of their paths and of the entries. What lies in a folder
@@ -112,29 +113,33 @@ class tar_pictures {
   explicit tar_pictures(std::vector<std::string> paths, tar_options options = {},
                         index_t segment_bytes = index_t{1} << 20)
       : paths_(std::move(paths)),
-        options_(options),
-        image_(shape_of_first()) {
+        options_(std::move(options)),
+        image_(shape_of_first()),
+        classes_(options_.classes) {
     const index_t most = std::clamp<index_t>(segment_bytes / image_.image(), 1, 256);
-    for (std::size_t shard = 0; shard < paths_.size() && !full(); ++shard) {
+    for (std::size_t shard = 0; shard < paths_.size(); ++shard) {
       detail::tar_reader tar(paths_[shard], 0);
-      for (index_t in_segment = most; !full() && next(tar); ++in_segment, ++count_) {
+      index_t in_segment = most;
+      while (tar.next()) {
+        add_class(paths_[shard], folder_of(tar.name()));
+        const bool full = options_.limit > 0 && count_ == options_.limit;
+        if (full || !belongs_to(options_.split, tar.name())) continue;
         if (in_segment == most) {
           segments_.push_back({shard, tar.place(), 0});
           in_segment = 0;
         }
+        ++in_segment;
         ++segments_.back().count;
+        ++count_;
         hash_.add(tar.name());
         hash_.add_number(tar.size());
-        const std::string folder = folder_of(tar.name());
-        const auto at = std::lower_bound(classes_.begin(), classes_.end(), folder);
-        if (!folder.empty() && (at == classes_.end() || *at != folder)) classes_.insert(at, folder);
       }
     }
   }
 
   /// N x C x H x W.
   shape dims() const { return image_.with_n(count_); }
-  /// The folders of the pictures, 0 where they lie in none.
+  /// The folders of all pictures, whatever their split, 0 where they lie in none.
   index_t classes() const { return static_cast<index_t>(classes_.size()); }
   const std::vector<std::string>& class_names() const { return classes_; }
   index_t segments() const { return static_cast<index_t>(segments_.size()); }
@@ -148,18 +153,19 @@ class tar_pictures {
 
   /// The pictures of segment k. Throws `error` where none of them is good, and for a bad one where the options are strict.
   image_segment read(index_t k) const {
-    const auto& [shard, place, count] = segments_[static_cast<std::size_t>(k)];
-    detail::tar_reader tar(paths_[shard], place);
+    const piece& part = segments_[static_cast<std::size_t>(k)];
+    const std::string& path = paths_[part.shard];
+    detail::tar_reader tar(path, part.place);
     image_segment segment;
     index_t missing = 0;  // bad ones before the first good one
     std::vector<std::byte> bytes;
-    for (index_t i = 0; i < count; ++i) {
-      require(next(tar), paths_[shard].c_str(), "found fewer pictures than before; the archive has changed");
+    for (index_t i = 0; i < part.count; ++i) {
+      require(next(tar), path.c_str(), "found fewer pictures than before; the archive has changed");
       const auto at = std::lower_bound(classes_.begin(), classes_.end(), folder_of(tar.name()));
       const auto label = static_cast<std::int32_t>(at - classes_.begin());
       tar.read(bytes);
       try {
-        const std::vector<std::uint8_t> planes = decoded(paths_[shard] + ": " + tar.name(), bytes);
+        const std::vector<std::uint8_t> planes = decoded(path + ": " + tar.name(), bytes);
         for (; missing >= 0; --missing) append(segment, planes, label);
         missing = 0;
       } catch (const error& failure) {
@@ -173,8 +179,8 @@ class tar_pictures {
         }
       }
     }
-    require(!segment.pixels.empty(), paths_[shard].c_str(), [&] {
-      return "found " + std::to_string(count) +
+    require(!segment.pixels.empty(), path.c_str(), [&] {
+      return "found " + std::to_string(part.count) +
              " bad pictures in a row; the first: " + segment.faults.front();
     });
     return segment;
@@ -195,7 +201,13 @@ class tar_pictures {
     return last == "." ? "" : last;
   }
 
-  bool full() const { return options_.limit > 0 && count_ == options_.limit; }
+  void add_class(const std::string& path, const std::string& folder) {
+    const auto at = std::lower_bound(classes_.begin(), classes_.end(), folder);
+    if (folder.empty() || (at != classes_.end() && *at == folder)) return;
+    require(options_.classes.empty(), path.c_str(),
+            [&] { return "found the class " + folder + ", which is none of those that are wanted"; });
+    classes_.insert(at, folder);
+  }
   /// To the next picture of the split.
   bool next(detail::tar_reader& tar) const {
     while (tar.next()) {
@@ -246,8 +258,8 @@ class tar_pictures {
   tar_options options_;
   shape image_;
   index_t count_ = 0;
-  std::vector<piece> segments_;
   std::vector<std::string> classes_;  // sorted
+  std::vector<piece> segments_;
   fnv1a hash_;
 };
 

@@ -125,8 +125,8 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
       for (index_t k = 0; k < options_.accumulate; ++k) {
         const index_t first = i * batch + k * part;
         const auto place = static_cast<std::uint64_t>(epoch * images.size() + first);
-        load(images, epoch_order_.part(first, part), {options_.seed, stream::label_dropout, place},
-             pass::train);
+        const key_sequence keys{options_.seed, stream::label_dropout, place};
+        load(images, epoch_order_.part(first, part), &keys);
         degrade_images(detail::drawn_word{{options_.seed, stream::training_level, place}},
                        {options_.seed, stream::training_degradation, place}, part);
         const auto x = compose(options_.seed, place, part, pass::train);
@@ -162,7 +162,7 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
       for (index_t first = 0; first < images.size(); first += options_.batch_size) {
         const index_t n = std::min(options_.batch_size, images.size() - first);
         const auto place = static_cast<std::uint64_t>(drawn * images.size() + first);
-        load(images, test_order_.part(first, n), {}, pass::predict);
+        load(images, test_order_.part(first, n), nullptr);
         degrade_images(detail::spread_word{place}, {0, stream::test_degradation, place}, n);
         const auto x = compose(0, place, n, pass::predict);
         network_.predict(x, side(n), [&](index_t row, const_activation<B> y) {
@@ -237,22 +237,21 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
             "labels are to be dropped, and the data set has none; call its set_labels first");
   }
 
-  /// x0, its labels, and the images to condition on.
+  /// x0, its labels, and the images to condition on; changed by `keys`, null where nothing is trained.
   template <class Dataset>
-  void load(const Dataset& images, vector_view<const std::int32_t, space> order, key_sequence dropout,
-            pass mode) {
+  void load(const Dataset& images, vector_view<const std::int32_t, space> order, const key_sequence* keys) {
     constexpr bool same_range = std::same_as<typename Dataset::range, R>;
     static_assert(same_range,
                   "coldzoom: the data set has another value range than the trainer: write the same one, "
                   "such as centred, in both types; see docs/concepts/dataset.md");
-    if constexpr (same_range) images.gather(*b_, order, view(x0_, order.size));
+    if constexpr (same_range) gather_images(*b_, images, order, keys, view(x0_, order.size));
     labelled_ = classes_of(images) > 0;
     if constexpr (LabelledDataset<Dataset>) {
       if (labelled_) images.gather_labels(*b_, order, label_.data());
     }
-    if (labelled_ && mode == pass::train && options_.label_dropout > 0) {
+    if (labelled_ && keys != nullptr && options_.label_dropout > 0) {
       b_->for_each_index(order.size,
-                         detail::drop_labels{dropout, static_cast<float>(options_.label_dropout),
+                         detail::drop_labels{*keys, static_cast<float>(options_.label_dropout),
                                              static_cast<std::int32_t>(classes_of(images)), label_.data()},
                          30);
     }
