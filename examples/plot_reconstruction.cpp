@@ -25,7 +25,9 @@ struct settings {
 /// Rows of pictures in [-0.5, 0.5] for an image_table.
 class table_rows {
  public:
-  explicit table_rows(shape image) : image_(image) { table_.height = image.h, table_.width = image.w; }
+  explicit table_rows(shape image) : image_(image) {
+    table_.height = image.h, table_.width = image.w, table_.channels = image.c;
+  }
 
   void add(const std::string& label, const float* pictures, index_t count) {
     table_.rows.push_back(label);
@@ -118,7 +120,8 @@ void plot(programs::machine& m, const settings& s) {
   const trained_model model = load_model(s.model, s.kind);
   const int steps = model.method.steps;
   const shape image = model.network.image();
-  require(image.c == 1, s.model.c_str(), "found a model of several channels, wanted a grey one");
+  require(image.c == 1 || image.c == 3, s.model.c_str(),
+          [&] { return "found a model of " + std::to_string(image.c) + " channels, wanted 1 or 3"; });
   std::vector<int> at = s.at;
   if (at.empty()) {
     for (const int quarter : {1, 2, 3, 4}) at.push_back(std::max(1, steps * quarter / 4));

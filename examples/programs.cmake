@@ -79,7 +79,7 @@ function(coldzoom_add_programs)
   endif()
   set(known
     train sample check_degradation degrade restore show_samples test_loss test_restoration evaluate evaluate_run report summarize_run sort_samples pixel_distribution
-    plot_reconstruction plot_schedules make_controls train_classifier convert_diffusers)
+    plot_reconstruction plot_restorations plot_schedules make_controls train_classifier convert_diffusers)
   if(NOT arg_PROGRAMS)
     set(arg_PROGRAMS ${known})
   endif()

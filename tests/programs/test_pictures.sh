@@ -123,5 +123,11 @@ bad_plot "--images" --images 0
 bad_plot "--first: found 99999" --first 99999
 bad_plot "sampling steps is 25" --sampling-steps 25
 
-helps pixel_distribution plot_schedules plot_reconstruction
+echo "-- plot_restorations"
+ok plot_restorations --models run/model.safetensors,run/model.safetensors --images 2 --limit 20 --share 0.5 --out restorations.png
+png restorations.png
+grep -q "sampled  *0\.[0-9]" log.txt || fail "plot_restorations prints no scores"
+expect "--first: found 19" plot_restorations --models run/model.safetensors --limit 20 --first 19 --out restorations.png
+
+helps check_degradation pixel_distribution plot_schedules plot_reconstruction plot_restorations
 echo "all as it should be"
