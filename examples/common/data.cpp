@@ -55,7 +55,7 @@ std::string fingerprint(const coldzoom::split_pair& data) {
 }
 
 std::string fingerprint(const data_sets& data) {
-  const std::string in_memory = fingerprint(static_cast<const coldzoom::split_pair&>(data));
+  std::string in_memory = fingerprint(static_cast<const coldzoom::split_pair&>(data));
   if (!data.stream) return in_memory;
   coldzoom::fnv1a hash;
   hash.add(in_memory + data.stream->fingerprint());

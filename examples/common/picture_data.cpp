@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <cmath>
 #include <coldzoom/backend/cpu/thread_pool.hpp>
 #include <coldzoom/io/load_picture.hpp>
 #include <coldzoom/io/npy.hpp>
@@ -60,6 +61,7 @@ shape common_shape(const std::string& data, const std::vector<picture>& pictures
   require(!sizes.empty(), data.c_str(), "found no picture");
   if (sizes.size() == 1) return common;
   std::vector<std::pair<index_t, std::string>> frequent;
+  frequent.reserve(sizes.size());
   for (const auto& [size, count] : sizes) frequent.emplace_back(-count, spoken_size(size.first, size.second));
   std::sort(frequent.begin(), frequent.end());
   constexpr std::size_t named = 3;
@@ -118,7 +120,7 @@ template <class T> class image_array {
         require(value >= 0 && value <= 1, path_.c_str(), [&] {
           return "found " + std::to_string(value) + " in image " + std::to_string(i) + ", wanted [0, 1]";
         });
-        bytes.push_back(static_cast<std::uint8_t>(value * 255 + 0.5f));
+        bytes.push_back(static_cast<std::uint8_t>(std::lround(value * 255)));
       }
     } else {
       bytes = std::move(row);

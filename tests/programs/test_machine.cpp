@@ -168,7 +168,7 @@ std::vector<std::vector<float>> work_on(programs::machine& m, const programs::me
   programs::run_options options_of_64;
   options_of_64.batch_size = 64;
   options_of_64.optimizer = "sgd";  // Adam makes much of gradients that are next to nothing
-  const auto run = work->train(f.network, {f.digits, f.digits, ""}, options_of_64);
+  const auto run = work->train(f.network, {{f.digits, f.digits, ""}, nullptr}, options_of_64);
   run->train_epoch(
       1, [](index_t) { return 1e-2; }, [](cz::batch_progress) {});
   std::vector<std::vector<float>> all{
