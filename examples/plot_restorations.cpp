@@ -36,9 +36,9 @@ struct restoration {
 restoration restore(programs::machine& m, const std::string& path, const settings& s) {
   using namespace programs;
   const trained_model model = load_model(path, "");
-  const labelled_images images = first_images(load_data_for(model, s.data).sets.test, s.limit);
+  const labelled_images images = first_images(load_data_for(model, s.data).images.test, s.limit);
   const int step = std::max(1, static_cast<int>(std::lround(s.share * model.method.steps)));
-  const sampling_options sampling = resolved(model.method, {.calls = 0, .seed = s.seed});
+  const sampling_options sampling = resolved(model.method, {});
   const std::unique_ptr<method_at_work> method = model.method.on(m);
   const std::unique_ptr<model_at_work> network = method->run(model.network, model.parameters);
   const key_sequence keys{s.seed, stream::sampling, 0};

@@ -4,6 +4,7 @@
 #include <coldzoom/core/random.hpp>
 
 #include "common/host_backend.hpp"
+#include "common/image_stream.hpp"
 #include "common/method.hpp"
 #include "common/network.hpp"
 #include "common/sampling.hpp"
@@ -39,9 +40,12 @@ BOOST_AUTO_TEST_CASE(all_methods_train_and_restore) {
       const programs::model_network network =
           programs::find_network("", "reconstructor")
               .make({image, entry->input_channels(image), {{"widths", {4, 4}}}});
-      const cz::split_pair data{pictures(image.with_n(8), 1), pictures(image.with_n(4), 2)};
+      programs::data_sets data;
+      data.train = pictures(image.with_n(8), 1), data.test = pictures(image.with_n(4), 2);
       const auto work = method.on(m);
-      const auto run = work->train(network, data, {.batch_size = 4});
+      programs::run_options training;
+      training.batch_size = 4;
+      const auto run = work->train(network, data, training);
       const double loss = run->train_epoch(
           1, [](index_t) { return 1e-3; }, [](const cz::batch_progress&) {});
       BOOST_TEST(std::isfinite(loss));
@@ -57,8 +61,9 @@ BOOST_AUTO_TEST_CASE(all_methods_train_and_restore) {
       BOOST_TEST((z != clean));
       for (const programs::sampler_info& sampler : entry->samplers()) {
         std::vector<float> walked = z;
-        programs::sampling_options options{.sampler = sampler.name, .calls = std::min(3, method.steps)};
-        if (sampler.name == "ddpm") options.calls = method.steps;
+        programs::sampling_options options;
+        options.sampler = sampler.name;
+        options.calls = std::min(3, method.steps);
         model->walk_back(host_images(cz::tensor_view<float>(walked.data(), data.test.dims)), method.steps,
                          keys, programs::resolved(method, options), {});
         BOOST_TEST((walked != z), sampler.name);
