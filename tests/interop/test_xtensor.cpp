@@ -1,12 +1,10 @@
 #define BOOST_TEST_MODULE xtensor
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
-#include <coldzoom/backend/cpu/cpu_backend.hpp>
 #include <coldzoom/backend/reference.hpp>
 #include <coldzoom/data/dataset.hpp>
 #include <coldzoom/degradation/degradation.hpp>
 #include <coldzoom/interop/xtensor.hpp>
-#include <coldzoom/testing/degradation_laws.hpp>
 #include <vector>
 
 #if __has_include(<xtensor/xview.hpp>)
@@ -195,31 +193,4 @@ BOOST_AUTO_TEST_CASE(a_degradation_as_an_expression) {
               {level.data(), 2}, {}, batch(cz::as_tensor_view(out)));
   BOOST_TEST(out(0, 0, 2, 1) == x0(0, 0, 2, 1));
   BOOST_TEST(out(1, 0, 2, 1) == -x0(1, 0, 2, 1));
-}
-
-namespace {
-
-// [docs: xtensor degradation]
-/// Turns into its negative, in [0, 1].
-struct negative {
-  template <class B>
-  void apply(B&, cz::const_image_tensor<B> x0, cz::const_levels<B> level, cz::image_tensor<B> out) const {
-    const auto x = cz::as_xtensor(x0);
-    auto result = cz::as_xtensor(out);
-    for (cz::index_t n = 0; n < level.size; ++n)
-      xt::view(result, n) = (1 - level[n]) * xt::view(x, n) + level[n] * (1 - xt::view(x, n));
-  }
-};
-// [docs: end]
-static_assert(cz::BatchDegradation<negative, cz::cpu_backend<float>>);
-
-}  // namespace
-
-BOOST_AUTO_TEST_CASE(an_expression_as_a_degradation) {
-  cz::cpu_backend<float> one(1), two(2);
-  BOOST_CHECK_NO_THROW(cz::testing::degradation_laws<cz::unit>(negative{}, {}, {4, 2, 5, 3}, one, two));
-  const std::vector<float> x0{0.25f, 0.5f, 1, 0};
-  const std::vector<float> found =
-      cz::testing::degraded<cz::unit>(one, negative{}, {2, 1, 1, 2}, x0, {0.5f, 1}, {});
-  BOOST_TEST(found == (std::vector<float>{0.5f, 0.5f, 0, 1}));
 }
