@@ -17,6 +17,7 @@ struct parallel_beam {
     const double h = static_cast<double>(image.h), w = static_cast<double>(image.w);
     return {views, 2 * static_cast<index_t>(std::ceil(std::sqrt(h * h + w * w) / 2)) + 1};
   }
+  COLDZOOM_HD index_t middle() const { return bins / 2; }
   struct direction {
     float cosine, sine;
   };
@@ -43,12 +44,12 @@ template <class D, class In, class Levels> struct count_photons {
       return;
     }
     const auto [cosine, sine] = beam.at(ray / beam.bins);
-    const float off = static_cast<float>(ray % beam.bins - beam.bins / 2);
+    const float off = static_cast<float>(ray % beam.bins - beam.middle());
     const float middle_y = static_cast<float>(x0.dims.h - 1) / 2,
                 middle_x = static_cast<float>(x0.dims.w - 1) / 2;
     float path = 0;  // one sample a pixel of the way, by linear interpolation
     for (index_t k = 0; k < beam.bins; ++k) {
-      const float along = static_cast<float>(k - beam.bins / 2);
+      const float along = static_cast<float>(k - beam.middle());
       path += read(n, c, middle_y + off * sine + along * cosine, middle_x + off * cosine - along * sine);
     }
     const auto place = static_cast<std::uint64_t>(c * a_channel + ray);
@@ -108,7 +109,7 @@ template <class In, class Out> struct project_back {
       const float* view = views + v * beam.bins;
       for (index_t x = first; x < last; ++x) {
         const float at = (static_cast<float>(y) - middle_y) * sine +
-                         (static_cast<float>(x) - middle_x) * cosine + static_cast<float>(beam.bins / 2);
+                         (static_cast<float>(x) - middle_x) * cosine + static_cast<float>(beam.middle());
         const index_t low = static_cast<index_t>(at);  // 0 to bins - 2: bins reach beyond the corners
         const float weight = at - static_cast<float>(low);
         out(n, c, y, x) += share * ((1 - weight) * view[low] + weight * view[low + 1]);

@@ -16,8 +16,8 @@ struct fill_falls {
   float* falls;
 
   COLDZOOM_HD void operator()(index_t i) const {
-    const index_t columns = 2 * reach + 1;
-    const float sigma = sigma_first + sigma_step * static_cast<float>(i / columns),
+    const index_t columns = 2 * reach + 1, step = i / columns;
+    const float sigma = sigma_first + sigma_step * static_cast<float>(step),
                 off = static_cast<float>(i % columns - reach) / sigma;
     falls[i] = std::exp(-0.5f * off * off);
   }

@@ -78,7 +78,7 @@ struct snow {
     using kernel = detail::snow_rows<snow, const_image_tensor<B>, const_levels<B>, image_tensor<B>>;
     const index_t columns = detail::columns_an_index<B>(out.dims.w);
     b.for_each_index(detail::row_part::count(out.dims, columns),
-                     kernel{columns, *this, x0, level, flakes.data(), out}, 10 * trail * columns);
+                     kernel{columns, *this, x0, level, flakes.data(), out}, 10 * columns * trail);
   }
 };
 
