@@ -40,5 +40,5 @@ done
 echo "-- bad pictures and sizes"
 "$bin/train" "${small[@]}" --data photos --strict --out strict 2>err.txt && fail "--strict took a bad picture"
 grep -q -- "--strict: photos/a/bad.png: found" err.txt || fail "--strict: $(cat err.txt)"
-"$bin/train" "${small[@]}" --data photos --image-size 10xx --out wrong 2>err.txt && fail "a wrong size was taken"
+"$bin/train" --method zoom_nearest --data photos --image-size 10xx --out wrong 2>err.txt && fail "a wrong size was taken"
 grep -q -- "--image-size: found '10xx'" err.txt || fail "--image-size: $(cat err.txt)"
