@@ -136,12 +136,15 @@ concept KeepsSomething = !coldzoom::detail::keyed_pixel<D> || requires(D d) {
   d.scale;
 };
 
-/// Throws coldzoom::error where nothing of an image is left to fit a law to.
+/// Throws coldzoom::error where nothing of an image is left to fit a law to, or what is left depends on a draw.
 template <class D> void require_kept(const D& degradation) {
-  bool kept = KeepsSomething<D>;
-  if constexpr (requires { degradation.takes_keys(); }) kept = !degradation.takes_keys();
-  coldzoom::require(kept, "--latent",
-                    "found fitted, but what is left of an image is random, and no law is fitted to that");
+  coldzoom::require(KeepsSomething<D>, "--latent",
+                    "found fitted, but noise leaves nothing of an image that can be fitted");
+  if constexpr (requires { degradation.takes_keys(); }) {
+    coldzoom::require(
+        !degradation.takes_keys(), "--latent",
+        "found fitted, but what this method leaves of an image is random, and no law is fitted to that");
+  }
 }
 
 /// From a fitted law of what the degradation keeps; noise is added as it does.
