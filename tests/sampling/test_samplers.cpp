@@ -152,7 +152,7 @@ BOOST_AUTO_TEST_CASE(noise_of_each_step) {
   const auto check = [&](const auto& quiet, const auto& noisy) {
     const auto plain = states_of(quiet, keys), found = states_of(noisy, keys);
     BOOST_TEST((plain[0] == found[0]));
-    for (int k = 1; k <= 2; ++k) {
+    for (std::size_t k = 1; k <= 2; ++k) {
       double square = 0;
       for (std::size_t i = 0; i < x0.pixels.size(); ++i) {
         // tacos keeps what was added before.

@@ -126,8 +126,9 @@ degradation_report examine_degradation(B& b, const D& degradation, const S& sche
     return std::pair(std::vector<float>(all.begin(), all.begin() + known * dims.image()),
                      std::vector<float>(all.begin() + known * dims.image(), all.end()));
   };
-  const auto [first_clean, last_clean] = split(clean);
-  const matrix first_rows = detail::rows_of(first_clean, known),
+  const auto clean_parts = split(clean);
+  const std::vector<float>& last_clean = clean_parts.second;
+  const matrix first_rows = detail::rows_of(clean_parts.first, known),
                last_rows = detail::rows_of(last_clean, judged);
   const double variance = (last_rows.rowwise() - first_rows.colwise().mean()).squaredNorm();
   const int calls = std::min(looks, schedule.steps());
