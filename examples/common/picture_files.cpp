@@ -40,7 +40,7 @@ std::string folder_of(const std::string& path) {
 }
 
 std::string folder_read(const std::string& path, const std::string& out) {
-  const std::string folder = file_exists(path) ? folder_of(path) : path;
+  std::string folder = file_exists(path) ? folder_of(path) : path;
   std::error_code none;
   require(!std::filesystem::equivalent(folder, out, none), "--out", [&] {
     return "found " + out +
