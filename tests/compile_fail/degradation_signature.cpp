@@ -4,7 +4,7 @@
 
 using namespace coldzoom;
 
-struct fade {
+struct dimmed {
 #ifdef POSITIVE
   float operator()(image_view<const float> x0, index_t c, index_t y, index_t x, float level) const {
     return x0(c, y, x) * (1 - level);
@@ -15,5 +15,5 @@ struct fade {
 };
 
 void apply(reference_backend<float>& b, image_batch<unit, const float> x0, image_batch<unit, float> out) {
-  degrade(b, fade{}, x0, {nullptr, 1}, {}, out);
+  degrade(b, dimmed{}, x0, {nullptr, 1}, {}, out);
 }

@@ -12,7 +12,7 @@ if cmake --build "$work/build" --target unmarked >"$work/output" 2>&1; then
   echo "functions without COLDZOOM_HD compile although they must not" >&2
   exit 1
 fi
-for function in plus_one::operator fade::operator middle::operator twice; do
+for function in plus_one::operator dimmed::operator middle::operator twice; do
   if ! grep -E "error.*calling a __host__ function.*$function" "$work/output"; then
     echo "$function without COLDZOOM_HD does not fail for this reason:" >&2
     cat "$work/output" >&2

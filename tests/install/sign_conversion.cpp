@@ -18,7 +18,7 @@
 using namespace coldzoom;
 using cpu = cpu_backend<float>;
 
-struct fade {
+struct dimmed {
   static constexpr int channels = 1;
   float operator()(image_view<const float> x0, index_t c, index_t y, index_t x, float level) const {
     return x0(c, y, x) * (1 - level);
@@ -28,7 +28,7 @@ struct fade {
 void laws(cpu& b) {
   const shape dims{5, 1, 9, 7};
   testing::backend_laws(b);
-  testing::degradation_laws<unit>(fade{}, {}, dims, b, b);
+  testing::degradation_laws<unit>(dimmed{}, {}, dims, b, b);
   testing::degradation_laws<unit>(zoom<nearest>{}, {.levels_beyond = true}, dims, b);
   testing::degradation_laws<unit>(any_degradation<cpu, unit>(gaussian_noise{}), {.random = true}, dims, b);
   testing::initial_state_laws(pixel_histogram<unit>({1}, 4, 4), {}, dims, b, b);
@@ -38,7 +38,7 @@ void laws(cpu& b) {
   testing::schedule_laws(linear_schedule(10));
   testing::schedule_laws(ddpm_schedule::cosine(10));
   testing::block_backend<float> blocks;
-  testing::degradation_laws<unit>(fade{}, {}, dims, blocks);
+  testing::degradation_laws<unit>(dimmed{}, {}, dims, blocks);
 }
 
 void data(cpu& b, const std::string& path, image_batch<unit, float> out) {
