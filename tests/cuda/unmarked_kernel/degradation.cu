@@ -11,6 +11,6 @@ struct dimmed {
 };
 
 void dim_all(cuda_backend<float>& b, image_batch<unit, const float, device_space> x0,
-              vector_view<const float, device_space> level, image_batch<unit, float, device_space> out) {
+             vector_view<const float, device_space> level, image_batch<unit, float, device_space> out) {
   degrade(b, dimmed{}, x0, level, {}, out);
 }
