@@ -52,6 +52,7 @@ function(coldzoom_programs_library)
   set(common ${programs_dir}/common)
   add_library(coldzoom_engine STATIC EXCLUDE_FROM_ALL ${common}/safetensors.cpp ${common}/eigensolver.cpp)
   target_include_directories(coldzoom_engine PUBLIC ${programs_dir})
+  target_compile_options(coldzoom_engine PRIVATE $<$<CONFIG:Debug>:-O1>)
   target_link_libraries(coldzoom_engine PUBLIC coldzoom_programs coldzoom::pictures PRIVATE coldzoom::eigen)
   if(TARGET coldzoom::engine) # an installed package may lack it; units then compile its templates themselves
     target_link_libraries(coldzoom_engine PUBLIC coldzoom::engine)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <coldzoom/core/file.hpp>
+#include <coldzoom/io/picture.hpp>
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -109,8 +110,7 @@ std::vector<float> to_centred(const std::vector<float>& pixels) {
 
 labelled_images to_bytes(const image_set& images) {
   labelled_images out{images.dims, {}, {}};
-  for (const float v : images.pixels)
-    out.pixels.push_back(static_cast<std::uint8_t>(std::clamp(v, 0.0f, 1.0f) * 255.0f + 0.5f));
+  for (const float v : images.pixels) out.pixels.push_back(to_byte(v));
   return out;
 }
 

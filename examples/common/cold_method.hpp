@@ -114,12 +114,6 @@ template <class... Policies> struct entry_parts {
   using latents =
       or_default<decltype(std::tuple_cat(std::declval<if_latents<Policies>>()...)), degraded_latents>;
   using samplers = decltype(std::tuple_cat(std::declval<unless_latents<Policies>>()...));
-
-  template <template <class...> class To, class Tuple> struct unpacked;
-  template <template <class...> class To, class... Ts> struct unpacked<To, std::tuple<Ts...>> {
-    using type = To<Ts...>;
-  };
-  template <template <class...> class To> using samplers_of = typename unpacked<To, samplers>::type;
 };
 
 /// A method is cold where its network answers with x0 and all else is as make_method has it, so that the degradation and

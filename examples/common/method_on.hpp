@@ -471,12 +471,7 @@ template <class B, class M, class... Samplers> class method_on final : public me
 
   void degrade(coldzoom::tensor_view<const float> x0, int t, coldzoom::key_sequence keys,
                host_images out) override {
-    const auto levels = coldzoom::to_backend(
-        *b_, std::vector<float>(static_cast<std::size_t>(x0.dims.n), method_.schedule.level(t)));
-    on_host_images(*b_, x0, out, [&](auto in, auto to) {
-      coldzoom::degrade(*b_, method_.degradation, coldzoom::image_batch<value_range, const float, space>(in),
-                        {levels.data(), x0.dims.n}, keys, images_on<B>(to));
-    });
+    degrade_by(method_.degradation, x0, t, keys, out);
   }
 
   void for_each_degraded(
@@ -542,12 +537,20 @@ template <class B, class M, class... Samplers> class method_on final : public me
   }
 
  private:
+  template <class D>
+  void degrade_by(const D& degradation, coldzoom::tensor_view<const float> x0, int t,
+                  coldzoom::key_sequence keys, host_images out) {
+    const auto levels = coldzoom::to_backend(
+        *b_, std::vector<float>(static_cast<std::size_t>(x0.dims.n), method_.schedule.level(t)));
+    on_host_images(*b_, x0, out, [&](auto in, auto to) {
+      coldzoom::degrade(*b_, degradation, coldzoom::image_batch<value_range, const float, space>(in),
+                        {levels.data(), x0.dims.n}, keys, images_on<B>(to));
+    });
+  }
   template <class D, class Use>
   void degrade_all(const D& degradation, const coldzoom::labelled_images& images, int t,
                    coldzoom::key_sequence keys, const Use& use) {
     const coldzoom::index_t most = std::min(batch, images.dims.n);
-    const auto levels = coldzoom::to_backend(
-        *b_, std::vector<float>(static_cast<std::size_t>(most), method_.schedule.level(t)));
     std::vector<float> clean(static_cast<std::size_t>(images.dims.with_n(most).size())),
         degraded(clean.size());
     for (coldzoom::index_t first = 0; first < images.dims.n; first += most) {
@@ -556,10 +559,7 @@ template <class B, class M, class... Samplers> class method_on final : public me
           z(coldzoom::tensor_view<float>(degraded.data(), dims));
       const auto from = images.pixels.begin() + first * dims.image();
       std::transform(from, from + dims.size(), clean.begin(), coldzoom::from_byte<value_range>);
-      on_host_images(*b_, x0, z, [&](auto in, auto out) {
-        coldzoom::degrade(*b_, degradation, coldzoom::image_batch<value_range, const float, space>(in),
-                          {levels.data(), dims.n}, keys.from(first), images_on<B>(out));
-      });
+      degrade_by(degradation, x0, t, keys.from(first), z);
       use(first, x0, z);
     }
   }
@@ -570,7 +570,8 @@ template <class B, class M, class... Samplers> class method_on final : public me
 };
 
 /// How a method that is not cold goes to work.
-template <class... Samplers> struct own_work {
+template <class Samplers> struct own_work;
+template <class... Samplers> struct own_work<std::tuple<Samplers...>> {
   template <class B, class M>
   static std::unique_ptr<method_at_work> on(B& b, const M& method, int last_step) {
     return std::make_unique<method_on<B, M, Samplers...>>(b, method, last_step);
@@ -592,7 +593,7 @@ std::unique_ptr<method_entry> make_entry(method_info info, Make make, Policies..
     return make_cold_entry<Backends>(std::move(info), std::move(make), policies...);
   } else {
     using parts = detail::entry_parts<Policies...>;
-    using work = typename parts::template samplers_of<detail::own_work>;
+    using work = detail::own_work<typename parts::samplers>;
     return std::make_unique<
         detail::entry_of<typename parts::latents, typename parts::samplers, Make, Backends, work>>(
         std::move(info), std::move(make));

@@ -14,7 +14,9 @@ namespace programs {
 template <class... Bs> struct backend_list {};
 
 /// The backends that the programs are compiled for.
-#if defined(COLDZOOM_PROGRAMS_CUDA)
+#if defined(COLDZOOM_PROGRAMS_DEVICE_ALONE)
+using backends = backend_list<coldzoom::cuda_backend<float>>;
+#elif defined(COLDZOOM_PROGRAMS_CUDA)
 using backends = backend_list<host_backend, coldzoom::cuda_backend<float>>;
 #else
 using backends = backend_list<host_backend>;

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cmath>
+#include <coldzoom/core/error.hpp>
 #include <cstdlib>
 #include <type_traits>
 
@@ -80,7 +81,14 @@ option& option::optional_value(bool& given) {
 }
 
 template <class Value> option options::add(const std::string& name, Value& value, const std::string& help) {
-  CLI::Option* held = app_->add_option(name, value, help);
+  CLI::Option* held = nullptr;
+  try {
+    held = app_->add_option(name, value, help);
+  } catch (const CLI::OptionAlreadyAdded&) {
+    throw coldzoom::error(name,
+                          "this program has an option of that name already; "
+                          "give the method's number or the network's option another name");
+  }
   bool shown = true;
   if constexpr (!std::is_arithmetic_v<Value>) shown = !value.empty();
   if (shown) held->capture_default_str();

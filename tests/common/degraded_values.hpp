@@ -6,7 +6,9 @@
 #include <coldzoom/testing/degradation_laws.hpp>
 #include <vector>
 
+#include "common/degraded_images.hpp"
 #include "common/random_images.hpp"
+#include "common/worse.hpp"
 
 using cpu = coldzoom::cpu_backend<float>;
 
@@ -37,16 +39,10 @@ template <class Wanted>
 double farthest(const std::vector<float>& found, const coldzoom::shape& dims, const Wanted& wanted) {
   double most = 0;
   std::size_t i = 0;
-  for (coldzoom::index_t n = 0; n < dims.n; ++n) {
-    for (coldzoom::index_t c = 0; c < dims.c; ++c) {
-      for (coldzoom::index_t y = 0; y < dims.h; ++y) {
-        for (coldzoom::index_t x = 0; x < dims.w; ++x) {
-          const double off = std::abs(static_cast<double>(found[i++]) - wanted(n, c, y, x));
-          if (!(off <= most)) most = off;  // NaN stays
-        }
-      }
-    }
-  }
+  for_each_pixel(dims,
+                 [&](coldzoom::index_t n, coldzoom::index_t c, coldzoom::index_t y, coldzoom::index_t x) {
+                   most = worse(most, std::abs(static_cast<double>(found[i++]) - wanted(n, c, y, x)));
+                 });
   return most;
 }
 

@@ -55,7 +55,7 @@ for picture in samples.png restored.png; do [ -s $picture ] || fail "no $picture
 
 bin=build/mine
 $bin/sample --model run/model.safetensors --latent-file run/latents.safetensors --count 3 --sampler tacos --out few.npy
-$bin/train --method shear --smoke --network deep --channels 3 --epochs 1 --samples 0 --out deep
+$bin/train --method shear --smoke --network deep --hidden 3 --epochs 1 --samples 0 --out deep
 $bin/sample --model deep/model.safetensors --count 2 --out deep.npy
 
 said=$($bin/train --method sheer --out bad 2>&1) && fail "an unknown method was trained"

@@ -64,7 +64,7 @@ for name in zoom_nearest zoom_bilinear zoom_frontier flow ddpm_linear ddpm_cosin
   reconstructor unet attention_unet; do
   grep -qE "^  $name +[A-Za-z]" list.txt || fail "train --list has no line for $name"
 done
-expect "found kind 'zoom_cubic', wanted one of zoom_nearest, zoom_bilinear" train --method zoom_cubic --out bad
+expect "found kind 'zoom_sideways', wanted one of zoom_nearest, zoom_bilinear" train --method zoom_sideways --out bad
 expect "--method" train --out bad
 expect "--network" train --method zoom_nearest --network transformer --out bad
 expect "a zoom_nearest model has none" train --method zoom_nearest --beta-max 0.5 --out bad
@@ -155,7 +155,7 @@ bad_sample "--latent" --latent noise
 bad_sample "--sampler" --sampler euler
 bad_sample "sampling steps" --sampling-steps 25
 bad_sample "--threads" --threads -2
-bad_sample "--kind" --kind zoom_cubic
+bad_sample "--kind" --kind zoom_sideways
 bad_sample "zoom_bilinear" --kind zoom_bilinear
 bad_sample "nowhere" --out nowhere/samples.npy
 expect "required" sample --count 1

@@ -1,5 +1,5 @@
-/// Pictures in memory: their channels, their size, their order of bytes. All arithmetic is of integers, so the bits are the
-/// same on every machine.
+/// Pictures in memory: their channels, their size, their order of bytes. Sizes and channels change by arithmetic of integers,
+/// so the bits are the same on every machine.
 #pragma once
 
 #include <algorithm>
@@ -144,6 +144,11 @@ inline std::vector<std::uint8_t> to_planes(const picture& from) {
       planes.push_back(from.pixels[static_cast<std::size_t>(i * from.channels + c)]);
   }
   return planes;
+}
+
+/// The byte of a pixel in [0, 1], rounded to the nearest; others are clamped, NaN is 0.
+inline std::uint8_t to_byte(float pixel) {
+  return static_cast<std::uint8_t>(pixel > 0 ? std::min(pixel, 1.0f) * 255.0f + 0.5f : 0.0f);
 }
 
 /// The inverse of to_planes: the picture of an image of a data set, 1 x C x H x W.

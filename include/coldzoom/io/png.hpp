@@ -142,9 +142,6 @@ inline picture image_grid(tensor_view<const float> images, index_t columns, inde
                                   std::to_string(grid.width) + " pixels, wanted at most 2^28");
   }
   grid.pixels.assign(static_cast<std::size_t>(grid.height * grid.width * c), background);
-  const auto to_byte = [](float v) {  // NaN is not greater than 0
-    return static_cast<std::uint8_t>(v > 0 ? std::min(v, 1.0f) * 255.0f + 0.5f : 0.0f);
-  };
   for (index_t i = 0; i < n; ++i) {
     const image_view<const float> image = images.image(i);
     const index_t top = i / columns * step_y, left = i % columns * step_x;

@@ -11,8 +11,8 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 /// `steps` of the T steps of `S`, spread evenly, the last among them: step t is step round(t T / steps) of the whole
 /// schedule (Nichol and Dhariwal 2021, section 4, "improving sampling speed"). The network is told the time of
-/// the whole schedule. Samplers need it for no call alone, for they take a number of calls; train with it where
-/// steps that sampling never visits would waste training.
+/// the whole schedule. A sampler takes fewer calls without it; train with it where training on steps that sampling
+/// never visits would be a waste.
 template <Schedule S> class respaced {
  public:
   /// Throws `error` unless 1 <= steps <= T.

@@ -94,15 +94,21 @@ degradation_report examine_degradation(B& b, const D& degradation, const S& sche
   report.images = dims;
   report.total = schedule.steps();
 
+  // Of `count` images and levels in the backend's memory.
+  const auto degrade_to = [&](const float* x0, index_t count, const float* level, key_sequence keys,
+                              batch out) {
+    using view = tensor_view<const float, typename B::space>;
+    degrade(b, degradation, image_batch<R, const float, typename B::space>(view(x0, dims.with_n(count))),
+            {level, count}, keys, out);
+  };
+  const auto levels_of = [&](int t, index_t count) {
+    return to_backend(b, std::vector<float>(static_cast<std::size_t>(count), schedule.level(t)));
+  };
   const auto degraded = [&](const std::vector<float>& x0, int t, key_sequence keys) {
     const index_t count = static_cast<index_t>(x0.size()) / dims.image();
-    const auto in = to_backend(b, x0),
-               level = to_backend(b, std::vector<float>(static_cast<std::size_t>(count), schedule.level(t)));
+    const auto in = to_backend(b, x0), level = levels_of(t, count);
     image_buffer<B, R> out(b, dims.with_n(count));
-    degrade(b, degradation,
-            image_batch<R, const float, typename B::space>(
-                tensor_view<const float, typename B::space>(in.data(), dims.with_n(count))),
-            {level.data(), count}, keys, out.view());
+    degrade_to(in.data(), count, level.data(), keys, out.view());
     return out.to_host(b);
   };
   const auto distance = [&](const std::vector<float>& a, const std::vector<float>& c) {
@@ -184,18 +190,13 @@ degradation_report examine_degradation(B& b, const D& degradation, const S& sche
   // Batches as training has them, at a middle level; the fastest of a few.
   const index_t count = std::min<index_t>(dims.n, 128);
   const std::vector<float> some(clean.begin(), clean.begin() + count * dims.image());
-  const auto in = to_backend(b, some),
-             level = to_backend(b, std::vector<float>(static_cast<std::size_t>(count),
-                                                      schedule.level((schedule.steps() + 1) / 2)));
+  const auto in = to_backend(b, some), level = levels_of((schedule.steps() + 1) / 2, count);
   image_buffer<B, R> out(b, dims.with_n(count));
   report.microseconds = HUGE_VAL;
   for (int k = 0; k < 7; ++k) {
     b.synchronize();
     const auto start = std::chrono::steady_clock::now();
-    degrade(b, degradation,
-            image_batch<R, const float, typename B::space>(
-                tensor_view<const float, typename B::space>(in.data(), dims.with_n(count))),
-            {level.data(), count}, keys, out.view());
+    degrade_to(in.data(), count, level.data(), keys, out.view());
     b.synchronize();
     const std::chrono::duration<double, std::micro> passed = std::chrono::steady_clock::now() - start;
     report.microseconds = std::min(report.microseconds, passed.count() / static_cast<double>(count));
