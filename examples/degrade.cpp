@@ -1,6 +1,5 @@
 /// Degrades pictures of the user by any method of the table, for `restore` and for eyes.
 
-#include <algorithm>
 #include <cstdio>
 
 #include "common/degradation_note.hpp"
@@ -26,9 +25,7 @@ model_method method_of(const settings& s) {
   require(s.method.empty() != s.model.empty(), "--method",
           "wanted --method, or --model for the method of a model and its numbers");
   if (!s.method.empty()) return programs::method_of(s.method, s);
-  const bool own = s.steps == 0 && std::all_of(s.numbers.begin(), s.numbers.end(),
-                                               [](const auto& number) { return number.second == 0; });
-  require(own, "--model", "found numbers of a method beside it, which the model knows");
+  require(s.empty(), "--model", "found options of a method beside it, which the model knows");
   return load_model(s.model, s.kind).method;
 }
 

@@ -28,6 +28,14 @@ std::vector<std::unique_ptr<method_entry>> corruption_entries() {
                                      coldzoom::fading_mask{.times = s.steps, .fill = value_range::low},
                                      linear_schedule(s.steps));
       });
+  add({.name = "inpaint_square",
+       .help = "a square hole grows from a random pixel until all is black",
+       .steps = 28,
+       .title = "square hole"},
+      [](const method_settings& s) {
+        return coldzoom::make_method(value_range{}, coldzoom::square_hole{.fill = value_range::low},
+                                     linear_schedule(s.steps));
+      });
   add({.name = "fade",
        .help = "fades to grey while noise comes in",
        .steps = 20,

@@ -23,6 +23,7 @@ void save_note(const std::string& folder, const degradation_note& note) {
   const nlohmann::ordered_json json{{"method", note.method},
                                     {"steps", note.settings.steps},
                                     {"numbers", note.settings.numbers},
+                                    {"sources", note.settings.sources},
                                     {"step", note.step},
                                     {"seed", note.seed},
                                     {"files", note.files}};
@@ -40,6 +41,7 @@ std::optional<degradation_note> load_note(const std::string& folder) {
     json.at("method").get_to(note.method);
     json.at("steps").get_to(note.settings.steps);
     json.at("numbers").get_to(note.settings.numbers);
+    json.at("sources").get_to(note.settings.sources);
     json.at("step").get_to(note.step);
     json.at("seed").get_to(note.seed);
     json.at("files").get_to(note.files);
@@ -64,6 +66,11 @@ void check_note(const std::string& folder, const degradation_note& note, const m
     const bool same = found != note.settings.numbers.end() && found->second == own.second;
     require(same, path.c_str(),
             [&] { return "found another " + own.first + " than the model's, " + spoken(own.second); });
+  }
+  for (const method_source& source : method.entry->info().sources) {
+    const std::string noted = note.settings.source(source.name), own = method.source(source.name);
+    require(noted == own, path.c_str(),
+            [&] { return "found " + source.name + " = '" + noted + "', the model has '" + own + "'"; });
   }
 }
 

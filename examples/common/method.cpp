@@ -27,7 +27,7 @@ table<method_entry>& all() {
     own.add(ddpm_velocity_entry());
     own.add(ddpm_self_entry());
     own.add(edm_entry());
-    for (auto family : {linear_entries, corruption_entries}) {
+    for (auto family : {linear_entries, corruption_entries, picture_entries}) {
       for (std::unique_ptr<method_entry>& entry : family()) own.add(std::move(entry));
     }
     return own;
@@ -43,10 +43,20 @@ std::string spoken(double number) {
   return text;
 }
 
-std::string method_number::option() const {
+namespace {
+std::string option_of(const std::string& name) {
   std::string text = "--" + name;
   std::replace(text.begin(), text.end(), '_', '-');
   return text;
+}
+}  // namespace
+
+std::string method_number::option() const { return option_of(name); }
+std::string method_source::option() const { return option_of(name); }
+
+std::string method_settings::source(const std::string& name) const {
+  const auto found = sources.find(name);
+  return found == sources.end() ? "" : found->second;
 }
 
 std::map<std::string, double> method_info::default_numbers() const {

@@ -35,16 +35,28 @@ struct method_number {
   bool fits(double value) const { return value > low && value < high; }
 };
 
+/// A picture or data set that a method reads: an option of the training programs, empty for the method's own choice, which
+/// the help names, and an entry in the files of models.
+struct method_source {
+  std::string name, help;  // "others" makes the option --others
+
+  std::string option() const;
+};
+
 /// "0.02".
 std::string spoken(double number);
 
-/// The numbers of a method.
+/// The numbers of a method, and what it reads.
 struct method_settings {
   int steps = 0;                          // T
   int last_step = 0;                      // t is drawn from 1 .. last_step
   std::map<std::string, double> numbers;  // those of method_info, by name
 
+  std::map<std::string, std::string> sources = {};  // those that the user named
+
   double number(const std::string& name) const { return numbers.at(name); }
+  /// Empty where the user named none.
+  std::string source(const std::string& name) const;
 };
 
 /// What stands in the table.
@@ -52,6 +64,7 @@ struct method_info {
   std::string name, help;  // of one line
   int steps = 0;           // T, unless the user says otherwise
   std::vector<method_number> numbers = {};
+  std::vector<method_source> sources = {};
   std::string title = {};  // in pictures; the name where empty
   /// Numbers of a file that names none, such as the original project's; those above where empty.
   method_settings original = {};

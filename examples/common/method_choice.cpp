@@ -22,6 +22,16 @@ void add_method_options(options& o, method_choice& choice, const std::vector<con
   o.add("--steps", choice.steps, "T, 0 for the method's own: " + defaults).at_least_0();
   for (const auto& [name, help] : numbers)
     o.add(method_number{name, ""}.option(), choice.numbers[name], help).at_least_0();
+  for (const method_entry* method : methods) {
+    for (const method_source& source : method->info().sources)
+      o.add(source.option(), choice.sources[source.name], source.help + " (" + method->name() + ")");
+  }
+}
+
+bool method_choice::empty() const {
+  const auto unset = [](const auto& named) { return named.second == decltype(named.second)(); };
+  return steps == 0 && last_step == 0 && std::all_of(numbers.begin(), numbers.end(), unset) &&
+         std::all_of(sources.begin(), sources.end(), unset);
 }
 
 model_method method_of(const std::string& name, const method_choice& choice) {
@@ -49,6 +59,15 @@ model_method method_of(const std::string& name, const method_choice& choice) {
              spoken(found->high);
     });
     method.numbers[given.first] = value;
+  }
+  for (const auto& given : choice.sources) {
+    if (given.second.empty()) continue;
+    const std::vector<method_source>& known = entry.info().sources;
+    const bool has = std::any_of(known.begin(), known.end(),
+                                 [&](const method_source& source) { return source.name == given.first; });
+    require(has, method_source{given.first, ""}.option().c_str(),
+            [&] { return "a " + name + " model has none"; });
+    method.sources[given.first] = given.second;
   }
   return method;
 }

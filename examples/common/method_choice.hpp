@@ -14,9 +14,13 @@ namespace programs {
 struct method_choice {
   int steps = 0, last_step = 0;
   std::map<std::string, double> numbers;
+  std::map<std::string, std::string> sources;  // empty for none
+
+  /// Whether the user left all to the method.
+  bool empty() const;
 };
 
-/// --steps, and the numbers of these methods.
+/// --steps, and the numbers and sources of these methods.
 void add_method_options(options& o, method_choice& choice, const std::vector<const method_entry*>& methods);
 
 /// The method with the numbers that the user gave, those of the table where they are 0. Throws

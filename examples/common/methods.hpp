@@ -23,5 +23,6 @@ std::unique_ptr<method_entry> ddpm_self_entry();
 std::unique_ptr<method_entry> edm_entry();
 std::vector<std::unique_ptr<method_entry>> linear_entries();      // blurs, averages, spectra
 std::vector<std::unique_ptr<method_entry>> corruption_entries();  // masks, colours, noise
+std::vector<std::unique_ptr<method_entry>> picture_entries();     // what reads other pictures
 
 }  // namespace programs

@@ -33,6 +33,7 @@ void save_model(const std::string& path, const trained_model& model) {
                    {"data", model.data}};
   for (const auto& [name, values] : model.network.settings().lists) file.metadata[name] = join(values);
   for (const auto& [name, value] : m.numbers) file.metadata[name] = coldzoom::exact_number(value);
+  for (const auto& [name, value] : m.sources) file.metadata[name] = value;
   if (model.histogram) file.metadata["latent.histogram"] = join(*model.histogram);
   coldzoom::save_safetensors(path, file);
 }
@@ -68,6 +69,10 @@ trained_model load_model(const std::string& path, const std::string& kind) {
              " and " + spoken(number.high);
     });
     method.numbers[number.name] = value;
+  }
+  for (const method_source& source : entry.info().sources) {
+    const std::string text = metadata.text(source.name.c_str());
+    if (!text.empty()) method.sources[source.name] = text;
   }
   return {method, metadata.text("data"), metadata.counts("latent.histogram"), std::move(network),
           std::move(parameters)};

@@ -49,6 +49,7 @@ std::map<std::string, std::string> settings_to_keep(const trained_model& model, 
     keep["warmup"] = std::to_string(s.warmup);
   }
   for (const auto& [name, value] : model.method.numbers) keep[name] = exact_number(value);
+  for (const auto& [name, value] : model.method.sources) keep[name] = value;
   return keep;
 }
 

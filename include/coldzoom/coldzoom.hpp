@@ -46,6 +46,7 @@
 #include <coldzoom/degradation/snow.hpp>
 #include <coldzoom/degradation/soft_frontier.hpp>
 #include <coldzoom/degradation/zoom.hpp>
+#include <coldzoom/initial_state/constant_state.hpp>
 #include <coldzoom/initial_state/gaussian_mixture.hpp>
 #include <coldzoom/initial_state/gaussian_state.hpp>
 #include <coldzoom/initial_state/initial_state.hpp>

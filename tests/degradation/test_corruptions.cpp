@@ -250,13 +250,12 @@ BOOST_AUTO_TEST_CASE(dose_noise_is_a_filtered_back_projection) {
 }
 
 BOOST_AUTO_TEST_CASE(pictures_blend_into_others) {
-  cpu b(1);
   const cz::shape dims{40, 1, 5, 4}, others_dims{3, 1, 5, 4};
   const std::vector<float> x0 = uniform_images<cz::unit>(dims);
   std::vector<float> others;
   for (int k = 0; k < 3; ++k) others.insert(others.end(), 20, static_cast<float>(k) / 2);
-  const cz::blend<cz::unit, cpu> blend(
-      b, cz::image_batch<cz::unit, const float>(cz::tensor_view<const float>(others.data(), others_dims)));
+  const cz::blend<cz::unit> blend(
+      cz::image_batch<cz::unit, const float>(cz::tensor_view<const float>(others.data(), others_dims)));
   const std::vector<float> all = values_at<cz::unit>(blend, dims, x0, 1);
   std::vector<int> drawn(3);
   for (index_t n = 0; n < dims.n; ++n) {
@@ -271,10 +270,70 @@ BOOST_AUTO_TEST_CASE(pictures_blend_into_others) {
                       }) < rounding);
   BOOST_CHECK_EXCEPTION((values_at<cz::unit>(blend, {1, 1, 4, 5}, std::vector<float>(20), 1)), cz::error,
                         says("blend: the images are 1 x 1 x 4 x 5, the other pictures 3 x 1 x 5 x 4"));
-  cpu two(2);
+  cpu one(1), two(2);
   const cz::shape law_dims{5, 2, 11, 9};
   const std::vector<float> random = uniform_images<cz::unit>(law_dims);
-  const cz::blend<cz::unit, cpu> other(
-      b, cz::image_batch<cz::unit, const float>(cz::tensor_view<const float>(random.data(), law_dims)));
-  BOOST_CHECK_NO_THROW(cz::testing::degradation_laws<cz::unit>(other, {.random = true}, law_dims, b, two));
+  const cz::blend<cz::unit> other(
+      cz::image_batch<cz::unit, const float>(cz::tensor_view<const float>(random.data(), law_dims)));
+  BOOST_CHECK_NO_THROW(cz::testing::degradation_laws<cz::unit>(other, {.random = true}, law_dims, one, two));
+}
+
+BOOST_AUTO_TEST_CASE(masks_hide_a_part) {
+  const cz::shape dims{3, 2, 4, 5};
+  const std::vector<float> x0 = uniform_images<cz::unit>(dims);
+  std::vector<float> hidden;
+  for (int i = 0; i < 40; ++i) hidden.push_back(static_cast<float>(i % 3) / 2);  // 0, a half, 1
+  const cz::hidden_part mask(dims, hidden, 0.25f);
+  for (const float level : {0.0f, 0.3f, 1.0f}) {
+    BOOST_TEST(farthest(values_at<cz::unit>(mask, dims, x0, level), dims,
+                        [&](index_t n, index_t c, index_t y, index_t x) {
+                          const double share =
+                              static_cast<double>(level) * element(hidden, dims.with_n(1), 0, c, y, x);
+                          return (1 - share) * element(x0, dims, n, c, y, x) + share * 0.25;
+                        }) < rounding);
+  }
+  cpu one(1), two(2);
+  BOOST_CHECK_NO_THROW(cz::testing::degradation_laws<cz::unit>(mask, {}, dims, one, two));
+  BOOST_CHECK_EXCEPTION(cz::hidden_part(dims, std::vector<float>(39)), cz::error,
+                        says("hidden_part: found 39 values, wanted one for each element of 1 x 2 x 4 x 5"));
+  BOOST_CHECK_EXCEPTION(cz::hidden_part(dims, std::vector<float>(40, 1.5f)), cz::error,
+                        says("hidden_part: found a value outside [0, 1]"));
+  BOOST_CHECK_EXCEPTION((values_at<cz::unit>(mask, {1, 1, 4, 5}, std::vector<float>(20), 1)), cz::error,
+                        says("hidden_part: the images are 1 x 1 x 4 x 5, the mask 1 x 2 x 4 x 5"));
+}
+
+BOOST_AUTO_TEST_CASE(square_holes_grow_from_a_pixel_to_the_last) {
+  const cz::shape dims{30, 2, 7, 9};
+  const std::vector<float> x0 = uniform_images<cz::unit>(dims);
+  const cz::square_hole hole{.fill = 2};
+  const auto is_lost = [&](const std::vector<float>& images, index_t n, index_t y, index_t x) {
+    BOOST_REQUIRE((element(images, dims, n, 0, y, x) == 2) == (element(images, dims, n, 1, y, x) == 2));
+    return element(images, dims, n, 0, y, x) == 2;
+  };
+  index_t off_the_middle = 0;
+  const std::vector<float> least = values_at<cz::unit>(hole, dims, x0, 1e-3f),
+                           half = values_at<cz::unit>(hole, dims, x0, 0.5f),
+                           all = values_at<cz::unit>(hole, dims, x0, 1);
+  for (index_t n = 0; n < dims.n; ++n) {
+    index_t row = -1, column = -1, lost = 0;
+    for (index_t y = 0; y < dims.h; ++y) {
+      for (index_t x = 0; x < dims.w; ++x) {
+        BOOST_REQUIRE(is_lost(all, n, y, x));
+        if (is_lost(least, n, y, x)) row = y, column = x, ++lost;
+      }
+    }
+    BOOST_REQUIRE(lost == 1);
+    off_the_middle += row != 3 || column != 4;
+    const index_t farthest = std::max({row, 6 - row, column, 8 - column});
+    for (index_t y = 0; y < dims.h; ++y) {
+      for (index_t x = 0; x < dims.w; ++x) {
+        const index_t off = std::max(std::abs(y - row), std::abs(x - column));
+        BOOST_REQUIRE(is_lost(half, n, y, x) == (2 * off < farthest + 1));
+      }
+    }
+  }
+  BOOST_TEST(off_the_middle > 20);
+  cpu one(1), two(2);
+  BOOST_CHECK_NO_THROW(
+      cz::testing::degradation_laws<cz::unit>(cz::square_hole{}, {.random = true}, {9, 2, 11, 9}, one, two));
 }

@@ -2,6 +2,7 @@
 #include <boost/test/unit_test.hpp>
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
 #include <coldzoom/degradation/zoom.hpp>
+#include <coldzoom/initial_state/constant_state.hpp>
 #include <coldzoom/initial_state/gaussian_state.hpp>
 #include <coldzoom/initial_state/patch_bank.hpp>
 #include <coldzoom/initial_state/pixel_histogram.hpp>
@@ -20,7 +21,8 @@ using cz::index_t;
 
 namespace {
 
-static_assert(cz::InitialState<cz::gaussian_state<cz::unit>, backend>);
+static_assert(cz::InitialState<cz::gaussian_state<cz::unit>, backend> &&
+              cz::InitialState<cz::constant_state<cz::unit>, backend>);
 static_assert(cz::InitialState<histogram, backend> && cz::InitialState<bank, backend> &&
               !cz::InitialState<int, backend>);
 
@@ -221,4 +223,25 @@ BOOST_AUTO_TEST_CASE(gaussian) {
   BOOST_TEST(std::abs(neighbours) < 6 / std::sqrt(count));
   // Element i of sample n is normal number i of its key.
   BOOST_TEST(drawn.view()(3, 1, 2, 4) == cz::random_normal(keys[3], 77 + 2 * 7 + 4));
+}
+
+BOOST_AUTO_TEST_CASE(one_colour) {
+  const cz::shape dims{5, 3, 4, 7};
+  const cz::constant_state<cz::centred> colours({0.5f, -0.25f, 0}), grey({-0.5f});
+  check_bits(colours, dims);
+  const host_images drawn = draw(colours, dims), black = draw(grey, dims);
+  for (index_t n = 0; n < dims.n; ++n) {
+    for (index_t y = 0; y < dims.h; ++y) {
+      for (index_t x = 0; x < dims.w; ++x) {
+        BOOST_REQUIRE((drawn.view()(n, 0, y, x) == 0.5f && drawn.view()(n, 1, y, x) == -0.25f &&
+                       drawn.view()(n, 2, y, x) == 0));
+        for (index_t c = 0; c < dims.c; ++c) BOOST_REQUIRE(black.view()(n, c, y, x) == -0.5f);
+      }
+    }
+  }
+  BOOST_TEST(message_of([&] {
+               draw(colours, {1, 1, 4, 4});
+             }) == "constant_state: the colour has 3 channels, the images 1");
+  BOOST_TEST(message_of([] { cz::constant_state<cz::centred>({}); }) ==
+             "constant_state: found no colour, wanted a number, or one for each channel");
 }

@@ -167,7 +167,7 @@ expect "found clean, the folder of the pictures themselves" restore --model flow
 expect "found clean/, the folder of the pictures themselves" degrade --method flow --in clean --out clean/
 bad_degrade() { expect "$1" degrade --out bad "${@:2}"; }
 bad_degrade "--method: wanted --method, or --model" --in clean
-bad_degrade "found numbers of a method beside it" --model flow/model.safetensors --in clean --steps 5
+bad_degrade "found options of a method beside it" --model flow/model.safetensors --in clean --steps 5
 bad_degrade "--steps: found 24, wanted 1 to 11" --method zoom_nearest --in small
 bad_degrade "--step: found 25, wanted 1 to T = 24" --method zoom_nearest --in clean --step 25
 bad_degrade "nowhere" --method flow --in nowhere

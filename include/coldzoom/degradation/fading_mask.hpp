@@ -93,4 +93,22 @@ struct fading_mask {
   }
 };
 
+/// D(x, level): a square hole, `fill`, grows about a centre until nothing is left at level 1; at level s it holds the pixels
+/// whose distance from the centre, the larger of rows and columns, is less than the share s of the farthest pixel's. The
+/// centre is the pixel of a key, anywhere in the picture. Random; any value range. A hole about the middle that needs no key is
+/// masked<inpainting_order>.
+struct square_hole {
+  float fill = 0;
+
+  COLDZOOM_HD float operator()(image_view<const float> x0, index_t c, index_t y, index_t x, float level,
+                               sample_key key) const {
+    const auto larger = [](index_t a, index_t b) { return a > b ? a : b; };
+    const index_t row = random_below(key, 0, x0.h), column = random_below(key, 1, x0.w);
+    const index_t farthest = larger(larger(row, x0.h - 1 - row), larger(column, x0.w - 1 - column)),
+                  off = larger(y > row ? y - row : row - y, x > column ? x - column : column - x);
+    return static_cast<float>(off) < level * static_cast<float>(farthest + 1) ? fill : x0(c, y, x);
+  }
+};
+static_assert(PixelDegradation<square_hole>);
+
 }  // namespace coldzoom::inline COLDZOOM_ISA
