@@ -130,9 +130,8 @@ void train_model(machine& m, const model_method& method, training_settings s) {
   });
   trained_model model{
       method, s.data, {}, make_network(s.network, image, method.entry->input_channels(image)), {}};
-  run_folder folder(s.out, s.resume);
-
   const std::unique_ptr<method_at_work> work = method.on(m);
+  run_folder folder(s.out, s.resume);
   run_options options = s.policies;
   options.batch_size = s.batch_size;
   options.seed = s.seed;

@@ -69,7 +69,7 @@ ok degrade --method inpaint --in clean --out holes --step 14 --npy
 python3 - "$data" <<'PY' || fail "degraded pictures"
 import json, sys, pictures
 note = json.load(open("noisy/degradation.json"))
-assert note == dict(method="flow", steps=320, numbers={}, step=200, seed=3, files=["%02d" % n for n in range(24)]), note
+assert note == dict(method="flow", steps=320, numbers={}, sources={}, step=200, seed=3, files=["%02d" % n for n in range(24)]), note
 digits = pictures.digits(sys.argv[1], 24)
 for n in 0, 23:
     exact, rounded = pictures.values("noisy/%02d.npy" % n), pictures.read("noisy/%02d.png" % n)
@@ -85,6 +85,31 @@ for n in 0, 23:
 PY
 ok degrade --method inpaint --in clean/05.png --out holes
 [ ! -e holes/05.npy ] || fail "values of another step stay beside the picture"
+
+echo "-- methods that read pictures: the model's file names them"
+ok train --method mask --mask mask.png "${tiny[@]}" --out hidden
+ok degrade --model hidden/model.safetensors --in clean --out half --step 5
+ok restore --model hidden/model.safetensors --in half --out half-restored
+ok degrade --method mask --in clean --out given --step 5
+expect "found mask = '', the model has 'mask.png'" restore --model hidden/model.safetensors --in given --out bad
+ok degrade --method blend --others clean --in clean --out blended
+python3 - "$data" <<'PY' || fail "a mask or other pictures of the user's do something else"
+import sys, pictures
+digits = pictures.digits(sys.argv[1], 24)
+seen = set()
+for n in range(24):
+    half = pictures.read("half/%02d.png" % n)
+    for y in range(28):
+        for x in range(28):
+            wanted = digits[n][y][x] / 2 if 10 <= y < 18 and 10 <= x < 18 else digits[n][y][x]
+            assert abs(half[y][x] - wanted) <= 0.51, (n, y, x)
+    blended = pictures.read("blended/%02d.png" % n)
+    assert blended in digits, n
+    seen.add(digits.index(blended))
+assert len(seen) > 5, seen
+PY
+expect "--mask: found no file nowhere.png" train --method mask --mask nowhere.png "${tiny[@]}" --out bad
+expect "--mask: a flow model has none" train --method flow --mask mask.png "${tiny[@]}" --out bad
 
 echo "-- restore: the same as test_restoration measures on the data"
 restore() { ok restore --model "$1/model.safetensors" --out "$2" "${@:3}"; }
