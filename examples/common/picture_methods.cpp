@@ -102,8 +102,9 @@ std::vector<std::unique_ptr<method_entry>> picture_entries() {
   add({.name = "blend",
        .help = "blends with a picture of another data set, until that alone is left",
        .steps = 20,
-       .sources = {{"others", "the training images of this data set, named as for --data, are what pictures "
-                              "turn into; embedded if absent"}},
+       .sources = {{"others",
+                    "the training images of this data set, named as for --data, are what pictures "
+                    "turn into; embedded if absent"}},
        .title = "blend with others"},
       [](const method_settings& s) {
         const std::string others = s.source("others");
@@ -113,15 +114,15 @@ std::vector<std::unique_ptr<method_entry>> picture_entries() {
   add({.name = "mask",
        .help = "lets a part fade to black that a picture of yours hides",
        .steps = 10,
-       .sources = {{"mask", "a picture, resized to the images: what is white stays, what is black fades; the "
-                            "lower half if absent"}},
+       .sources = {{"mask",
+                    "a picture, resized to the images: what is white stays, what is black fades; the "
+                    "lower half if absent"}},
        .title = "mask of yours"},
       [](const method_settings& s) {
         const std::string mask = s.source("mask");
         coldzoom::require(mask.empty() || coldzoom::file_exists(mask), "--mask",
                           [&] { return "found no file " + mask; });
-        return made_for_shape<coldzoom::hidden_part>(
-            [mask](shape image) { return hide_by(mask, image); });
+        return made_for_shape<coldzoom::hidden_part>([mask](shape image) { return hide_by(mask, image); });
       });
   return all;
 }

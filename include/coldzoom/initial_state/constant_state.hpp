@@ -39,7 +39,8 @@ template <ValueRange R> class constant_state {
   template <Backend B> void draw(B& b, key_sequence, image_batch<R, float, typename B::space> out) const {
     const auto given = static_cast<index_t>(colour_.size());
     require(given == 1 || given == out.dims.c, "constant_state", [&] {
-      return "the colour has " + std::to_string(given) + " channels, the images " + std::to_string(out.dims.c);
+      return "the colour has " + std::to_string(given) + " channels, the images " +
+             std::to_string(out.dims.c);
     });
     using kernel = detail::fill_channel<tensor_view<float, typename B::space>>;
     for (index_t c = 0; c < out.dims.c; ++c) {
