@@ -84,6 +84,8 @@ PEERS = {
     "jpeg": ("Pillow, a JPEG file and back", jpeg),
     "salt_pepper": ("scikit-image random_noise s&p", each(lambda i: skimage.util.random_noise(i, "s&p", amount=0.5))),
     "dose": ("scikit-image radon and iradon", each(scan)),
+    "blend": ("torch lerp to drawn pictures", lambda x: torch.lerp(x, x[torch.randint(BATCH, (BATCH,))], 0.5)),
+    "fade": ("torch lerp and randn", lambda x: torch.lerp(x, torch.zeros(()), 0.5) + 0.1 * torch.randn_like(x)),
     "rows": ("torch lerp to the mean of rows", lambda x: torch.lerp(x, x.mean(3, keepdim=True).expand_as(x), 0.5)),
 }
 
@@ -97,7 +99,7 @@ def main():
     torch.manual_seed(0)
     x = torch.rand(BATCH, 1, 28, 28)
     methods = ["blur", "heat", "motion", "pixelate", "rows", "kspace", "zoom_cubic", "inpaint_fading", "fade", "jpeg", "salt_pepper",
-               "gaps", "snow", "dose", "zoom_nearest", "zoom_bilinear", "inpaint"]
+               "gaps", "snow", "dose", "blend", "mask", "inpaint_square", "zoom_nearest", "zoom_bilinear", "inpaint"]
     ours = {m: [] for m in methods}
     theirs = {m: [] for m in PEERS}
     with tempfile.TemporaryDirectory() as folder:

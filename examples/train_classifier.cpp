@@ -61,10 +61,10 @@ template <class B> void train_on(B& b, const std::string& where, const settings&
                                                       {"epochs", std::to_string(s.epochs)},
                                                       {"warmup", std::to_string(s.warmup)},
                                                       {"shift", std::to_string(s.shift)}};
-  if (s.resume) load_checkpoint(folder.state_file(folder.last_epoch()), t, must_agree);
+  if (s.resume)
+    folder.resume(s.epochs, [&](const std::string& state) { load_checkpoint(state, t, must_agree); });
   std::printf("%td training and %td test images of %s, %td parameters, %s, into %s\n", train.dims.n,
               test.dims.n, to_string(image).c_str(), parameter_count(network), where.c_str(), s.out.c_str());
-  if (s.resume) std::printf("resumed after epoch %d\n", folder.last_epoch());
 
   for (int epoch = folder.last_epoch() + 1; epoch <= s.epochs; ++epoch) {
     classification_score trained;
@@ -81,6 +81,7 @@ template <class B> void train_on(B& b, const std::string& where, const settings&
     const classification_score tested = t.test(test_set);
     const double images_per_second = static_cast<double>(batches * s.batch_size) / seconds;
     const classifier_model model{network, to_host(b, t.best()), data.name, train.dims.n, tested.accuracy};
+    check_finite_training(folder, epoch, trained.loss, tested.loss, model.parameters);
     folder.append_log({{"epoch", epoch},
                        {"train_loss", trained.loss},
                        {"train_accuracy", trained.accuracy},

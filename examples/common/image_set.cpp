@@ -1,5 +1,6 @@
 #include "common/image_set.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <coldzoom/io/npy.hpp>
 #include <coldzoom/io/png.hpp>
@@ -53,6 +54,15 @@ image_set load_samples(const std::string& path, coldzoom::shape image, coldzoom:
 
 void save_samples(const std::string& path, const image_set& images) {
   const coldzoom::shape& d = images.dims;
+  coldzoom::index_t broken = 0;
+  for (coldzoom::index_t n = 0; n < d.n; ++n) {
+    const auto first = images.pixels.begin() + n * d.image();
+    broken += !std::all_of(first, first + d.image(), [](float v) { return std::isfinite(v); });
+  }
+  coldzoom::require(broken == 0, path.c_str(), [&] {
+    return "found pixels that are not finite in " + std::to_string(broken) + " of " + std::to_string(d.n) +
+           " samples, which are not saved; the model may have diverged in training";
+  });
   coldzoom::save_npy(path, images.pixels,
                      d.c == 1 ? std::vector<coldzoom::index_t>{d.n, d.h, d.w}
                               : std::vector<coldzoom::index_t>{d.n, d.c, d.h, d.w});

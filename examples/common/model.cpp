@@ -1,6 +1,8 @@
 #include "common/model.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <coldzoom/core/file.hpp>
 #include <coldzoom/training/checkpoint.hpp>
 
@@ -54,6 +56,8 @@ trained_model load_model(const std::string& path, const std::string& kind) {
   model_network network =
       network_of(file, [&](coldzoom::shape image) { return entry.input_channels(image); });
   std::vector<float> parameters = coldzoom::read_parameters(file, network);
+  require(std::all_of(parameters.begin(), parameters.end(), [](float w) { return std::isfinite(w); }),
+          path.c_str(), "found weights that are not finite; take the model of an earlier epoch");
   const method_settings& original = entry.info().original;
   model_method method{original, &entry};
   method.steps = metadata.number("steps", 1, entry.most_steps(network.image()), original.steps);

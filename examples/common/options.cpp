@@ -1,9 +1,12 @@
 #include "common/options.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <coldzoom/core/error.hpp>
 #include <cstdlib>
+#include <limits>
 #include <type_traits>
 
 namespace programs {
@@ -14,10 +17,37 @@ namespace {
 template <class Fits> CLI::Validator number_check(const std::string& wanted, Fits fits) {
   return CLI::Validator(
       [=](std::string& text) {
-        return fits(std::strtod(text.c_str(), nullptr)) ? "" : "Value " + text + " is not " + wanted;
+        return fits(std::strtod(text.c_str(), nullptr)) ? "" : "found " + text + ", wanted " + wanted;
       },
       "");
 }
+
+/// Takes numbers as people write them, decimal, which CLI11 reads as C does: 010 as 8, 0x10 as 16, and what is too large for
+/// its type as something else.
+template <class Number> CLI::Validator decimal() {
+  return CLI::Validator(
+      [](std::string& text) {
+        const std::size_t sign = text.starts_with('-') || text.starts_with('+') ? 1 : 0;
+        if constexpr (std::is_floating_point_v<Number>) {
+          const bool hexadecimal = text.find_first_of("xXpP", sign) != std::string::npos;
+          return hexadecimal ? "found " + text + ", wanted a decimal number" : std::string();
+        } else {
+          if (text.size() == sign || text.find_first_not_of("0123456789", sign) != std::string::npos)
+            return "found " + text + ", wanted a whole number";
+          const std::size_t first = std::min(text.find_first_not_of('0', sign), text.size() - 1);
+          text = (text[0] == '-' ? "-" : "") + text.substr(first);
+          Number number{};
+          const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+          if (failure == std::errc() && end == text.data() + text.size()) return std::string();
+          return "found " + text + ", wanted " + std::to_string(std::numeric_limits<Number>::min()) + " to " +
+                 std::to_string(std::numeric_limits<Number>::max());
+        }
+      },
+      "");
+}
+
+template <class Value> struct number_of { using type = Value; };
+template <class Value> struct number_of<std::vector<Value>> { using type = Value; };
 
 }  // namespace
 
@@ -26,15 +56,17 @@ option& option::required() {
   return *this;
 }
 option& option::range(coldzoom::index_t low, coldzoom::index_t high) {
-  held_->check(CLI::Range(low, high));
+  held_->check(number_check(
+      "a number from " + std::to_string(low) + " to " + std::to_string(high),
+      [=](double v) { return v >= static_cast<double>(low) && v <= static_cast<double>(high); }));
   return *this;
 }
 option& option::at_least_0() {
-  held_->check(CLI::NonNegativeNumber);
+  held_->check(number_check("a number of at least 0", [](double v) { return v >= 0; }));
   return *this;
 }
 option& option::above_0() {
-  held_->check(CLI::PositiveNumber);
+  held_->check(number_check("a number above 0", [](double v) { return v > 0; }));
   return *this;
 }
 option& option::finite_above_0() {
@@ -89,6 +121,8 @@ template <class Value> option options::add(const std::string& name, Value& value
                           "this program has an option of that name already; "
                           "give the method's number or the network's option another name");
   }
+  using number = typename number_of<Value>::type;
+  if constexpr (std::is_arithmetic_v<number>) held->transform(decimal<number>());
   bool shown = true;
   if constexpr (!std::is_arithmetic_v<Value>) shown = !value.empty();
   if (shown) held->capture_default_str();

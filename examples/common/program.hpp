@@ -1,4 +1,4 @@
-/// What every program does alike: parse options, run, report errors in one sentence, stop cleanly on Ctrl-C.
+/// What every program does alike: parse options, run, report errors in one sentence, stop cleanly on a signal.
 #pragma once
 
 #include <functional>
@@ -9,17 +9,18 @@
 
 namespace programs {
 
-/// Thrown on Ctrl-C.
+/// Thrown on Ctrl-C, SIGTERM and SIGHUP.
 struct interrupted {};
 
-/// Throws `interrupted` if Ctrl-C was pressed. Called between batches; files already written stay whole.
+/// Throws `interrupted` if such a signal came. Called between batches; files already written stay whole.
 void stop_if_requested();
 
 /// Makes a folder and those above it, where they are absent. Throws coldzoom::error where it cannot.
 void make_folder(const std::string& path);
 
 /// The whole main of a program: `declare` its options, then `work`. Nothing is thrown out of it.
-/// Exit codes: 0 only on success, 1 for errors, 2 for a bad command line, 130 for Ctrl-C.
+/// Exit codes: 0 only on success, for which all that was printed must have been written; 1 for errors, 2 for a bad command
+/// line, 128 + the signal where one stopped the program.
 int run(int argc, char** argv, const char* name, const char* description,
         const std::function<void(options&)>& declare, const std::function<void()>& work);
 

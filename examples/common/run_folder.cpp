@@ -1,13 +1,23 @@
 #include "common/run_folder.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cmath>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/core/file.hpp>
+#include <coldzoom/io/safetensors.hpp>
+#include <cstdio>
 #include <filesystem>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "common/program.hpp"
+#include "common/safetensors.hpp"
 
 namespace programs {
 
@@ -17,42 +27,109 @@ constexpr const char* checkpoint = "checkpoint-";
 constexpr const char* partial = ".partial";
 constexpr const char* state = "state.safetensors";
 
+/// Whether an atomic_file that was never finished left it: "model.safetensors.tmp123-0".
+bool is_leftover(const std::string& name) {
+  const std::size_t mark = name.rfind(".tmp");
+  if (mark == std::string::npos) return name.ends_with(partial);
+  const std::string number = name.substr(mark + 4);
+  return !number.empty() && number.find('-') != std::string::npos &&
+         number.find_first_not_of("0123456789-") == std::string::npos;
+}
+
 }  // namespace
+
+/// The lock is the kernel's, on the folder itself: no file stands for it, and it ends with the process.
+struct run_folder::lock {
+  explicit lock(const std::string& folder)
+      : descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    // File systems that know no locks are used without one.
+    const bool taken = descriptor >= 0 && ::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (taken) {
+      ::close(descriptor);
+      throw coldzoom::error(
+          folder, "another program trains into this folder; choose another --out, or wait for its end");
+    }
+  }
+  lock(const lock&) = delete;
+  lock& operator=(const lock&) = delete;
+  ~lock() {
+    if (descriptor >= 0) ::close(descriptor);
+  }
+
+  int descriptor;
+};
 
 std::vector<std::string> log_lines(const std::string& path) {
   std::vector<std::string> lines;
   std::string line;
+  const auto take = [&] {
+    if (line.ends_with('\r')) line.pop_back();
+    lines.push_back(std::exchange(line, {}));
+  };
   for (const std::byte b : coldzoom::read_file(path)) {
-    if (static_cast<char>(b) != '\n') {
-      line += static_cast<char>(b);
+    if (static_cast<char>(b) == '\n') {
+      take();
     } else {
-      lines.push_back(std::exchange(line, {}));
+      line += static_cast<char>(b);
     }
   }
+  if (!line.empty()) take();
   return lines;
 }
 
 run_folder::run_folder(std::string path, bool resume) : path_(std::move(path)) {
+  coldzoom::require(!resume || std::filesystem::is_directory(path_), path_.c_str(),
+                    "found no such folder, and so nothing to resume; start without --resume");
   make_folder(path_);
+  lock_ = std::make_unique<lock>(path_);
   coldzoom::write_file_atomically(file(".writable"), std::string());
   std::error_code failure;
   std::filesystem::remove(file(".writable"), failure);
   for (const auto& entry : std::filesystem::directory_iterator(path_)) {
     const std::string name = entry.path().filename().string();
-    if (name.ends_with(partial)) std::filesystem::remove_all(entry.path(), failure);  // left by a kill
-    if (name.starts_with(checkpoint) && std::filesystem::exists(entry.path() / state)) {
+    if (is_leftover(name)) {
+      std::filesystem::remove_all(entry.path(), failure);
+    } else if (name.starts_with(checkpoint) && std::filesystem::exists(entry.path() / state)) {
       const std::string number = name.substr(std::string(checkpoint).size());
       if (!number.empty() && number.size() < 9 &&
           number.find_first_not_of("0123456789") == std::string::npos) {
-        last_epoch_ = std::max(last_epoch_, std::stoi(number));
+        checkpoints_.insert(std::stoi(number));
       }
     }
   }
-  coldzoom::require(resume || (last_epoch_ == 0 && !std::filesystem::exists(file("log.jsonl"))),
-                    path_.c_str(),
+  const bool holds_model = std::filesystem::exists(file("model.safetensors"));
+  coldzoom::require(resume || (checkpoints_.empty() && !holds_model), path_.c_str(),
                     "this folder holds a run already; continue it with --resume or choose another --out");
-  coldzoom::require(!resume || last_epoch_ > 0, path_.c_str(),
-                    "found no checkpoint to resume; start without --resume");
+  coldzoom::require(!resume || !checkpoints_.empty() || !holds_model, path_.c_str(),
+                    "found a model and no checkpoint to resume; choose another --out");
+  if (!checkpoints_.empty()) last_epoch_ = *checkpoints_.rbegin();
+}
+
+run_folder::~run_folder() = default;
+
+void run_folder::resume(int epochs, const std::function<void(const std::string&)>& load) {
+  if (checkpoints_.empty()) {
+    std::printf("found no checkpoint in %s; starts from the beginning\n", path_.c_str());
+    return;
+  }
+  for (auto epoch = checkpoints_.rbegin(); epoch != checkpoints_.rend(); ++epoch) {
+    const std::string path = state_file(*epoch);
+    try {
+      coldzoom::load_safetensors(path);  // apart from what `load` may say about its settings
+    } catch (const coldzoom::error& damage) {
+      if (std::next(epoch) == checkpoints_.rend()) throw;
+      std::fprintf(stderr, "%s; goes on from the checkpoint before\n", damage.what());
+      continue;
+    }
+    load(path);
+    last_epoch_ = *epoch;
+    break;
+  }
+  if (last_epoch_ >= epochs) {
+    std::printf("all %d epochs are there already; nothing to do\n", epochs);
+  } else {
+    std::printf("resumed after epoch %d\n", last_epoch_);
+  }
 }
 
 std::string run_folder::state_file(int epoch) const { return checkpoint_folder(epoch) + "/" + state; }
@@ -72,13 +149,28 @@ void run_folder::append_log(const nlohmann::ordered_json& line, int last_epoch) 
   const std::string log = file("log.jsonl");
   std::string text;
   for (const std::string& old : std::filesystem::exists(log) ? log_lines(log) : std::vector<std::string>{}) {
-    if (nlohmann::ordered_json::parse(old).at("epoch").get<int>() <= last_epoch) text += old + "\n";
+    const auto entry = nlohmann::ordered_json::parse(old, nullptr, false);
+    const bool lost = entry.is_object() && entry.contains("epoch") && entry["epoch"].is_number() &&
+                      entry["epoch"].get<double>() > last_epoch;
+    if (!lost) text += old + "\n";
   }
   coldzoom::write_file_atomically(log, text + line.dump() + "\n");
 }
 
 std::string run_folder::checkpoint_folder(int epoch) const {
   return file(checkpoint + std::to_string(epoch));
+}
+
+void check_finite_training(const run_folder& folder, int epoch, double train_loss, double test_loss,
+                           const std::vector<float>& weights) {
+  const bool sound = std::isfinite(train_loss) && std::isfinite(test_loss) &&
+                     std::all_of(weights.begin(), weights.end(), [](float w) { return std::isfinite(w); });
+  coldzoom::require(sound, ("epoch " + std::to_string(epoch)).c_str(), [&] {
+    const int last = folder.last_epoch();
+    return "the losses or the weights are not finite; try a smaller --learning-rate; " +
+           (last == 0 ? std::string("nothing is saved")
+                      : "the model of epoch " + std::to_string(last) + " stays");
+  });
 }
 
 }  // namespace programs

@@ -15,6 +15,7 @@ void for_each_json_line(const std::string& path,
   int number = 0;
   for (const std::string& line : log_lines(path)) {
     ++number;
+    if (line.find_first_not_of(" \t") == std::string::npos) continue;
     try {
       use(nlohmann::ordered_json::parse(line));
     } catch (const nlohmann::ordered_json::exception& e) {

@@ -1,4 +1,5 @@
 #include "common/scores.hpp"
+#include "common/program.hpp"
 
 #include <algorithm>
 #include <coldzoom/metrics/class_scores.hpp>
@@ -55,14 +56,18 @@ nlohmann::ordered_json scorer::score(const std::string& where, image_source samp
   const feature_set features = features_of(samples);
   const frechet_result frechet = frechet_distance(moments_of(*b_, features), reference_moments_);
   const frechet_infinity_result infinity = frechet_infinity(*b_, features, reference_);
+  stop_if_requested();
   const kernel_distance_result kernel = kernel_distance(*b_, features, reference_);
+  stop_if_requested();
   const manifold_scores manifold = compare_manifolds(*b_, features, reference_);
   const feature_set rows = predict_->probabilities(features);
   const class_probabilities classes(rows);
   const std::vector<double> histogram = class_histogram(classes);
   const copy_result copies = copy_share(nearest_training_images(samples), held_out_);
-  const double duplicates = duplicate_share(
-      *b_, samples.dims(), [&](index_t first, index_t count) { return samples.read(first, count); });
+  const double duplicates = duplicate_share(*b_, samples.dims(), [&](index_t first, index_t count) {
+    stop_if_requested();
+    return samples.read(first, count);
+  });
 
   nlohmann::ordered_json out{{"n", n},
                              {"reference", reference_name_},
@@ -96,6 +101,7 @@ nlohmann::ordered_json scorer::score(const std::string& where, image_source samp
 coldzoom::feature_set scorer::features_of(image_source& images) {
   coldzoom::feature_set all(images.dims().n, digit_classifier::features);
   images.for_each_part([&](coldzoom::index_t first, unit_images part) {
+    stop_if_requested();
     const coldzoom::feature_set features = coldzoom::extract_features(*b_, *predict_, part);
     std::copy(features.values.begin(), features.values.end(), all.row(first));
   });
@@ -105,6 +111,7 @@ coldzoom::feature_set scorer::features_of(image_source& images) {
 std::vector<coldzoom::nearest_image> scorer::nearest_training_images(image_source& images) {
   std::vector<coldzoom::nearest_image> nearest;
   images.for_each_part([&](coldzoom::index_t, unit_images part) {
+    stop_if_requested();
     const auto found = coldzoom::nearest_images(*b_, part, train_);
     nearest.insert(nearest.end(), found.begin(), found.end());
   });

@@ -143,7 +143,7 @@ void train_model(machine& m, const model_method& method, training_settings s) {
     return s.decay == "cosine" ? cosine(step) : constant_rate{s.learning_rate}(step);
   };
   const std::map<std::string, std::string> keep = settings_to_keep(model, s, data);
-  if (s.resume) run->load(folder.state_file(folder.last_epoch()), keep);
+  if (s.resume) folder.resume(s.epochs, [&](const std::string& state) { run->load(state, keep); });
 
   const latent_source latents = make_latents(m, method, method.entry->latents().front(), s.data, data.train);
   save_latents(folder.file("latents.safetensors"), latents);
@@ -151,7 +151,6 @@ void train_model(machine& m, const model_method& method, training_settings s) {
   std::printf("%s: %td training and %td test images of %s, %td parameters, %s, into %s\n",
               method.name().c_str(), images, data.test.dims.n, to_string(image).c_str(),
               parameter_count(model.network), m.description().c_str(), s.out.c_str());
-  if (s.resume) std::printf("resumed after epoch %d\n", folder.last_epoch());
 
   for (int epoch = folder.last_epoch() + 1; epoch <= s.epochs; ++epoch) {
     char title[48], note[48];
@@ -172,6 +171,7 @@ void train_model(machine& m, const model_method& method, training_settings s) {
     }
     const double test_loss = run->test_loss();
     model.parameters = run->best();
+    check_finite_training(folder, epoch, train_loss, test_loss, model.parameters);
     if (s.samples > 0) {
       save_samples_of(*work, model, latents, s, folder.file("samples-" + std::to_string(epoch) + ".png"));
     }

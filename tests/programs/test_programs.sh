@@ -145,7 +145,7 @@ bad_train "--warmup" --warmup -1
 bad_train "--unknown" --unknown 3
 bad_train "not finite" --learning-rate 1e30
 bad_train "absent" --data "$work/absent"
-bad_train "no checkpoint" --out empty --resume
+bad_train "nothing to resume" --out empty --resume
 bad_train "holds a run already" --out whole
 bad_train "this run has 32" --out whole --resume --batch-size 32
 touch a_file
@@ -196,6 +196,7 @@ expect "renamed.safetensors" sample --model renamed.safetensors
 sed 's/zoom_nearest/zoom_closest/' $model >unknown.safetensors
 expect "zoom_closest" sample --model unknown.safetensors
 cp -r whole spoilt
+rm spoilt/checkpoint-2/state.safetensors # the run would go on from it
 head -c 3000 whole/checkpoint-3/state.safetensors >spoilt/checkpoint-3/state.safetensors
 bad_train "spoilt/checkpoint-3/state.safetensors" --out spoilt --resume
 same whole/model.safetensors spoilt/model.safetensors
