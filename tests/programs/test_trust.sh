@@ -38,7 +38,7 @@ same whole/model.safetensors model/model.safetensors
 echo "-- a damaged checkpoint: the one before"
 damage() { # HOW FILE
   case $1 in
-    cut) head -c 3000 "$2" >cut && mv cut "$2" ;;
+    cut) head -c 3000 "$2" >shorter.part && mv shorter.part "$2" ;;
     empty) : >"$2" ;;
     text) echo "<html>" >"$2" ;;
   esac
@@ -150,7 +150,7 @@ count() { # WRITTEN MEANT
 count 010 10
 count 08 8
 count +3 3
-for wrong in 0x10 1e1 3.0 "" " 3" 3, ten 99999999999999999999; do
+for wrong in 0x10 1e1 3.0 "" " 3" "3," ten 99999999999999999999; do
   expect "--count" sample --model whole/model.safetensors --count="$wrong"
 done
 bad_train "found 18446744073709551616, wanted 0 to 18446744073709551615" --epochs 1 --out bad --seed 18446744073709551616
