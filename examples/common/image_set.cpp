@@ -7,6 +7,8 @@
 #include <coldzoom/metrics/features.hpp>
 #include <memory>
 
+#include "common/finite.hpp"
+
 namespace programs {
 
 image_source source_of(const coldzoom::labelled_images& images, coldzoom::index_t count) {
@@ -56,8 +58,7 @@ void save_samples(const std::string& path, const image_set& images) {
   const coldzoom::shape& d = images.dims;
   coldzoom::index_t broken = 0;
   for (coldzoom::index_t n = 0; n < d.n; ++n) {
-    const auto first = images.pixels.begin() + n * d.image();
-    broken += !std::all_of(first, first + d.image(), [](float v) { return std::isfinite(v); });
+    broken += !all_finite({images.pixels.data() + n * d.image(), static_cast<std::size_t>(d.image())});
   }
   coldzoom::require(broken == 0, path.c_str(), [&] {
     return "found pixels that are not finite in " + std::to_string(broken) + " of " + std::to_string(d.n) +

@@ -35,6 +35,12 @@ table<method_entry>& all() {
   return entries;
 }
 
+std::string option_of(const std::string& name) {
+  std::string text = "--" + name;
+  std::replace(text.begin(), text.end(), '_', '-');
+  return text;
+}
+
 }  // namespace
 
 std::string spoken(double number) {
@@ -42,14 +48,6 @@ std::string spoken(double number) {
   std::snprintf(text, sizeof text, "%g", number);
   return text;
 }
-
-namespace {
-std::string option_of(const std::string& name) {
-  std::string text = "--" + name;
-  std::replace(text.begin(), text.end(), '_', '-');
-  return text;
-}
-}  // namespace
 
 std::string method_number::option() const { return option_of(name); }
 std::string method_source::option() const { return option_of(name); }

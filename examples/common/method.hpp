@@ -48,10 +48,9 @@ std::string spoken(double number);
 
 /// The numbers of a method, and what it reads.
 struct method_settings {
-  int steps = 0;                          // T
-  int last_step = 0;                      // t is drawn from 1 .. last_step
-  std::map<std::string, double> numbers;  // those of method_info, by name
-
+  int steps = 0;                                    // T
+  int last_step = 0;                                // t is drawn from 1 .. last_step
+  std::map<std::string, double> numbers;            // those of method_info, by name
   std::map<std::string, std::string> sources = {};  // those that the user named
 
   double number(const std::string& name) const { return numbers.at(name); }

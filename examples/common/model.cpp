@@ -1,13 +1,12 @@
 #include "common/model.hpp"
 
-#include <algorithm>
 #include <array>
-#include <cmath>
 #include <coldzoom/core/file.hpp>
 #include <coldzoom/training/checkpoint.hpp>
 
 #include "common/data.hpp"
 #include "common/file_metadata.hpp"
+#include "common/finite.hpp"
 #include "common/program.hpp"
 #include "common/safetensors.hpp"
 
@@ -56,8 +55,8 @@ trained_model load_model(const std::string& path, const std::string& kind) {
   model_network network =
       network_of(file, [&](coldzoom::shape image) { return entry.input_channels(image); });
   std::vector<float> parameters = coldzoom::read_parameters(file, network);
-  require(std::all_of(parameters.begin(), parameters.end(), [](float w) { return std::isfinite(w); }),
-          path.c_str(), "found weights that are not finite; take the model of an earlier epoch");
+  require(all_finite(parameters), path.c_str(),
+          "found weights that are not finite; take the model of an earlier epoch");
   const method_settings& original = entry.info().original;
   model_method method{original, &entry};
   method.steps = metadata.number("steps", 1, entry.most_steps(network.image()), original.steps);
@@ -84,8 +83,7 @@ trained_model load_model(const std::string& path, const std::string& kind) {
 
 named_data load_data_for(const trained_model& model, const std::string& named) {
   const std::string name = !named.empty() ? named : !model.data.empty() ? model.data : "embedded";
-  const coldzoom::shape image = model.network.image();
-  return {name, load_data(name, {std::to_string(image.h) + "x" + std::to_string(image.w), image.c})};
+  return {name, load_data(name, images_of(model.network.image()))};
 }
 
 }  // namespace programs

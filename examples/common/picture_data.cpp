@@ -189,6 +189,10 @@ void say_classes(const std::vector<std::string>& classes) {
   if (!classes.empty()) std::fprintf(stderr, "labels: %s\n", text.c_str());
 }
 
+picture_policy images_of(shape image) {
+  return {.size = std::to_string(image.h) + "x" + std::to_string(image.w), .channels = image.c};
+}
+
 shape parse_image_size(const std::string& text) {
   index_t sides[2] = {0, 0};
   const char *at = text.data(), *end = at + text.size();

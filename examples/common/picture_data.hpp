@@ -16,6 +16,9 @@ struct picture_policy {
   bool strict = false;             // a bad picture is an error, not left out
 };
 
+/// Brings pictures to the size and channels of `image`.
+picture_policy images_of(coldzoom::shape image);
+
 /// Height and width; 0 and 0 for an empty text. Throws coldzoom::error, blaming --image-size.
 coldzoom::shape parse_image_size(const std::string& text);
 

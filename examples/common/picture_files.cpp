@@ -1,13 +1,14 @@
 #include "common/picture_files.hpp"
+#include "common/finite.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <coldzoom/core/file.hpp>
 #include <coldzoom/io/load_picture.hpp>
 #include <coldzoom/io/npy.hpp>
 #include <filesystem>
 #include <span>
 
+#include "common/finite.hpp"
 #include "common/program.hpp"
 
 namespace programs {
@@ -81,8 +82,8 @@ image_set load_values(const picture_of_user& picture) {
   const bool known = (rank == 2 || rank == 3) && !found.data.empty();
   require(known, picture.values.c_str(),
           [&] { return "found shape " + to_string(found.shape) + ", wanted [H, W] or [C, H, W]"; });
-  require(std::all_of(found.data.begin(), found.data.end(), [](float v) { return std::isfinite(v); }),
-          picture.values.c_str(), "found a value that is NaN or infinite, wanted finite ones");
+  require(all_finite(found.data), picture.values.c_str(),
+          "found a value that is NaN or infinite, wanted finite ones");
   return {{1, rank == 3 ? found.shape[0] : 1, found.shape[rank - 2], found.shape[rank - 1]}, found.data};
 }
 

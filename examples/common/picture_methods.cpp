@@ -63,8 +63,7 @@ template <class D> class made_for_shape {
 using blend = coldzoom::blend<value_range>;
 
 blend blend_into(const std::string& data, shape image) {
-  const std::string size = std::to_string(image.h) + "x" + std::to_string(image.w);
-  const coldzoom::labelled_images others = load_data(data, {.size = size, .channels = image.c}).train;
+  const coldzoom::labelled_images others = load_data(data, images_of(image)).train;
   std::vector<float> pixels(others.pixels.size());
   std::transform(others.pixels.begin(), others.pixels.end(), pixels.begin(),
                  coldzoom::from_byte<value_range>);

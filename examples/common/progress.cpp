@@ -37,8 +37,8 @@ std::size_t columns() {
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
-}  // namespace
-
+/// The line of a progress bar, of fewer than `columns` characters: title, bar, `share` done, numbers, note. What there is no
+/// room for is left out.
 std::string progress_line(const std::string& title, double share, const std::string& numbers,
                           const std::string& note, std::size_t columns) {
   char percent[16];
@@ -56,6 +56,8 @@ std::string progress_line(const std::string& title, double share, const std::str
   return title + " [" + std::string(filled, '#') + std::string(width - filled, '.') + "]" +
          text.substr(title.size());
 }
+
+}  // namespace
 
 progress_bar::progress_bar(std::string title, double total, std::string unit, double weight)
     : title_(std::move(title)),

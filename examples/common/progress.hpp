@@ -2,15 +2,9 @@
 #pragma once
 
 #include <chrono>
-#include <cstddef>
 #include <string>
 
 namespace programs {
-
-/// The line of a progress bar, of fewer than `columns` characters: title, bar, `share` done, numbers, note. What there is no
-/// room for is left out.
-std::string progress_line(const std::string& title, double share, const std::string& numbers,
-                          const std::string& note, std::size_t columns);
 
 /// Draws on stderr, at most ten times a second, and only on a terminal that can draw a line again; as wide as it is.
 class progress_bar {

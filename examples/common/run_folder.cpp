@@ -4,7 +4,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <coldzoom/core/error.hpp>
@@ -16,6 +15,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "common/finite.hpp"
 #include "common/program.hpp"
 #include "common/safetensors.hpp"
 
@@ -36,27 +36,28 @@ bool is_leftover(const std::string& name) {
          number.find_first_not_of("0123456789-") == std::string::npos;
 }
 
+bool is_whole(const std::string& safetensors) {
+  try {
+    coldzoom::load_safetensors(safetensors);
+    return true;
+  } catch (const coldzoom::error&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 /// The lock is the kernel's, on the folder itself: no file stands for it, and it ends with the process.
 struct run_folder::lock {
   explicit lock(const std::string& folder)
-      : descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+      : held(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
     // File systems that know no locks are used without one.
-    const bool taken = descriptor >= 0 && ::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-    if (taken) {
-      ::close(descriptor);
-      throw coldzoom::error(
-          folder, "another program trains into this folder; choose another --out, or wait for its end");
-    }
-  }
-  lock(const lock&) = delete;
-  lock& operator=(const lock&) = delete;
-  ~lock() {
-    if (descriptor >= 0) ::close(descriptor);
+    const bool taken = held.get() >= 0 && ::flock(held.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    coldzoom::require(!taken, folder.c_str(),
+                      "another program trains into this folder; choose another --out, or wait for its end");
   }
 
-  int descriptor;
+  coldzoom::detail::file_handle held;
 };
 
 std::vector<std::string> log_lines(const std::string& path) {
@@ -115,15 +116,14 @@ void run_folder::resume(int epochs, const std::function<void(const std::string&)
   for (auto epoch = checkpoints_.rbegin(); epoch != checkpoints_.rend(); ++epoch) {
     const std::string path = state_file(*epoch);
     try {
-      coldzoom::load_safetensors(path);  // apart from what `load` may say about its settings
-    } catch (const coldzoom::error& damage) {
-      if (std::next(epoch) == checkpoints_.rend()) throw;
-      std::fprintf(stderr, "%s; goes on from the checkpoint before\n", damage.what());
-      continue;
+      load(path);
+      last_epoch_ = *epoch;
+      break;
+    } catch (const coldzoom::error& failure) {
+      // The settings of a whole file may be others than those of this run, as they would be in an older one.
+      if (std::next(epoch) == checkpoints_.rend() || is_whole(path)) throw;
+      std::fprintf(stderr, "%s; goes on from the checkpoint before\n", failure.what());
     }
-    load(path);
-    last_epoch_ = *epoch;
-    break;
   }
   if (last_epoch_ >= epochs) {
     std::printf("all %d epochs are there already; nothing to do\n", epochs);
@@ -163,8 +163,7 @@ std::string run_folder::checkpoint_folder(int epoch) const {
 
 void check_finite_training(const run_folder& folder, int epoch, double train_loss, double test_loss,
                            const std::vector<float>& weights) {
-  const bool sound = std::isfinite(train_loss) && std::isfinite(test_loss) &&
-                     std::all_of(weights.begin(), weights.end(), [](float w) { return std::isfinite(w); });
+  const bool sound = std::isfinite(train_loss) && std::isfinite(test_loss) && all_finite(weights);
   coldzoom::require(sound, ("epoch " + std::to_string(epoch)).c_str(), [&] {
     const int last = folder.last_epoch();
     return "the losses or the weights are not finite; try a smaller --learning-rate; " +

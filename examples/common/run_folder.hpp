@@ -30,7 +30,7 @@ class run_folder {
   int last_epoch() const { return last_epoch_; }
   std::string state_file(int epoch) const;
 
-  /// load(state file) of the newest checkpoint that can be read, and says on stdout where the run goes on, of `epochs`. Where
+  /// load(state file), which throws and changes nothing where it cannot, of the newest checkpoint that can be read, and says on stdout where the run goes on, of `epochs`. Where
   /// a newer one is damaged, says so on stderr. Throws coldzoom::error where none can be read.
   void resume(int epochs, const std::function<void(const std::string&)>& load);
 

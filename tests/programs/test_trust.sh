@@ -17,7 +17,7 @@ for resume in "" --resume; do
     rm -rf early
     { (ulimit -f "$blocks" && "$bin/train" "${small[@]}" --epochs 3 --out early >/dev/null); } 2>/dev/null &&
       fail "a run has written more than ulimit allows"
-    mkdir -p early/checkpoint-7.partial early # of a run that was killed
+    mkdir -p early/checkpoint-7.partial # of a run that was killed
     touch early/model.safetensors.tmp12-0 early/samples-1.png.tmp7-3 early/mine.tmp
     train --epochs 3 --out early $resume
     same whole/model.safetensors early/model.safetensors
@@ -89,9 +89,8 @@ grep -q "my note" notes/log.jsonl || fail "a line of the user's is gone from the
 [ "$(wc -l <notes/log.jsonl)" = 4 ] || fail "log.jsonl: $(cat notes/log.jsonl)"
 expect "notes/log.jsonl: line 2 is no log entry" summarize_run --run notes
 
-echo "-- not finite: never saved, the last good model stays"
+echo "-- not finite: never saved"
 for rate in 1e18 1e30; do
-  rm -rf wild && cp -r whole wild && rm -rf wild/checkpoint-3 wild/checkpoint-2/state.safetensors
   bad_train "not finite" --epochs 3 --learning-rate $rate --out "wild-$rate"
   [ ! -e "wild-$rate/model.safetensors" ] || fail "a model that is not finite was saved"
 done
@@ -162,7 +161,7 @@ bad_train "found -1, wanted a number of at least 0" --epochs 1 --out bad --clip-
 
 echo "-- a narrow terminal"
 python3 - "$bin/train" --method zoom_nearest --data "$data" --limit 640 --widths 4,4 --samples 0 --epochs 3 --threads 1 <<'PY' || fail "the progress bar and the terminal"
-import fcntl, os, pty, re, struct, subprocess, sys, termios
+import fcntl, os, pty, struct, subprocess, sys, termios
 def drawn(columns, term):
     """What a terminal of so many columns gets on stderr."""
     ours, theirs = pty.openpty()
