@@ -76,7 +76,7 @@ void add_options(programs::options& o, settings& s) {
   programs::add_method_options(o, s, programs::methods());
   programs::add_data(o, s.data, s.pictures);
   o.add("--limit", s.limit, "training images that are looked at").range(30, 100000);
-  o.add("--json", s.json, "file for the numbers and findings");
+  o.add_output("--json", s.json, "file for the numbers and findings", {".json"});
   programs::add_machine(o, s.on);
 }
 

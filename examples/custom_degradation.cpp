@@ -104,7 +104,8 @@ void run(programs::machine& m, const settings& s) {
 
 void add_options(programs::options& o, settings& s) {
   o.add("--data", s.folder, "folder with the four files of MNIST");
-  o.add("--picture", s.picture, "PNG file for originals, degraded and restored images; none by default");
+  o.add_output("--picture", s.picture,
+               "PNG file for originals, degraded and restored images; none by default", {".png"});
   programs::add_machine(o, s.on);
 }
 

@@ -70,7 +70,8 @@ void add_options(options& o, settings& s) {
   o.add("--model", s.model, "in its place, a model file: its method with its numbers");
   o.add("--kind", s.kind, "what the model is, where the file does not say");
   o.add("--in", s.in, "a folder of PNG and JPEG pictures, or one of them").required();
-  o.add("--out", s.out, "folder of the degraded pictures, PNG of the same names, and degradation.json");
+  o.add_output_folder("--out", s.out,
+                      "folder of the degraded pictures, PNG of the same names, and degradation.json");
   o.add("--step", s.step, "the pictures become D(x, t) of this t; 0 for T").at_least_0();
   o.add_flag("--npy", s.npy, "beside each PNG an .npy file of the same values, neither rounded nor clipped");
   add_method_options(o, s, methods());

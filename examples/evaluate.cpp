@@ -54,7 +54,7 @@ void evaluate(programs::machine& m, const settings& s) {
   const image_source samples = real ? source_of(s.samples == "train" ? data.train : data.test, count)
                                     : open_samples(s.samples, model.network.image(), count);
   scorer score(m, model, s.data, data, s.reference);
-  nlohmann::ordered_json scores = score.score(s.samples, samples, s.classes);
+  nlohmann::ordered_json scores = score.score(samples, s.classes);
   if (!s.json.empty()) write_file_atomically(s.json, scores.dump(2) + "\n");
   if (s.print_json && s.json.empty()) {
     std::printf("%s\n", scores.dump(2).c_str());
@@ -81,7 +81,8 @@ void add_options(programs::options& o, settings& s) {
         "classifier reads the class asked for")
       .separated_by(',')
       .range(0, 255);
-  o.add("--json", s.json, "print one JSON object, or write it to this file").optional_value(s.print_json);
+  o.add_output("--json", s.json, "print one JSON object, or write it to this file", {".json"})
+      .optional_value(s.print_json);
   o.add("--count", s.count, "score the first N samples, 0 for all").at_least_0();
   programs::add_classifier(o, s.classifier);
   programs::add_machine(o, s.on);

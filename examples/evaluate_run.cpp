@@ -1,6 +1,7 @@
 /// Scores the checkpoints of a training run, and draws the scores over its epochs.
 
 #include <algorithm>
+#include <cmath>
 #include <coldzoom/core/file.hpp>
 #include <cstdio>
 #include <filesystem>
@@ -11,6 +12,7 @@
 #include "common/plot.hpp"
 #include "common/program.hpp"
 #include "common/run_folder.hpp"
+#include "common/run_log.hpp"
 #include "common/sampling.hpp"
 #include "common/scores.hpp"
 
@@ -113,11 +115,13 @@ programs::chart score_chart(const std::string& title, const std::string& y_label
   for (const auto& [name, label] : scores) {
     programs::curve line{label, {}, {}, "linespoints pt 7 ps 0.6 lw 2"};
     for (const auto& [epoch, entry] : entries) {
+      const std::optional<double> value = programs::score_value(entry, name);
+      if (!value) continue;
       line.x.push_back(epoch);
-      line.y.push_back(factor * entry.at(name).get<double>());
+      line.y.push_back(factor * *value);
       top = std::max(top, line.y.back());
     }
-    c.curves.push_back(std::move(line));
+    if (!line.x.empty()) c.curves.push_back(std::move(line));
   }
   // Room for the legend above the curves.
   c.more = "set xrange [0:*]\nset yrange [0:" + std::to_string(1.3 * top) + "]\n";
@@ -200,12 +204,12 @@ void evaluate_run(programs::machine& m, settings s) {
       const image_set samples{
           image.with_n(s.sampling.count),
           to_unit(method->run(model.network, model.parameters)->draw(latents, s.sampling))};
-      const ordered_json scores = score.score(file, source_of(samples));
+      const ordered_json scores = score.score(source_of(samples));
       log.add(epoch, scores);
+      const auto shown = [&](const char* key) { return score_value(scores, key).value_or(std::nan("")); };
       std::printf("epoch %d: Frechet distance %.3f, KID %.5f, precision %.3f, recall %.3f, class KL %.4f\n",
-                  epoch, scores["frechet_distance"].get<double>(), scores["kid"].get<double>(),
-                  scores["precision"].get<double>(), scores["recall"].get<double>(),
-                  scores["class_kl"].get<double>());
+                  epoch, shown("frechet_distance"), shown("kid"), shown("precision"), shown("recall"),
+                  shown("class_kl"));
       std::fflush(stdout);
     }
   }
@@ -231,7 +235,8 @@ void add_options(programs::options& o, settings& s) {
       .excludes("--latent");
   programs::add_sampling_options(o, s.sampling);
   programs::add_classifier(o, s.classifier);
-  o.add("--png", s.png, "picture of the scores over the epochs; RUN/metrics.png if absent");
+  o.add_output("--png", s.png, "picture of the scores over the epochs; RUN/metrics.png if absent",
+               {".png", ".svg"});
   programs::add_machine(o, s.on);
   o.add_flag("--smoke", s.smoke, "as few samples as can be scored: shows that everything works, in seconds");
 }

@@ -33,7 +33,7 @@ void make_controls(const settings& s) {
 void add_options(programs::options& o, settings& s) {
   add_data(o, s.data, s.pictures, std::string(programs::data_help) + "; its training images are spoilt");
   o.add("--count", s.count, "images in each file but repeated.npy").above_0();
-  o.add("--out", s.out, "folder of the files");
+  o.add_output_folder("--out", s.out, "folder of the files");
 }
 
 }  // namespace

@@ -163,7 +163,7 @@ void add_options(programs::options& o, settings& s) {
   o.add("--latent-file", s.latent_file, "initial states to sample from, as for sample");
   programs::add_sampling_options(o, s.sampling);
   programs::add_machine(o, s.on);
-  o.add("--out", s.out, "folder for reconstruction.png and sampling.png");
+  o.add_output_folder("--out", s.out, "folder for reconstruction.png and sampling.png");
   o.add("--format", s.format, "png or svg").one_of({"png", "svg"});
 }
 

@@ -103,7 +103,7 @@ void add_options(programs::options& o, settings& s) {
   o.add("--first", s.first, "the first of them").at_least_0();
   o.add("--limit", s.limit, "images for the scores").range(1, 100000);
   programs::add_seed(o, s.seed, "of random degradations");
-  o.add("--out", s.out, "PNG or SVG file");
+  o.add_output("--out", s.out, "PNG or SVG file", {".png", ".svg"});
   programs::add_machine(o, s.on);
 }
 

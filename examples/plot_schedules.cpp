@@ -168,7 +168,7 @@ void plot(programs::machine& m, const settings& s) {
 
 void add_options(programs::options& o, settings& s) {
   add_data(o, s.data, s.pictures);
-  o.add("--out", s.out, "folder for schedules.png, schedules.csv and progressions.png");
+  o.add_output_folder("--out", s.out, "folder for schedules.png, schedules.csv and progressions.png");
   o.add("--format", s.format, "png or svg").one_of({"png", "svg"});
   o.add("--steps", s.steps, "T of the noise schedules").range(1, programs::largest_steps);
   o.add("--images", s.images, "how many test images").range(1, 20);

@@ -324,8 +324,9 @@ void add_options(options& o, settings& s) {
         "the model's for " +
             methods_with_tiles())
       .required();
-  o.add("--out", s.out,
-        "folder of the restored pictures, PNG of the same names; direct/ and sampled/ in it for both");
+  o.add_output_folder(
+      "--out", s.out,
+      "folder of the restored pictures, PNG of the same names; direct/ and sampled/ in it for both");
   o.add("--way", s.way, "direct: one call of the network; sampled: by the sampler; or both")
       .one_of({"direct", "sampled", "both"});
   o.add("--step", s.step, "the pictures are D(x, t) of this t; 0 for what degradation.json says, else T")
@@ -336,9 +337,10 @@ void add_options(options& o, settings& s) {
         "each");
   o.add("--clean", s.clean,
         "the clean pictures, a folder with the same names: measures how near the restored are");
-  o.add("--json", s.json, "file for what is measured");
-  o.add("--png", s.png,
-        "picture of the first 12 of one size: degraded, direct, sampled, and clean where given");
+  o.add_output("--json", s.json, "file for what is measured", {".json"});
+  o.add_output("--png", s.png,
+               "picture of the first 12 of one size: degraded, direct, sampled, and clean where given",
+               {".png"});
   add_sampler_options(o, s.sampling);
   add_machine(o, s.on);
 }

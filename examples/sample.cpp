@@ -113,9 +113,9 @@ void add_options(programs::options& o, settings& s) {
         "initial states of pixel_distribution or of a training run, instead of --data");
   programs::add_sampling_options(o, s.sampling);
   programs::add_machine(o, s.on);
-  o.add("--out", s.out, "N x H x W float32 in [0, 1] (N x C x H x W for C > 1)");
-  o.add("--png", s.png, "grid of the samples (400 at most)");
-  o.add("--steps-png", s.steps_png, "the way from initial state to sample, for the first 8");
+  o.add_output("--out", s.out, "N x H x W float32 in [0, 1] (N x C x H x W for C > 1)", {".npy"});
+  o.add_output("--png", s.png, "grid of the samples (400 at most)", {".png"});
+  o.add_output("--steps-png", s.steps_png, "the way from initial state to sample, for the first 8", {".png"});
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ void add_options(programs::options& o, settings& s) {
         std::string("shows the first test images of a data set besides: ") + programs::data_help);
   o.add("--rows", s.rows, "of each grid").range(1, 100);
   o.add("--columns", s.columns, "of each grid").range(1, 100);
-  o.add("--out", s.out, "PNG or SVG, by its name");
+  o.add_output("--out", s.out, "PNG or SVG, by its name", {".png", ".svg"});
 }
 
 }  // namespace

@@ -57,7 +57,7 @@ void add_options(programs::options& o, settings& s) {
   programs::add_classifier(o, s.classifier);
   o.add("--grid", s.grid, "most images in a picture").range(1, 10000);
   programs::add_machine(o, s.on);
-  o.add("--out", s.out, "folder of the results");
+  o.add_output_folder("--out", s.out, "folder of the results");
 }
 
 }  // namespace

@@ -58,8 +58,9 @@ void summarize(const settings& s) {
 
 void add_options(programs::options& o, settings& s) {
   o.add("--run", s.run, "folder of the run, as --out of the training program").required();
-  o.add("--png", s.png, "picture of the losses over the epochs, .png or .svg (needs gnuplot)");
-  o.add("--json", s.json, "epochs, losses, images per second, seconds, scores");
+  o.add_output("--png", s.png, "picture of the losses over the epochs, .png or .svg (needs gnuplot)",
+               {".png", ".svg"});
+  o.add_output("--json", s.json, "epochs, losses, images per second, seconds, scores", {".json"});
   o.add("--scores", s.scores, "file of evaluate --json: print the scores that say most");
   o.add("--floor", s.floor, "the same of as many real digits, to print beside them").needs("--scores");
 }

@@ -41,7 +41,7 @@ void add_options(programs::options& o, settings& s) {
       .range(1, 1000);
   programs::add_limit(o, s.limit);
   programs::add_machine(o, s.on);
-  o.add("--json", s.json, "file for the loss and what it is of");
+  o.add_output("--json", s.json, "file for the loss and what it is of", {".json"});
 }
 
 }  // namespace

@@ -191,8 +191,9 @@ void add_options(programs::options& o, settings& s) {
   programs::add_sampler_options(o, s.sampling);
   programs::add_classifier(o, s.classifier);
   programs::add_machine(o, s.on);
-  o.add("--json", s.json, "file for the scores");
-  o.add("--png", s.png, "picture of the first 12 images: original, degraded, direct, drawn, mean, best");
+  o.add_output("--json", s.json, "file for the scores", {".json"});
+  o.add_output("--png", s.png,
+               "picture of the first 12 images: original, degraded, direct, drawn, mean, best", {".png"});
 }
 
 }  // namespace

@@ -1,10 +1,18 @@
 #include "common/machine.hpp"
 
+#include <cstdio>
+
 #include "common/on_backend.hpp"
 
 namespace programs {
 
 void on_machine(const machine_choice& choice, const std::function<void(machine&)>& work) {
+  if (const int cpus = coldzoom::available_cpus(); choice.threads > cpus) {
+    std::fprintf(
+        stderr,
+        "note: --threads %d on %d CPU%s: threads that wait for one slow down the rest; 0 takes all CPUs\n",
+        choice.threads, cpus, cpus == 1 ? "" : "s");
+  }
   host_backend host(choice.threads);
   const auto refuse = [&](const char* wanted) {
     throw coldzoom::error("--precision", "found " + choice.precision + ", wanted " + wanted);

@@ -1,13 +1,20 @@
 #include "common/options.hpp"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
-#include <coldzoom/core/error.hpp>
+#include <coldzoom/core/file.hpp>
 #include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <limits>
+#include <system_error>
 #include <type_traits>
+#include <utility>
 
 namespace programs {
 
@@ -44,6 +51,30 @@ template <class Number> CLI::Validator decimal() {
         }
       },
       "");
+}
+
+/// Whether both name one file or folder, which need not exist.
+bool same_path(const std::string& one, const std::string& two) {
+  if (one.empty() || two.empty()) return false;
+  std::error_code none;
+  if (std::filesystem::equivalent(one, two, none)) return true;
+  const auto canonical = [&](const std::string& path) {
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(path, none), none);
+  };
+  return canonical(one) == canonical(two);
+}
+
+/// Throws coldzoom::error unless files can be written into this folder, or it can be made.
+void require_folder(const std::string& name, const std::string& path) {
+  std::error_code none;
+  std::filesystem::path there = std::filesystem::absolute(path, none);
+  while (there.has_relative_path() && !std::filesystem::exists(there, none)) there = there.parent_path();
+  coldzoom::require(std::filesystem::is_directory(there, none), name.c_str(), [&] {
+    return "found '" + path + "', wanted a folder, but " + there.string() + " is a file";
+  });
+  coldzoom::require(::access(there.c_str(), W_OK | X_OK) == 0, name.c_str(), [&] {
+    return "found '" + path + "', but cannot write into " + there.string() + ": " + std::strerror(errno);
+  });
 }
 
 template <class Value> struct number_of { using type = Value; };
@@ -141,6 +172,66 @@ void options::add_flag(const std::string& name, bool& value, const std::string& 
   app_->add_flag(name, value, help);
 }
 
+option options::add_output(const std::string& name, std::string& value, const std::string& help,
+                           std::vector<std::string> endings) {
+  const option added = add(name, value, help);
+  outputs_.push_back({app_->get_option(name), &value, std::move(endings), false});
+  return added;
+}
+option options::add_output_folder(const std::string& name, std::string& value, const std::string& help) {
+  const option added = add(name, value, help);
+  outputs_.push_back({app_->get_option(name), &value, {}, true});
+  return added;
+}
+
+void options::check_outputs() const {
+  for (const output& out : outputs_) {
+    const std::string name = out.held->get_name(), &path = *out.path;
+    if (path.empty()) {
+      coldzoom::require(out.held->count() == 0 || out.held->get_expected_min() == 0, name.c_str(),
+                        "found an empty name; leave the option out for the default");
+      continue;
+    }
+    for (const CLI::Option* other : app_->get_options()) {
+      if (other == out.held) continue;
+      const auto same = std::find_if(outputs_.begin(), outputs_.end(),
+                                     [&](const output& second) { return second.held == other; });
+      std::vector<std::string> named = other->results();
+      if (same != outputs_.end()) named = {*same->path};
+      if (out.folder && same == outputs_.end())
+        continue;  // the programs that read folders look for themselves
+      for (const std::string& value : named) {
+        coldzoom::require(!same_path(path, value), name.c_str(), [&] {
+          return "found '" + path + "', which is " + other->get_name() +
+                 (same == outputs_.end() ? " and would be lost" : ", too") + "; give it a name of its own";
+        });
+      }
+    }
+    if (out.folder) {
+      require_folder(name, path);
+      continue;
+    }
+    const auto fits = [&](const std::string& ending) { return path.ends_with(ending); };
+    coldzoom::require(out.endings.empty() || std::any_of(out.endings.begin(), out.endings.end(), fits),
+                      name.c_str(), [&] {
+                        std::string wanted;
+                        for (const std::string& ending : out.endings)
+                          wanted += (wanted.empty() ? "" : " or ") + ending;
+                        return "found '" + path + "', wanted a name that ends in " + wanted;
+                      });
+    if (in_output_folder(path)) continue;
+    // Makes the file that would take the target's place, and removes it.
+    const coldzoom::atomic_file trial(path);
+  }
+}
+
+bool options::in_output_folder(const std::string& path) const {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  return std::any_of(outputs_.begin(), outputs_.end(), [&](const output& out) {
+    return out.folder && !out.path->empty() && same_path(*out.path, folder.string());
+  });
+}
+
 std::optional<int> parse_options(int argc, char** argv, const char* name, const char* description,
                                  const std::function<void(options&)>& declare) {
   CLI::App app(description, name);
@@ -152,6 +243,7 @@ std::optional<int> parse_options(int argc, char** argv, const char* name, const 
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;
   }
+  declared.check_outputs();
   return std::nullopt;
 }
 

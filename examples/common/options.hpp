@@ -52,14 +52,35 @@ class options {
  public:
   explicit options(CLI::App& app) : app_(&app) {}
 
-  /// Value: std::string, int, index_t, double, std::uint64_t, or a std::vector of std::string, int or
+  /// Value: std::string (not of an output), int, index_t, double, std::uint64_t, or a std::vector of std::string, int or
   /// index_t.
   template <class Value> option add(const std::string& name, Value& value, const std::string& help);
   /// A flag, false by default; "!--no-something" is true by default, and made false.
   void add_flag(const std::string& name, bool& value, const std::string& help);
+  /// A file that the program writes, of one of these endings if there are any; an empty default stands for none.
+  /// check_outputs tries it.
+  option add_output(const std::string& name, std::string& value, const std::string& help,
+                    std::vector<std::string> endings = {});
+  /// A folder that the program makes and writes files into.
+  option add_output_folder(const std::string& name, std::string& value, const std::string& help);
+
+  /// What can be said of outputs before hours of work: each can be made, is a file or a folder as it should be, ends as its
+  /// kind does, and is neither another output nor a file that another option names. Throws coldzoom::error.
+  void check_outputs() const;
 
  private:
+  struct output {
+    CLI::Option* held;
+    const std::string* path;
+    std::vector<std::string> endings;
+    bool folder;
+  };
+
+  /// Of files in folders that the program makes nothing can be tried.
+  bool in_output_folder(const std::string& path) const;
+
   CLI::App* app_;
+  std::vector<output> outputs_;
 };
 
 /// Lets `declare` declare the options and reads the command line. Where the program ends with that, because

@@ -43,7 +43,9 @@ loss_log read_losses(const std::string& run) {
 void check_scores(const std::string& where, const nlohmann::ordered_json& scores) {
   for (const score_field& field : score_fields) {
     coldzoom::require(
-        scores.is_object() && scores.contains(field.key) && scores[field.key].is_number(), where.c_str(),
+        scores.is_object() && scores.contains(field.key) &&
+            (scores[field.key].is_number() || scores[field.key].is_null()),
+        where.c_str(),
         [&] { return "found no number '" + std::string(field.key) + "', wanted the scores of evaluate"; });
   }
   for (const char* key : {"n", "reference", "features", "frechet_infinity_interval", "kid_error"}) {
@@ -70,9 +72,17 @@ void require_comparable(const std::string& where, const nlohmann::ordered_json& 
   }
 }
 
+std::optional<double> score_value(const nlohmann::ordered_json& scores, const char* key) {
+  const auto found = scores.find(key);
+  if (found == scores.end() || !found->is_number()) return std::nullopt;
+  return found->get<double>();
+}
+
 std::string score_text(const score_field& field, const nlohmann::ordered_json& scores) {
   char text[64];
-  const double value = field.factor * scores[field.key].get<double>();
+  const std::optional<double> known = score_value(scores, field.key);
+  if (!known) return "not known";
+  const double value = field.factor * *known;
   double error = 0;
   if (field.key == std::string("kid")) error = field.factor * scores["kid_error"].get<double>();
   if (field.key == std::string("frechet_infinity")) {

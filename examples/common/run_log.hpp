@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,7 +52,7 @@ inline constexpr score_field score_fields[] = {
     {"copy_share", "Near a training image", "share of samples", 1, 3, -1, false},
     {"duplicate_share", "Near another sample", "share of samples", 1, 3, -1, true}};
 
-/// Throws coldzoom::error, blaming `where`, unless `scores` is an object that has all fields.
+/// Throws coldzoom::error, blaming `where`, unless `scores` is an object that has all fields, numbers or null.
 void check_scores(const std::string& where, const nlohmann::ordered_json& scores);
 
 /// What evaluate --json wrote. Throws coldzoom::error where the file is missing or something else.
@@ -61,7 +62,10 @@ nlohmann::ordered_json read_scores(const std::string& path);
 void require_comparable(const std::string& where, const nlohmann::ordered_json& scores,
                         const std::string& other_name, const nlohmann::ordered_json& other);
 
-/// "3.14", or "0.7 ± 0.2" of a score that has an error.
+/// Nothing for a score that is null, for it is not known.
+std::optional<double> score_value(const nlohmann::ordered_json& scores, const char* key);
+
+/// "3.14", or "0.7 ± 0.2" of a score that has an error, or "not known".
 std::string score_text(const score_field& field, const nlohmann::ordered_json& scores);
 
 /// A colour and a mark for each of up to 8 runs; told apart by the colour-blind, and on grey paper by the

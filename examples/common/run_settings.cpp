@@ -19,7 +19,7 @@ void add_run_options(options& o, run_settings& s) {
   add_seed(o, s.seed);
   add_machine(o, s.on);
   add_limit(o, s.limit);
-  o.add("--out", s.out, "folder of the run; the weights are its model.safetensors");
+  o.add_output_folder("--out", s.out, "folder of the run; the weights are its model.safetensors");
   o.add_flag("--resume", s.resume, "continue the run in --out from its newest checkpoint, to the same bits");
   o.add_flag("--smoke", s.smoke, "two epochs on 512 images: shows that everything works, in seconds");
 }

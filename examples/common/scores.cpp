@@ -6,6 +6,7 @@
 #include <coldzoom/metrics/frechet.hpp>
 #include <coldzoom/metrics/kernel_distance.hpp>
 #include <coldzoom/metrics/manifold.hpp>
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 
 #include "common/eigensolver.hpp"
@@ -45,56 +46,69 @@ scorer::scorer(machine& m, const classifier_model& model, const std::string& dat
   held_out_ = nearest_training_images(test);
 }
 
-nlohmann::ordered_json scorer::score(const std::string& where, image_source samples,
-                                     const std::vector<coldzoom::index_t>& asked) {
+nlohmann::ordered_json scorer::score(image_source samples, const std::vector<coldzoom::index_t>& asked) {
   using namespace coldzoom;
   const index_t n = samples.dims().n;
-  require(n >= fewest, where.c_str(), [&] {
-    return "found " + std::to_string(n) + " images, wanted at least " + std::to_string(fewest) +
-           ", and 2000 for a Frechet distance that means much";
-  });
   const feature_set features = features_of(samples);
-  const frechet_result frechet = frechet_distance(moments_of(*b_, features), reference_moments_);
-  const frechet_infinity_result infinity = frechet_infinity(*b_, features, reference_);
-  stop_if_requested();
-  const kernel_distance_result kernel = kernel_distance(*b_, features, reference_);
-  stop_if_requested();
-  const manifold_scores manifold = compare_manifolds(*b_, features, reference_);
   const feature_set rows = predict_->probabilities(features);
   const class_probabilities classes(rows);
   const std::vector<double> histogram = class_histogram(classes);
-  const copy_result copies = copy_share(nearest_training_images(samples), held_out_);
-  const double duplicates = duplicate_share(*b_, samples.dims(), [&](index_t first, index_t count) {
-    stop_if_requested();
-    return samples.read(first, count);
-  });
 
-  nlohmann::ordered_json out{{"n", n},
-                             {"reference", reference_name_},
-                             {"features", features_name_},
-                             {"frechet_distance", frechet.distance},
-                             {"frechet_infinity", infinity.distance},
-                             {"frechet_infinity_interval", {infinity.low, infinity.high}},
-                             {"kid", kernel.distance},
-                             {"kid_error", kernel.standard_error},
-                             {"precision", manifold.precision},
-                             {"recall", manifold.recall},
-                             {"density", manifold.density},
-                             {"coverage", manifold.coverage},
-                             {"inception_score", classifier_score(classes)},
-                             {"class_histogram", histogram},
-                             {"class_kl", class_divergence(histogram, reference_histogram_)},
-                             {"total_variation", class_variation(histogram, reference_histogram_)},
-                             {"unconfident_share", unconfident_share(classes)},
-                             {"copy_share", copies.share},
-                             {"duplicate_share", duplicates},
-                             {"warnings", nlohmann::ordered_json::array()}};
+  nlohmann::ordered_json out{{"n", n}, {"reference", reference_name_}, {"features", features_name_}};
+  nlohmann::ordered_json warnings = nlohmann::ordered_json::array();
+  // Scores that one computation brings. Where they are not defined for these samples or this reference, they are null, and a
+  // warning says why; the rest is worth having all the same.
+  const auto add = [&](std::initializer_list<const char*> names, auto&& compute) {
+    stop_if_requested();
+    for (const char* name : names) out[name] = nullptr;  // in this order
+    try {
+      compute();
+    } catch (const coldzoom::error& e) {
+      warnings.push_back(std::string(*names.begin()) + " is not known: " + e.what());
+    }
+  };
+  add({"frechet_distance"}, [&] {
+    const frechet_result frechet = frechet_distance(moments_of(*b_, features), reference_moments_);
+    out["frechet_distance"] = frechet.distance;
+    if (frechet.few) {
+      warnings.push_back("fewer than " + std::to_string(frechet_few) +
+                         " images: the Frechet distance is mostly bias");
+    }
+  });
+  add({"frechet_infinity", "frechet_infinity_interval"}, [&] {
+    const frechet_infinity_result infinity = frechet_infinity(*b_, features, reference_);
+    out["frechet_infinity"] = infinity.distance;
+    out["frechet_infinity_interval"] = {infinity.low, infinity.high};
+  });
+  add({"kid", "kid_error"}, [&] {
+    const kernel_distance_result kernel = kernel_distance(*b_, features, reference_);
+    out["kid"] = kernel.distance;
+    out["kid_error"] = kernel.standard_error;
+  });
+  add({"precision", "recall", "density", "coverage"}, [&] {
+    const manifold_scores manifold = compare_manifolds(*b_, features, reference_);
+    out["precision"] = manifold.precision;
+    out["recall"] = manifold.recall;
+    out["density"] = manifold.density;
+    out["coverage"] = manifold.coverage;
+  });
+  add({"inception_score"}, [&] { out["inception_score"] = classifier_score(classes); });
+  out["class_histogram"] = histogram;
+  add({"class_kl"}, [&] { out["class_kl"] = class_divergence(histogram, reference_histogram_); });
+  add({"total_variation"},
+      [&] { out["total_variation"] = class_variation(histogram, reference_histogram_); });
+  add({"unconfident_share"}, [&] { out["unconfident_share"] = unconfident_share(classes); });
+  add({"copy_share"},
+      [&] { out["copy_share"] = copy_share(nearest_training_images(samples), held_out_).share; });
+  add({"duplicate_share"}, [&] {
+    out["duplicate_share"] = duplicate_share(*b_, samples.dims(), [&](index_t first, index_t count) {
+      stop_if_requested();
+      return samples.read(first, count);
+    });
+  });
+  warnings.push_back("compare only with scores of the same n, reference and features");
+  out["warnings"] = warnings;
   if (!asked.empty()) out["asked_class_share"] = asked_class_share(classes, asked);
-  if (frechet.few) {
-    out["warnings"].push_back("fewer than " + std::to_string(frechet_few) +
-                              " images: the Frechet distance is mostly bias");
-  }
-  out["warnings"].push_back("compare only with scores of the same n, reference and features");
   return out;
 }
 

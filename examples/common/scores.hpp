@@ -29,12 +29,11 @@ class scorer {
   /// The fewest samples that all scores are defined for.
   static constexpr coldzoom::index_t fewest = 6 * digit_classifier::features + 60;
 
-  /// One object, fields as docs/how_to/evaluate.md lists them. `where` names the samples in errors. Throws
-  /// coldzoom::error for fewer than `fewest` samples. Cost: 10,000 samples against full MNIST take half a
+  /// One object, fields as docs/how_to/evaluate.md lists them. A score that is not defined for these samples (too few, a class
+  /// that the reference lacks) is null, and a warning says why. Cost: 10,000 samples against full MNIST take half a
   /// minute on two cores; of n samples the n x 128 features stay in memory, pixels in parts.
   /// `asked` names the classes of the samples in turn, where they were asked for.
-  nlohmann::ordered_json score(const std::string& where, image_source samples,
-                               const std::vector<coldzoom::index_t>& asked = {});
+  nlohmann::ordered_json score(image_source samples, const std::vector<coldzoom::index_t>& asked = {});
 
  private:
   coldzoom::feature_set features_of(image_source& images);

@@ -19,14 +19,16 @@ chart score_chart(const score_field& field, const std::vector<run_report>& runs,
   for (std::size_t i = 0; i < runs.size(); ++i) {
     curve curve{short_name(runs[i].name, 14), {}, {}, run_style(i)};
     for (const scores_at& line : runs[i].by_epoch) {
+      const std::optional<double> value = score_value(line.scores, field.key);
+      if (!value) continue;
       curve.x.push_back(line.scores["epoch"].get<double>());
-      curve.y.push_back(field.factor * line.scores[field.key].get<double>());
+      curve.y.push_back(field.factor * *value);
       last_epoch = std::max(last_epoch, curve.x.back());
     }
     if (!curve.x.empty()) chart.curves.push_back(std::move(curve));
   }
-  if (floor && field.has_floor) {
-    const double value = field.factor * (*floor)[field.key].get<double>();
+  if (const auto known = floor && field.has_floor ? score_value(*floor, field.key) : std::nullopt) {
+    const double value = field.factor * *known;
     chart.curves.push_back(
         {"real digits", {0, last_epoch}, {value, value}, "lines lw 1.5 dt 3 lc rgb '#555555'"});
   }

@@ -123,7 +123,8 @@ std::string scores_section(const std::vector<run_report>& runs, const std::vecto
   const int height = 290 + legend_height(runs.size() + (floor ? 1 : 0));
   std::string plots = "<div class=\"three\">\n";
   for (const score_field& field : score_fields) {
-    plots += figure("", pictures.add(field.key, score_chart(field, runs, floor), 420, height));
+    const chart curves = score_chart(field, runs, floor);
+    if (!curves.curves.empty()) plots += figure("", pictures.add(field.key, curves, 420, height));
   }
   return section("Scores by epoch",
                  "Of " + (*any)["n"].dump() + " samples of each checkpoint against " +

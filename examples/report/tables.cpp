@@ -183,7 +183,7 @@ std::string numbers_table(const std::vector<run_report>& runs, const ordered_jso
     std::vector<maybe> values;
     std::vector<std::string> texts;
     for (const run_report& run : runs) {
-      values.push_back(run.last_scores ? maybe(run.last_scores->scores[field.key].get<double>()) : maybe());
+      values.push_back(run.last_scores ? score_value(run.last_scores->scores, field.key) : maybe());
       texts.push_back(run.last_scores ? score_markup(field, run.last_scores->scores) : "");
     }
     const std::string label =

@@ -6,11 +6,15 @@
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <coldzoom/backend/cpu/cpu_backend.hpp>
+#include <filesystem>
+#include <limits>
+#include <map>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
 #include "common/errors.hpp"
+#include "common/temporary_folder.hpp"
 
 namespace cz = coldzoom;
 using cz::index_t;
@@ -150,6 +154,40 @@ BOOST_AUTO_TEST_CASE(numbers_of_threads) {
 // The second thread is held up by its first task; of the other 31 the first thread takes all but the last
 // few, which lie in the caches of the second. The first waits in its own first task until the second has
 // come.
+BOOST_AUTO_TEST_CASE(control_groups_limit_the_default) {
+  const double none = std::numeric_limits<double>::infinity();
+  const auto limit = [](const std::string& groups, const std::map<std::string, std::string>& files) {
+    const temporary_folder dir;
+    for (const auto& [name, text] : files) {
+      const std::filesystem::path path = dir / name;
+      std::filesystem::create_directories(path.parent_path());
+      cz::write_file_atomically(path, text);
+    }
+    cz::write_file_atomically(dir / "membership", groups);
+    return cz::detail::cpus_of_groups(dir / "membership", dir / "groups");
+  };
+  BOOST_TEST(limit("0::/user/job\n", {}) == none);
+  BOOST_TEST(limit("0::/user/job\n", {{"groups/user/job/cpu.max", "150000 100000\n"}}) == 1.5);
+  BOOST_TEST(limit("0::/user/job\n", {{"groups/user/job/cpu.max", "max 100000\n"}}) == none);
+  // The least of a group and those above it; those beside it are others'.
+  BOOST_TEST(limit("0::/user/job\n", {{"groups/user/cpu.max", "50000 100000\n"},
+                                      {"groups/user/job/cpu.max", "400000 100000\n"},
+                                      {"groups/other/cpu.max", "1000 100000\n"}}) == 0.5);
+  // In a container: the path is the host's, the mount is the container's own group.
+  BOOST_TEST(limit("0::/docker/0123\n", {{"groups/cpu.max", "200000 100000"}}) == 2);
+  // Version 1, alone and with version 2 beside it.
+  const std::map<std::string, std::string> old{{"groups/cpu,cpuacct/job/cpu.cfs_quota_us", "300000\n"},
+                                               {"groups/cpu,cpuacct/job/cpu.cfs_period_us", "100000\n"}};
+  BOOST_TEST(limit("5:memory:/job\n4:cpu,cpuacct:/job\n0::/job\n", old) == 3);
+  BOOST_TEST(limit("5:memory:/job\n0::/job\n", old) == none);
+  BOOST_TEST(limit("4:cpu:/\n", {{"groups/cpu/cpu.cfs_quota_us", "-1\n"},
+                                 {"groups/cpu/cpu.cfs_period_us", "100000\n"}}) == none);
+  // Nothing that a kernel says, and no file at all.
+  BOOST_TEST(limit("nonsense\n:\n0::\n", {{"groups/cpu.max", "many few\n"}}) == none);
+  BOOST_TEST(cz::detail::cpus_of_groups("/nowhere", "/nowhere") == none);
+  BOOST_TEST(cz::available_cpus() >= 1);
+}
+
 BOOST_AUTO_TEST_CASE(a_late_thread_is_helped) {
   cz::thread_pool pool(2);
   std::vector<int> by(64, -1);

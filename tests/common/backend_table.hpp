@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/test/unit_test.hpp>
+#include <coldzoom/backend/dense_product.hpp>
 #include <coldzoom/backend/graph_capture.hpp>
 #include <coldzoom/degradation/zoom.hpp>
 #include <coldzoom/interpolation/nearest.hpp>
@@ -43,6 +44,7 @@ template <class B> std::vector<std::pair<std::string, std::string>> rows() {
               "GELU, SiLU as layers of their own",
               requires(B & b, cz::real_t<B> * p) { b.template apply<gelu>(p, p, cz::index_t{1}); }, false),
           row("squared error", false, blocks),
+          row("linear maps of rows and columns", cz::MultipliesMatrices<B>, false),
           row("zoom", cz::detail::plain_batch<cz::zoom<cz::nearest>, B>, false),
           row("sums that are read later", cz::SumsLater<B>, false, "no"),
           row("captured training steps and network calls", cz::CapturesGraphs<B>, false, "no")};

@@ -89,15 +89,54 @@ BOOST_AUTO_TEST_CASE(normal_moments) {
   BOOST_TEST(std::abs(mean([&](auto i) { return std::abs(z(i)) > 3 ? 1.0 : 0.0; }) - tail) < bound(tail));
 }
 
-BOOST_AUTO_TEST_CASE(four_normals_are_those_one_by_one) {
-  for (std::uint32_t block = 0; block < count / 4; ++block) {
-    const cz::four_normals four = cz::random_normals(some_key, block);
-    for (std::uint64_t j = 0; j < 4; ++j) {
-      const float one = cz::random_normal(some_key, 4 * std::uint64_t{block} + j);
-      if (std::bit_cast<std::uint32_t>(four.value[j]) != std::bit_cast<std::uint32_t>(one))
-        BOOST_FAIL("normal " << j << " of block " << block << " differs");
+BOOST_AUTO_TEST_CASE(normals_together_are_those_one_by_one) {
+  std::vector<float> one;
+  for (std::uint64_t i = 0; i < count; ++i) one.push_back(cz::random_normal(some_key, i));
+  const auto same = [&](std::uint64_t first, const std::vector<float>& found) {
+    for (std::size_t j = 0; j < found.size(); ++j) {
+      if (std::bit_cast<std::uint32_t>(found[j]) != std::bit_cast<std::uint32_t>(one[first + j]))
+        BOOST_FAIL("normal " << j << " of " << found.size() << " from " << first << " on differs");
+    }
+  };
+  std::vector<float> all(count);
+  cz::fill_normals(some_key, 0, static_cast<cz::index_t>(count), all.data());
+  same(0, all);
+  for (const std::uint64_t first : {0u, 4u, 1000u}) {
+    for (std::size_t length = 0; length < 150; ++length) {
+      std::vector<float> found(length + 1, -1);
+      cz::fill_normals(some_key, first, static_cast<cz::index_t>(length), found.data());
+      BOOST_REQUIRE_EQUAL(found.back(), -1);
+      found.pop_back();
+      same(first, found);
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(logarithms_and_directions) {
+  const auto check = [](std::uint32_t word) {
+    // Of an argument that is exact; the libraries' own errors are below 1 ulp, and ours may add one.
+    const double wanted = std::log((static_cast<double>(word) + 1) * 0x1p-32),
+                 found = cz::detail::log_of_share(word);
+    if (!(std::abs(found - wanted) <= 0x1p-51 * std::abs(wanted)))
+      BOOST_FAIL("log_of_share(" << word << ") is " << found << ", wanted " << wanted);
+    // The angle is rounded before cos and sin see it: by 2^-53 of 2 pi at most.
+    const double angle = static_cast<double>(word) * (0x1p-32 * 6.283185307179586476925);
+    const cz::detail::direction at = cz::detail::direction_at(word);
+    if (!(std::abs(at.cosine - std::cos(angle)) <= 0x1p-49 && std::abs(at.sine - std::sin(angle)) <= 0x1p-49))
+      BOOST_FAIL("direction_at(" << word << ") is " << at.cosine << ", " << at.sine);
+  };
+  for (std::uint32_t block = 0; block < 1 << 16; ++block) {
+    for (const std::uint32_t word : cz::random_block(some_key, block).word) check(word);
+  }
+  for (std::uint32_t k = 0; k < 32; ++k) {  // powers of two, eighths of a turn, and their neighbours
+    for (const std::uint32_t off : {-2u, -1u, 0u, 1u}) {
+      check((std::uint32_t{1} << k) + off);
+      check((k << 29) + off);
+    }
+  }
+  BOOST_TEST(cz::detail::log_of_share(~0u) == 0);
+  BOOST_TEST(cz::detail::direction_at(1u << 31).cosine == -1);
+  BOOST_TEST(cz::detail::direction_at(1u << 31).sine == 0);
 }
 
 BOOST_AUTO_TEST_CASE(streams_samples_and_seeds_are_independent) {

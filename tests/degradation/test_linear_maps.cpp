@@ -273,12 +273,31 @@ BOOST_AUTO_TEST_CASE(a_moving_camera_averages_along_its_way) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(images_of_one_level_share_its_matrices) {
+  const cz::shape dims{6, 2, 9, 20};
+  const std::vector<float> x0 = uniform_images<cz::centred>(dims), level{0.4f, 0, 1, 0.4f, 0, 0.7f};
+  cpu b(1);
+  const auto check = [&](const auto& d) {
+    const std::vector<float> all = cz::testing::degraded<cz::centred>(b, d, dims, x0, level, {});
+    for (index_t n = 0; n < dims.n; ++n) {
+      const auto first = n * dims.image(), last = first + dims.image();
+      const std::vector<float> one(x0.begin() + first, x0.begin() + last),
+          alone = cz::testing::degraded<cz::centred>(b, d, dims.with_n(1), one,
+                                                     {level[static_cast<std::size_t>(n)]}, {});
+      BOOST_TEST(std::equal(alone.begin(), alone.end(), all.begin() + first));
+    }
+  };
+  check(cz::heat_blur{});
+  check(cz::pixelation{});
+  check(cz::axis_average{});
+}
+
 BOOST_AUTO_TEST_CASE(blocks_of_threads_give_the_same) {
   using device_like = cz::testing::block_backend<float>;
   device_like b;
   cpu host(1);
-  const cz::shape dims{3, 2, 10, 7};
-  const std::vector<float> x0 = uniform_images<cz::centred>(dims), level{0, 0.4f, 1};
+  const cz::shape dims{4, 2, 10, 37};
+  const std::vector<float> x0 = uniform_images<cz::centred>(dims), level{0, 0.4f, 1, 0.4f};
   const auto both = [&](const auto& d) {
     const std::vector<float> on_host = cz::testing::degraded<cz::centred>(host, d, dims, x0, level, {}),
                              there = cz::testing::degraded<cz::centred>(b, d, dims, x0, level, {});
@@ -290,4 +309,6 @@ BOOST_AUTO_TEST_CASE(blocks_of_threads_give_the_same) {
   both(cz::heat_blur{});
   both(cz::pixelation{});
   both(cz::kspace_mask{});
+  both(cz::axis_average{});
+  both(cz::motion_blur{});
 }

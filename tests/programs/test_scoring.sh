@@ -49,6 +49,47 @@ assert floor["n"] == 828 and spoilt["n"] == 900
 assert spoilt["class_kl"] > 5 * floor["class_kl"] and spoilt["frechet_distance"] > floor["frechet_distance"]
 PY
 
+echo "-- evaluate: scores that are not defined are null, the others are there"
+python3 - "$data" <<'PY'
+import gzip, os, struct, sys
+def read(name):
+    raw = gzip.open(f"{sys.argv[1]}/{name}.gz").read()
+    rank = raw[3]
+    return raw[:4], struct.unpack(f">{rank}I", raw[4:4 + 4 * rank]), raw[4 + 4 * rank:]
+def write(folder, name, head, extents, body):
+    os.makedirs(folder, exist_ok=True)
+    open(f"{folder}/{name}", "wb").write(head + struct.pack(f">{len(extents)}I", *extents) + body)
+def keep(folder, fits):
+    for split in "train", "t10k":
+        head, (n, h, w), pixels = read(split + "-images-idx3-ubyte")
+        label_head, _, labels = read(split + "-labels-idx1-ubyte")
+        kept = [i for i in range(n) if fits(i, labels[i])]
+        write(folder, split + "-images-idx3-ubyte", head, (len(kept), h, w),
+              b"".join(pixels[i * h * w:(i + 1) * h * w] for i in kept))
+        write(folder, split + "-labels-idx1-ubyte", label_head, (len(kept),), bytes(labels[i] for i in kept))
+keep("zeros", lambda i, label: label == 0)
+PY
+evaluate --samples controls/noise.npy --count 3 --json few.json >/dev/null
+evaluate --samples controls/noise.npy --count 1 --json >one.json
+evaluate --samples controls/repeated.npy --count 300 --json >hundreds.json
+"$bin/evaluate" --data zeros --samples controls/without_1.npy --json >absent.json || fail "a class that is absent"
+"$bin/evaluate" --data zeros --samples controls/without_1.npy >words.txt || fail "a class that is absent, in words"
+grep -q "class_kl is not known: .*class" words.txt || fail "no warning: $(cat words.txt)"
+python3 - <<'PY' || fail "scores that are not defined"
+import json
+read = lambda name: json.load(open(name))
+null = lambda scores: {key for key, value in scores.items() if value is None}
+rest = {"frechet_infinity", "frechet_infinity_interval"}
+few, one, hundreds, absent = (read(name + ".json") for name in ("few", "one", "hundreds", "absent"))
+assert null(few) > rest and few["n"] == 3 and few["total_variation"] > 0 and few["copy_share"] >= 0, few
+assert null(one) >= rest | {"frechet_distance"} and one["n"] == 1 and one["unconfident_share"] in (0, 1), one
+assert null(hundreds) == rest and hundreds["n"] == 300, hundreds
+assert "class_kl" in null(absent) and absent["total_variation"] > 0.5 and absent["recall"] >= 0, absent
+for scores in few, one, hundreds, absent:
+    assert sum("is not known: " in warning for warning in scores["warnings"]) >= 1, scores["warnings"]
+    assert set(read("floor.json")) == set(scores), scores
+PY
+
 echo "-- evaluate: memory"
 python3 - "$bin/evaluate" "$data" <<'PY' || fail "memory grows with the samples by more than their features"
 import os, subprocess, sys
@@ -141,7 +182,6 @@ for program in evaluate sort_samples; do
   expect "no classifier" $program "${options[@]}" --samples small.npy --classifier whole/checkpoint-1/state.safetensors
   expect "required" $program
 done
-expect "at least 828" evaluate --data "$data" --samples small.npy
 expect "--count" evaluate --data "$data" --samples test --count -3
 expect "absent" evaluate --data absent --samples test
 expect "--threshold" sort_samples --samples small.npy --threshold 1.5

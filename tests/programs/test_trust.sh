@@ -159,6 +159,53 @@ bad_train "found -1, wanted a number of at least 0" --epochs 1 --out bad --clip-
 [ "$(wc -c <err.txt)" -lt 200 ] || fail "a long answer: $(cat err.txt)"
 [ ! -e bad ] || fail "a program that failed has left a folder"
 
+echo "-- outputs: tried before the work, no inputs, and of the kind that their name says"
+draw=(--data "$data" --count 2 --threads 1)
+cp whole/model.safetensors m.npy && cp whole/model.safetensors real.npy && ln -s m.npy soft.npy && ln m.npy hard.npy
+for name in m.npy ./m.npy "$PWD/m.npy" ./whole/../m.npy soft.npy hard.npy; do
+  expect "which is --model and would be lost" sample "${draw[@]}" --model m.npy --out "$name"
+done
+same whole/model.safetensors m.npy
+expect "which is --samples and would be lost" show_samples --samples picture.png --out ./picture.png
+expect "which is --scores and would be lost" summarize_run --run whole --scores s.json --json s.json
+expect "which is --steps-png, too" sample "${draw[@]}" --model m.npy --out s.npy --png a.png --steps-png ./a.png
+expect "which is --latent-file and would be lost" sample "${draw[@]}" --model m.npy --latent-file l.npy --out l.npy
+expect "ends in .npy" sample "${draw[@]}" --model m.npy --out samples.txt
+expect "ends in .png or .svg" summarize_run --run whole --png losses.pdf
+expect "ends in .json" evaluate --data "$data" --samples s.npy --json scores.png
+expect "ends in .html" report --runs whole --out page
+# Nothing is read before: the model is not even there.
+mkdir folder.npy
+touch file
+expect "cannot create: No such file or directory" sample --model absent --out nowhere/s.npy
+expect "cannot create: Not a directory" sample --model absent --out file/s.npy
+expect "cannot write: Is a directory" sample --model absent --out folder.npy
+expect "found an empty name" sample --model absent --out ""
+expect "found an empty name" test_loss --model absent --json ""
+expect "wanted a folder" degrade --method blur --in absent --out file
+expect "wanted a folder" train "${small[@]}" --out file/run
+expect "wanted a folder" sort_samples --samples absent --out file
+[ ! -e whole/nothing ] || fail "a file that was only tried is there"
+[ "$(find . -maxdepth 1 -name '*.tmp*' | wc -l)" = 0 ] || fail "trials are left: $(ls)"
+
+echo "-- files that are replaced keep their links and permissions"
+ln -s real.npy link.npy && ln -s later.npy dangling.npy && ln -s dangling.npy twice.npy && chmod 600 real.npy
+for name in link.npy twice.npy; do
+  ok sample "${draw[@]}" --model whole/model.safetensors --out $name
+  [ -L $name ] || fail "$name is no link any more"
+done
+[ -L dangling.npy ] && [ -f later.npy ] && [ ! -L later.npy ] || fail "where the links lead: $(ls -l)"
+same real.npy later.npy
+[ "$(stat -c %a real.npy)" = 600 ] || fail "permissions became $(stat -c %a real.npy)"
+(umask 027 && ok sample "${draw[@]}" --model whole/model.safetensors --out new.npy)
+[ "$(stat -c %a new.npy)" = 640 ] || fail "a new file has the permissions $(stat -c %a new.npy)"
+
+echo "-- more threads than CPUs"
+"$bin/sample" --data "$data" --count 2 --threads 64 --model whole/model.safetensors --out many.npy >/dev/null 2>err.txt ||
+  fail "64 threads"
+grep -q "note: --threads 64 on [0-9]* CPU" err.txt || fail "no note: $(cat err.txt)"
+same many.npy real.npy
+
 echo "-- a narrow terminal"
 python3 - "$bin/train" --method zoom_nearest --data "$data" --limit 640 --widths 4,4 --samples 0 --epochs 3 --threads 1 <<'PY' || fail "the progress bar and the terminal"
 import fcntl, os, pty, struct, subprocess, sys, termios

@@ -29,11 +29,13 @@
 #endif
 
 /// Before a loop with a fixed number of turns that index values in registers: device compilers must unroll
-/// it.
+/// it, and so must those of the host before they see that a loop around it fills the lanes of vectors.
 #if defined(__CUDA_ARCH__)
 #  define COLDZOOM_UNROLL _Pragma("unroll")
-#else
+#elif defined(__CUDACC__)
 #  define COLDZOOM_UNROLL
+#else
+#  define COLDZOOM_UNROLL _Pragma("GCC unroll 16")
 #endif
 
 /// Every name of the library lives in `coldzoom::inline COLDZOOM_ISA`. Units compiled with different vector

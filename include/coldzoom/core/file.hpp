@@ -125,11 +125,16 @@ class input_file {
 
 /// A file under construction. Bytes go to a temporary file beside the target; `commit()` brings them to the
 /// disk and renames. Without a commit the destructor removes the temporary, and the old target stays as it
-/// was. A symbolic link is followed, not replaced. A target that is not a regular file (a device, a pipe) is
+/// was. A symbolic link is followed, not replaced, and the permissions of the old target stay. A target that is not a regular file (a device, a pipe) is
 /// refused. All members throw `error` with the path and the system's reason.
 class atomic_file {
  public:
-  explicit atomic_file(const std::string& path) : path_(resolved(path)), file_(create()) {}
+  explicit atomic_file(const std::string& path) : path_(resolved(path)), file_(create()) {
+    // The new file takes the place of the old one in all that its owner has chosen; where that may not be, it is still
+    // a file of the user's, as any new one.
+    struct stat status {};
+    if (::stat(path_.c_str(), &status) == 0) ::fchmod(file_.get(), status.st_mode & 07777);
+  }
   atomic_file(const atomic_file&) = delete;
   atomic_file& operator=(const atomic_file&) = delete;
   ~atomic_file() {
@@ -165,12 +170,26 @@ class atomic_file {
 
   static std::string resolved(const std::string& path) {
     struct stat status {};
-    if (::stat(path.c_str(), &status) != 0) return path;
+    if (::stat(path.c_str(), &status) != 0) return end_of_links(path);
     if (S_ISDIR(status.st_mode)) throw detail::file_error(path, "write", EISDIR);
     if (!S_ISREG(status.st_mode))
       throw error(path, "cannot write: found a device or pipe, wanted a regular file");
     const std::unique_ptr<char, decltype(&::free)> real(::realpath(path.c_str(), nullptr), ::free);
     return real ? real.get() : path;
+  }
+
+  /// Where links lead whose file does not exist yet.
+  static std::string end_of_links(std::string path) {
+    for (int link = 0; link < 40; ++link) {
+      char to[4096];
+      const ssize_t length = ::readlink(path.c_str(), to, sizeof to);
+      if (length < 0 || length == sizeof to) break;
+      const std::string target(to, static_cast<std::size_t>(length));
+      const std::size_t folder =
+          target.starts_with('/') ? 0 : path.rfind('/') + 1;  // 0 where there is no slash
+      path.replace(folder, std::string::npos, target);
+    }
+    return path;
   }
 
   /// Opens a temporary of a name not yet taken; open() and not mkstemp(), which ignores the user's umask.

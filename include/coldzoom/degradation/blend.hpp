@@ -5,6 +5,7 @@
 #include <coldzoom/backend/transfer.hpp>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/degradation/degradation.hpp>
+#include <concepts>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -18,13 +19,15 @@ template <class In, class Levels, class Out> struct blend_rows {
   index_t columns;
   In x0;
   Levels level;
-  In other;
+  const float* others;
+  const index_t* drawn;  // where the picture of image n begins
   Out out;
 
   COLDZOOM_HD void operator()(index_t i) const {
     const auto [n, c, y, first, last] = row_part::at(i, out.dims, columns);
-    for (index_t x = first; x < last; ++x)
-      out(n, c, y, x) = (1 - level[n]) * x0(n, c, y, x) + level[n] * other(n, c, y, x);
+    const float share = level[n];
+    const float* other = others + drawn[n] + (c * out.dims.h + y) * out.dims.w;
+    for (index_t x = first; x < last; ++x) out(n, c, y, x) = (1 - share) * x0(n, c, y, x) + share * other[x];
   }
 };
 
@@ -69,19 +72,34 @@ template <ValueRange R> class blend {
       return "the images are " + to_string(out.dims) + ", the other pictures " + to_string(dims_) +
              "; they must agree in all but their number";
     });
-    std::vector<float> drawn(static_cast<std::size_t>(out.dims.size()));
+    std::vector<index_t> drawn(static_cast<std::size_t>(out.dims.n));
     for (index_t n = 0; n < out.dims.n; ++n) {
-      std::copy_n(others_->begin() + random_below(keys[n], 0, dims_.n) * dims_.image(), dims_.image(),
-                  drawn.begin() + n * dims_.image());
+      drawn[static_cast<std::size_t>(n)] = random_below(keys[n], 0, dims_.n) * dims_.image();
     }
-    const auto other = to_backend(b, drawn);
-    using kernel = detail::blend_rows<const_image_tensor<B>, const_levels<B>, image_tensor<B>>;
-    const index_t columns = detail::columns_an_index<B>(out.dims.w);
-    b.for_each_index(detail::row_part::count(out.dims, columns),
-                     kernel{columns, x0, level, {other.data(), out.dims}, out}, 2 * columns);
+    if constexpr (std::same_as<typename B::space, host_space>) {
+      blend_in(b, x0, level, others_->data(), drawn.data(), out);
+    } else {
+      // The pictures of this batch alone: all others may be more than a device holds.
+      std::vector<float> pictures(static_cast<std::size_t>(out.dims.size()));
+      for (index_t n = 0; n < out.dims.n; ++n) {
+        index_t& begin = drawn[static_cast<std::size_t>(n)];
+        std::copy_n(others_->begin() + begin, dims_.image(), pictures.begin() + n * dims_.image());
+        begin = n * dims_.image();
+      }
+      blend_in(b, x0, level, to_backend(b, pictures).data(), to_backend(b, drawn).data(), out);
+    }
   }
 
  private:
+  template <class B>
+  void blend_in(B& b, const_image_tensor<B> x0, const_levels<B> level, const float* others,
+                const index_t* drawn, image_tensor<B> out) const {
+    using kernel = detail::blend_rows<const_image_tensor<B>, const_levels<B>, image_tensor<B>>;
+    const index_t columns = detail::columns_an_index<B>(out.dims.w);
+    b.for_each_index(detail::row_part::count(out.dims, columns),
+                     kernel{columns, x0, level, others, drawn, out}, 2 * columns);
+  }
+
   shape dims_;
   std::shared_ptr<const std::vector<float>> others_;
 };

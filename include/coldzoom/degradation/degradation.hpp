@@ -98,11 +98,15 @@ template <class D, class In, class Levels, class Out> struct degrade_rows {
   COLDZOOM_HD void operator()(index_t i) const {
     const auto [n, c, y, first, last] = row_part::at(i, out.dims, columns);
     const auto image = x0.image(n);
+    // Copies, for all that is read through pointers might change with each pixel that is written.
+    const D degradation = d;
+    const float severity = level[n];
+    const sample_key key = keys[n];
     for (index_t x = first; x < last; ++x) {
       if constexpr (keyed_pixel<D>) {
-        out(n, c, y, x) = call_in_kernel(d, image, c, y, x, level[n], keys[n]);
+        out(n, c, y, x) = call_in_kernel(degradation, image, c, y, x, severity, key);
       } else {
-        out(n, c, y, x) = call_in_kernel(d, image, c, y, x, level[n]);
+        out(n, c, y, x) = call_in_kernel(degradation, image, c, y, x, severity);
       }
     }
   }

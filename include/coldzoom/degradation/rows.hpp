@@ -34,6 +34,16 @@ struct row_part {
   }
 };
 
+/// sums[j] += factor from[j stride] for j < count.
+COLDZOOM_HD inline void add_scaled(float* sums, index_t count, float factor, const float* from,
+                                   index_t stride) {
+  if (stride == 1) {  // compilers use wide loads where they see it
+    for (index_t j = 0; j < count; ++j) sums[j] += factor * from[j];
+  } else {
+    for (index_t j = 0; j < count; ++j) sums[j] += factor * from[j * stride];
+  }
+}
+
 }  // namespace detail
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

@@ -50,32 +50,34 @@ COLDZOOM_HD inline denoising_weights straight_step(const amplitudes& a, const am
   return {keep, next.signal - keep * a.signal};
 }
 
-/// Four elements of one image. Index: [n][quarter of an image, rounded up].
+/// Index: [n][chunk of an image].
 template <class Estimate, class Weights> struct take_denoising_step {
   Estimate estimate;
   Weights weights;  // weights(element)
   bool fresh;       // whether any of them spreads
   key_sequence keys;
-  index_t first_block, image, quads;
+  std::uint64_t first_normal;
+  index_t image, chunk, chunks;
   const float* y;
   float* z;
   float* before;  // x0_hat of the turn before, which becomes that of this one; or null
 
   COLDZOOM_HD void operator()(index_t i) const {
-    const index_t n = i / quads, quad = i % quads, first = n * image + 4 * quad;
-    const four_normals noise =
-        fresh ? random_normals(keys[n], static_cast<std::uint32_t>(first_block + quad)) : four_normals{};
-    for (index_t j = 0; j < 4 && 4 * quad + j < image; ++j) {
-      const index_t at = first + j;
-      const denoising_weights w = weights(4 * quad + j);
-      const double x0_hat = estimate(4 * quad + j, z[at], y[at]);
+    const index_t n = i / chunks, begin = i % chunks * chunk,
+                  count = begin + chunk < image ? chunk : image - begin;
+    float normal[normals_at_once] = {};
+    if (fresh) fill_normals(keys[n], first_normal + static_cast<std::uint64_t>(begin), count, normal);
+    for (index_t j = 0; j < count; ++j) {
+      const index_t element = begin + j, at = n * image + element;
+      const denoising_weights w = weights(element);
+      const double x0_hat = estimate(element, z[at], y[at]);
       double x = x0_hat;
       if (before) {
         if (w.extrapolate != 0) x += w.extrapolate * (x0_hat - static_cast<double>(before[at]));
         before[at] = static_cast<float>(x0_hat);
       }
       z[at] = static_cast<float>(w.keep * static_cast<double>(z[at]) + w.add * x +
-                                 w.spread * static_cast<double>(noise.value[j]));
+                                 w.spread * static_cast<double>(normal[j]));
     }
   }
 };
@@ -96,10 +98,12 @@ void denoise(B& b, const Turn& turn, const Estimate& estimate, const Batch& z, c
     return "there are " + std::to_string(turn.schedule.steps()) + " steps of " + std::to_string(image) +
            " values each; a key has 2^34 random numbers";
   });
-  b.for_each_index(z.dims.n * quads,
-                   take_denoising_step<Estimate, Weights>{estimate, weights, fresh, turn.keys, turn.t * quads,
-                                                          image, quads, turn.y.data, z.data, before},
-                   120);
+  const index_t chunk = normals_an_index<B>(), chunks = (image + chunk - 1) / chunk;
+  using kernel = take_denoising_step<Estimate, Weights>;
+  b.for_each_index(z.dims.n * chunks,
+                   kernel{estimate, weights, fresh, turn.keys, static_cast<std::uint64_t>(turn.t * quads) * 4,
+                          image, chunk, chunks, turn.y.data, z.data, before},
+                   30 * chunk);
 }
 
 }  // namespace detail

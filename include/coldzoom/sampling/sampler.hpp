@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <coldzoom/backend/generic/elementwise.hpp>
+#include <coldzoom/backend/normals.hpp>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/degradation/additive.hpp>
 #include <coldzoom/prediction/model_concept.hpp>
@@ -127,15 +128,13 @@ template <class Estimate> struct estimate_clean {
   }
 };
 
-/// z[n][i] += amplitude e, e a standard normal of keys[n]. Index: element of dense images.
-template <class Z> struct add_noise_of_keys {
+template <class Z> struct add_scaled_normals {
   float amplitude;
-  key_sequence keys;
   Z z;
 
-  COLDZOOM_HD void operator()(index_t i) const {
-    const index_t image = z.dims.image();
-    z.data[i] += amplitude * random_normal(keys[i / image], static_cast<std::uint64_t>(i % image));
+  COLDZOOM_HD void operator()(index_t n, index_t c, index_t y, index_t x, index_t length,
+                              const float* e) const {
+    for (index_t j = 0; j < length; ++j) z(n, c, y, x + j) += amplitude * e[j];
   }
 };
 
@@ -146,7 +145,7 @@ void add_step_noise(B& b, float amplitude, const Turn& turn, const Z& z) {
   if (!(amplitude > 0) || turn.next == 0) return;
   // Draw 0 is that of the degradation.
   const key_sequence keys = turn.keys.other(static_cast<std::uint64_t>(turn.next));
-  b.for_each_index(z.dims.size(), add_noise_of_keys<Z>{amplitude, keys, z}, 100);
+  for_each_normal(b, keys, z.dims, add_scaled_normals<Z>{amplitude, z});
 }
 
 /// D(x0, t) with one level for the whole batch, which `levels` has room for.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <coldzoom/backend/dense_product.hpp>
 #include <coldzoom/testing/transfer.hpp>
 #include <limits>
 
@@ -131,17 +132,73 @@ template <Backend B> void gemm_laws(B& b) {
   }
 }
 
+/// Products that lie one behind the other, each C twice as wide as it needs to be, and the last without rows.
+struct products_in_a_row {
+  dense_product first;
+  index_t count;
+
+  dense_product operator()(index_t i) const {
+    dense_product p = first;
+    if (i + 1 == count) p.m = 0;
+    p.a += i * p.m * p.k;
+    p.b += i * p.k * p.n;
+    p.c += i * p.m * p.ldc;
+    return p;
+  }
+};
+
+template <Backend B> void product_laws(B& b) {
+  const index_t count = 4, k = 13;
+  for (const index_t m : {1, 7, 13, 20}) {
+    for (const index_t n : {3, 16, 29, 45}) {
+      const std::vector<float> left = normal_values<float>(count * m * k, 6),
+                               right = normal_values<float>(count * k * n, 7),
+                               before(static_cast<std::size_t>(count * m * 2 * n), 5);
+      const auto left_memory = to_backend(b, left), right_memory = to_backend(b, right);
+      auto memory = to_backend(b, before);
+      b.for_each_product(
+          count,
+          products_in_a_row{{m, n, k, left_memory.data(), 1, m, right_memory.data(), n, memory.data(), 2 * n},
+                            count},
+          m * n * k);
+      const std::vector<float> found = to_host<float>(b, memory.data(), memory.size());
+      for (index_t i = 0; i < memory.size(); ++i) {
+        const index_t product = i / (2 * n) / m, row = i / (2 * n) % m, col = i % (2 * n);
+        const bool written = product + 1 < count && col < n;
+        double wanted = written ? 0 : 5, sizes = 0;
+        for (index_t l = 0; written && l < k; ++l) {
+          const double term =
+              static_cast<double>(left[static_cast<std::size_t>((product * k + l) * m + row)]) *
+              static_cast<double>(right[static_cast<std::size_t>((product * k + l) * n + col)]);
+          wanted += term;
+          sizes += std::abs(term);
+        }
+        require(std::abs(static_cast<double>(found[static_cast<std::size_t>(i)]) - wanted) <=
+                    static_cast<double>(k + 1) * std::numeric_limits<float>::epsilon() * sizes,
+                "backend_laws", [&] {
+                  return "element " + std::to_string(i) + " of products of " + std::to_string(m) + " x " +
+                         std::to_string(n) + " x " + std::to_string(k) + " is " +
+                         std::to_string(found[static_cast<std::size_t>(i)]) + ", wanted " +
+                         std::to_string(wanted);
+                });
+      }
+    }
+  }
+}
+
 }  // namespace detail
 
 /// Throws `error` with the first law that `b` breaks: new buffers are zero; upload, copy and download move
 /// exactly what they are given; for_each_index calls every index once; sum is that of a loop in double, the
 /// same bits each time; gemm is that of a naive loop within the rounding of its real_type, writes nothing
-/// between rows, and gives a row the same bits however many there are.
+/// between rows, and gives a row the same bits however many there are; so are the products of for_each_product, where
+/// there is one.
 template <Backend B> void backend_laws(B& b) {
   detail::memory_laws(b);
   detail::kernel_laws(b);
   detail::sum_laws(b);
   detail::gemm_laws(b);
+  if constexpr (MultipliesMatrices<B>) detail::product_laws(b);
 }
 
 }  // namespace coldzoom::inline COLDZOOM_ISA::testing

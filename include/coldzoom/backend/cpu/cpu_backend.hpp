@@ -1,4 +1,4 @@
-/// The default backend: all cores of the affinity mask, vectors over channels.
+/// The default backend: all CPUs that the process may keep busy, vectors over channels.
 #pragma once
 
 #include <coldzoom/backend/backend.hpp>
@@ -8,6 +8,7 @@
 #include <coldzoom/backend/cpu/normalisation.hpp>
 #include <coldzoom/backend/cpu/simd.hpp>
 #include <coldzoom/backend/cpu/thread_pool.hpp>
+#include <coldzoom/backend/dense_product.hpp>
 #include <coldzoom/backend/generic/elementwise.hpp>
 #include <coldzoom/backend/host_memory.hpp>
 #include <memory>
@@ -37,7 +38,7 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
   template <generic::normalisation_geometry::affine_shape Affine, class Function>
   using conv_block = cpu_conv_block<Real, Affine, typename detail::vector_function<Function>::type>;
 
-  /// `threads` = 0 takes every CPU of the affinity mask. Throws `error` for bf16 with doubles.
+  /// `threads` = 0 takes all available_cpus(). Throws `error` for bf16 with doubles.
   explicit cpu_backend(int threads = 0, cpu_precision precision = cpu_precision::float32)
       : shared_threads(threads),
         precision_(precision),
@@ -132,6 +133,17 @@ template <std::floating_point Real = float> class cpu_backend : public host_memo
                                     c + i * ldc, ldc, accumulate);
                },
                grain);
+  }
+
+  /// As MultipliesMatrices asks.
+  template <class Product> void for_each_product(index_t count, Product product, index_t cost) {
+    for_each_index(
+        count,
+        [&product](index_t i) {
+          const dense_product p = product(i);
+          gemm_of_one_thread(p.m, p.n, p.k, p.a, p.step_i, p.step_l, p.b, p.ldb, p.c, p.ldc, false);
+        },
+        cost / (2 * native_lanes<float>));
   }
 
  private:

@@ -30,7 +30,8 @@ void gemm_tile(index_t k, const T* a, index_t step_i, index_t step_l, const T* b
   }
 }
 
-/// Columns that do not fill a vector go to vectors of half the width, and so on.
+/// Columns that do not fill a vector are computed with some before them once more, to the same bits; where these must not
+/// be added twice, or are too few, they go to vectors of half the width, and so on.
 template <index_t Rows, index_t Width, class T>
 void gemm_stripe(index_t n, index_t k, const T* a, index_t step_i, index_t step_l, const T* b, index_t ldb,
                  T* c, index_t ldc, bool accumulate) {
@@ -40,6 +41,10 @@ void gemm_stripe(index_t n, index_t k, const T* a, index_t step_i, index_t step_
   }
   for (; j + Width <= n; j += Width) {
     gemm_tile<Rows, 1, Width>(k, a, step_i, step_l, b + j, ldb, c + j, ldc, accumulate);
+  }
+  if (j < n && n >= Width && !accumulate) {
+    gemm_tile<Rows, 1, Width>(k, a, step_i, step_l, b + n - Width, ldb, c + n - Width, ldc, false);
+    return;
   }
   if constexpr (Width > 1) {
     if (j < n) {
@@ -60,6 +65,13 @@ void gemm_of_one_thread(index_t m, index_t n, index_t k, const T* a, index_t ste
   for (; i + gemm_rows <= m; i += gemm_rows) {
     detail::gemm_stripe<gemm_rows, width>(n, k, a + i * step_i, step_i, step_l, b, ldb, c + i * ldc, ldc,
                                           accumulate);
+  }
+  if constexpr (gemm_rows > 4) {
+    if (i + 4 <= m) {
+      detail::gemm_stripe<4, width>(n, k, a + i * step_i, step_i, step_l, b, ldb, c + i * ldc, ldc,
+                                    accumulate);
+      i += 4;
+    }
   }
   for (; i < m; ++i) {
     detail::gemm_stripe<1, width>(n, k, a + i * step_i, step_i, step_l, b, ldb, c + i * ldc, ldc, accumulate);

@@ -1,10 +1,9 @@
 /// The thread pool that a CPU backend owns.
 #pragma once
 
-#include <sched.h>
-
 #include <algorithm>
 #include <atomic>
+#include <coldzoom/backend/cpu/available_cpus.hpp>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/core/view.hpp>
 #include <exception>
@@ -17,14 +16,6 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
-/// Number of CPUs that this process may run on (its affinity mask), at least 1.
-inline int available_cpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
-  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-}
-
 /// A fixed team of threads that runs independent tasks. No globals: each backend owns one.
 ///
 /// Each thread starts with a share of its own, thread t of T with the t-th T-th of the tasks, and then helps
@@ -35,7 +26,7 @@ inline int available_cpus() {
 /// results do not depend on the number of threads. The calling thread takes part. One caller at a time.
 class thread_pool {
  public:
-  /// `threads` = 0 takes every CPU of the affinity mask. Throws `error` for a negative count or one above
+  /// `threads` = 0 takes all available_cpus(). Throws `error` for a negative count or one above
   /// 1024.
   explicit thread_pool(int threads = 0) {
     require(threads >= 0 && threads <= 1024, "thread_pool", [&] {
