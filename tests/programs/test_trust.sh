@@ -194,7 +194,7 @@ for name in link.npy twice.npy; do
   ok sample "${draw[@]}" --model whole/model.safetensors --out $name
   [ -L $name ] || fail "$name is no link any more"
 done
-[ -L dangling.npy ] && [ -f later.npy ] && [ ! -L later.npy ] || fail "where the links lead: $(ls -l)"
+if [ ! -L dangling.npy ] || [ ! -f later.npy ] || [ -L later.npy ]; then fail "where the links lead: $(ls -l)"; fi
 same real.npy later.npy
 [ "$(stat -c %a real.npy)" = 600 ] || fail "permissions became $(stat -c %a real.npy)"
 (umask 027 && ok sample "${draw[@]}" --model whole/model.safetensors --out new.npy)

@@ -78,10 +78,10 @@ inline double cpus_of_groups(const std::string& membership, const std::string& r
 inline int available_cpus() {
   cpu_set_t set;
   CPU_ZERO(&set);
-  const bool known = sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0;
-  const double mask = known ? CPU_COUNT(&set) : std::max(1u, std::thread::hardware_concurrency());
+  int cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
+  if (cpus == 0) cpus = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   const double quota = detail::cpus_of_groups("/proc/self/cgroup", "/sys/fs/cgroup");
-  return static_cast<int>(std::min(mask, std::ceil(quota)));
+  return static_cast<int>(std::min(static_cast<double>(cpus), std::ceil(quota)));
 }
 
 }  // namespace coldzoom::inline COLDZOOM_ISA
