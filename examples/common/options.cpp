@@ -192,21 +192,7 @@ void options::check_outputs() const {
                         "found an empty name; leave the option out for the default");
       continue;
     }
-    for (const CLI::Option* other : app_->get_options()) {
-      if (other == out.held) continue;
-      const auto same = std::find_if(outputs_.begin(), outputs_.end(),
-                                     [&](const output& second) { return second.held == other; });
-      std::vector<std::string> named = other->results();
-      if (same != outputs_.end()) named = {*same->path};
-      if (out.folder && same == outputs_.end())
-        continue;  // the programs that read folders look for themselves
-      for (const std::string& value : named) {
-        coldzoom::require(!same_path(path, value), name.c_str(), [&] {
-          return "found '" + path + "', which is " + other->get_name() +
-                 (same == outputs_.end() ? " and would be lost" : ", too") + "; give it a name of its own";
-        });
-      }
-    }
+    require_apart(out);
     if (out.folder) {
       require_folder(name, path);
       continue;
@@ -222,6 +208,26 @@ void options::check_outputs() const {
     if (in_output_folder(path)) continue;
     // Makes the file that would take the target's place, and removes it.
     const coldzoom::atomic_file trial(path);
+  }
+}
+
+void options::require_apart(const output& out) const {
+  const auto refuse_same = [&](const std::string& other, const CLI::Option* of, const char* so) {
+    coldzoom::require(!same_path(*out.path, other), out.held->get_name().c_str(), [&] {
+      return "found '" + *out.path + "', which is " + of->get_name() + so + "; give it a name of its own";
+    });
+  };
+  const auto is_output = [&](const CLI::Option* held) {
+    return std::any_of(outputs_.begin(), outputs_.end(), [&](const output& o) { return o.held == held; });
+  };
+  for (const output& other : outputs_) {
+    if (other.held != out.held) refuse_same(*other.path, other.held, ", too");
+  }
+  if (out.folder)
+    return;  // one that files are read from, too, is no loss; programs that mind look for themselves
+  for (const CLI::Option* other : app_->get_options()) {
+    if (is_output(other)) continue;
+    for (const std::string& value : other->results()) refuse_same(value, other, " and would be lost");
   }
 }
 

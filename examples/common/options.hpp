@@ -76,7 +76,9 @@ class options {
     bool folder;
   };
 
-  /// Of files in folders that the program makes nothing can be tried.
+  /// Throws coldzoom::error where another option names the same.
+  void require_apart(const output& out) const;
+  /// Nothing can be tried of files in folders that the program makes.
   bool in_output_folder(const std::string& path) const;
 
   CLI::App* app_;
