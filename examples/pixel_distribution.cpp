@@ -238,7 +238,7 @@ void add_options(programs::options& o, settings& s) {
   programs::add_limit(o, s.limit, "training images");
   programs::add_seed(o, s.seed, "of noise and initial states");
   programs::add_machine(o, s.on);
-  o.add("--csv", s.csv, "both histograms as a table");
+  o.add_output("--csv", s.csv, "both histograms as a table", {".csv"});
   o.add_output("--png", s.png, "both histograms as a picture, .png or .svg (needs gnuplot)",
                {".png", ".svg"});
   o.add_output("--latent-file", s.latent_file, "where to put the initial states, for sample --latent-file",

@@ -50,7 +50,7 @@ void make_report(programs::machine& m, const settings& s) {
 
 void add_options(programs::options& o, settings& s) {
   o.add("--runs", s.runs, "folders of training runs on the same data, 8 at most").required();
-  o.add_output("--out", s.out, "the page; its pictures go to a folder of its name and _files", {".html"});
+  o.add("--out", s.out, "the page; its pictures go to a folder of its name and _files");
   o.add("--title", s.title, "heading of the page");
   o.add("--samples", s.samples,
         "samples to show, N x H x W float32 in [0, 1] (.npy), a file a run; by default --count are drawn, in "

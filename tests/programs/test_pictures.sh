@@ -49,7 +49,7 @@ bad_pixels "found kind 'zoom_quartic'" --kind zoom_quartic
 bad_pixels "--step: found 28, wanted 1 to 27" --step 28
 bad_pixels "wanted histogram or patches" --latent gaussian
 bad_pixels "wanted gaussian" --kind ddpm_linear --latent patches
-bad_pixels "picture.gif: found another ending" --png picture.gif
+bad_pixels "found 'picture.gif', wanted a name that ends in .png or .svg" --png picture.gif
 bad_pixels "nowhere" --csv nowhere/table.csv
 ok pixel_distribution --data "$data" --smoke --step 14 --latent-file other.safetensors
 expect "initial states of zoom_nearest at step 14" sample --model run/model.safetensors --latent-file other.safetensors

@@ -173,7 +173,6 @@ expect "which is --latent-file and would be lost" sample "${draw[@]}" --model m.
 expect "ends in .npy" sample "${draw[@]}" --model m.npy --out samples.txt
 expect "ends in .png or .svg" summarize_run --run whole --png losses.pdf
 expect "ends in .json" evaluate --data "$data" --samples s.npy --json scores.png
-expect "ends in .html" report --runs whole --out page
 # Nothing is read before: the model is not even there.
 mkdir folder.npy
 touch file
