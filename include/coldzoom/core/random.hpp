@@ -208,10 +208,11 @@ COLDZOOM_HD inline void normals_of_blocks(const sample_key& key, std::uint32_t b
     sine[lanes + lane] = second.sine;
   }
   for (int lane = 0; lane < lanes; ++lane) {
-    out[4 * lane] = static_cast<float>(radius[lane] * cosine[lane]);
-    out[4 * lane + 1] = static_cast<float>(radius[lane] * sine[lane]);
-    out[4 * lane + 2] = static_cast<float>(radius[lanes + lane] * cosine[lanes + lane]);
-    out[4 * lane + 3] = static_cast<float>(radius[lanes + lane] * sine[lanes + lane]);
+    float* const four = out + index_t{4} * lane;
+    four[0] = static_cast<float>(radius[lane] * cosine[lane]);
+    four[1] = static_cast<float>(radius[lane] * sine[lane]);
+    four[2] = static_cast<float>(radius[lanes + lane] * cosine[lanes + lane]);
+    four[3] = static_cast<float>(radius[lanes + lane] * sine[lanes + lane]);
   }
 }
 
