@@ -184,7 +184,9 @@ expect "found an empty name" test_loss --model absent --json ""
 expect "wanted a folder" degrade --method blur --in absent --out file
 expect "wanted a folder" train "${small[@]}" --out file/run
 expect "wanted a folder" sort_samples --samples absent --out file
-[ ! -e whole/nothing ] || fail "a file that was only tried is there"
+for name in s.npy a.png l.npy samples.txt losses.pdf scores.png; do
+  [ ! -e $name ] || fail "$name is there, which was only tried or refused"
+done
 [ "$(find . -maxdepth 1 -name '*.tmp*' | wc -l)" = 0 ] || fail "trials are left: $(ls)"
 
 echo "-- files that are replaced keep their links and permissions"
