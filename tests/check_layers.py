@@ -42,7 +42,7 @@ version cassert cctype cerrno cfenv cfloat cinttypes climits clocale cmath csetj
 cstdio cstdlib cstring ctime cuchar cwchar cwctype
 """.split())
 # POSIX and compiler headers, which need no package.
-PLATFORM = {"sched.h", "sys/mman.h", "unistd.h", "fcntl.h", "stdlib.h", "sys/stat.h", "sys/syscall.h", "immintrin.h", "arm_neon.h"}
+PLATFORM = {"sched.h", "sys/mman.h", "unistd.h", "fcntl.h", "stdlib.h", "sys/resource.h", "sys/stat.h", "sys/syscall.h", "immintrin.h", "arm_neon.h"}
 # Heavy to compile, or missing from a supported compiler.
 FORBIDDEN = {"iostream", "regex", "functional", "format", "ranges"}
 

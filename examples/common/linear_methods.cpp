@@ -3,6 +3,10 @@
 #include <coldzoom/degradation/kspace_mask.hpp>
 #include <coldzoom/degradation/smooth_zoom.hpp>
 #include <coldzoom/schedule/linear.hpp>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "common/cold_method.hpp"
 #include "common/methods.hpp"
@@ -73,14 +77,30 @@ std::vector<std::unique_ptr<method_entry>> linear_entries() {
         return linearly(coldzoom::kspace_mask{.centre = static_cast<float>(s.number("kspace_centre"))},
                         s.steps);
       });
-  // It moves the picture.
-  all.push_back(make_cold_entry(
-      {.name = "zoom_cubic",
-       .help = "zooms in without steps to a seventh of each side, by cubic interpolation",
-       .steps = 24,
-       .title = "zoom, cubic"},
-      [](const method_settings& s) { return linearly(coldzoom::smooth_zoom{}, s.steps); }, naive_sampler{},
-      tacos_sampler{}, direct_sampler{}));
+  // They move the picture.
+  const auto add_zoom = [&](method_info info, coldzoom::resampling reading) {
+    for (const auto& [axis, along] : {std::pair{"y", "height"}, std::pair{"x", "width"}}) {
+      info.numbers.push_back({.name = std::string("zoom_centre_") + axis,
+                              .help = std::string("the point to zoom in on, as a share of the ") + along,
+                              .otherwise = 0.5});
+    }
+    info.steps = 24;
+    const auto make = [reading](const method_settings& s) {
+      return linearly(coldzoom::smooth_zoom{.reading = reading,
+                                            .centre_y = static_cast<float>(s.number("zoom_centre_y")),
+                                            .centre_x = static_cast<float>(s.number("zoom_centre_x"))},
+                      s.steps);
+    };
+    all.push_back(make_cold_entry(std::move(info), make, naive_sampler{}, tacos_sampler{}, direct_sampler{}));
+  };
+  add_zoom({.name = "zoom_cubic",
+            .help = "zooms in without steps to a seventh of each side, by cubic interpolation",
+            .title = "zoom, cubic"},
+           coldzoom::resampling::cubic);
+  add_zoom({.name = "zoom_area",
+            .help = "zooms in without steps to a seventh of each side, by means of areas",
+            .title = "zoom, area"},
+           coldzoom::resampling::area);
   return all;
 }
 

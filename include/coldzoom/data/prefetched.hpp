@@ -1,6 +1,10 @@
 /// Work done ahead on threads, whose results are taken in order.
 #pragma once
 
+#if defined(__linux__)
+#  include <sys/resource.h>
+#endif
+
 #include <algorithm>
 #include <coldzoom/core/error.hpp>
 #include <coldzoom/core/view.hpp>
@@ -65,6 +69,7 @@ template <class Make> class prefetched {
   };
 
   void work() {
+    give_way();
     std::unique_lock lock(mutex_);
     for (;;) {
       room_.wait(lock, [&] { return stopped_ || begun_ == count_ || begun_ < taken_ + ahead_; });
@@ -81,6 +86,15 @@ template <class Make> class prefetched {
       made_.emplace(number, std::move(r));
       ready_.notify_one();
     }
+  }
+
+  /// Gives this thread the lowest priority: the caller's threads often wait for one another, and all of them would wait for one
+  /// whose CPU was taken from it. A caller who waits in next() leaves the CPUs to these threads. Nothing depends on it.
+  static void give_way() {
+#if defined(__linux__)
+    constexpr int lowest = 19;
+    ::setpriority(PRIO_PROCESS, 0, lowest);  // of this thread alone, on Linux
+#endif
   }
 
   const Make make_;

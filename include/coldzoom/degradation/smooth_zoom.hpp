@@ -8,9 +8,10 @@ namespace coldzoom::inline COLDZOOM_ISA {
 
 /// How a picture is read between its pixels.
 enum class resampling {
-  area,    // the mean of what a pixel covers
-  linear,  // between the two pixels beside it
-  cubic    // Keys 1981, a = -0.5
+  nearest,  // the pixel that holds the place
+  area,     // the mean of what a pixel covers
+  linear,   // between the two pixels beside it
+  cubic     // Keys 1981, a = -0.5
 };
 
 /// D(x, level): the window that is left at a level, enlarged to the size of the picture. The window is a share
@@ -30,6 +31,10 @@ struct smooth_zoom {
                          : wanted < n - size ? wanted
                                              : n - size;
     const double low = first + static_cast<double>(to) * share, place = static_cast<double>(from);
+    if (reading == resampling::nearest) {
+      const double at = std::floor(low + share / 2);  // the last pixel's, where rounding leads behind it
+      return place == (at < n - 1 ? at : n - 1) ? 1.0f : 0.0f;
+    }
     if (reading == resampling::area) {
       const double high = low + share, begin = low > place ? low : place,
                    end = high < place + 1 ? high : place + 1;
