@@ -10,15 +10,15 @@ import sys
 
 INCLUDE = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent / "include")
 
-# A folder includes itself and folders of lower layers; two folders of one layer never meet. `testing` and
-# `interop` stand above everything and nothing includes them.
+# A folder includes itself and folders of lower layers; two folders of one layer never meet. `testing`,
+# `interop` and `distributed` stand above everything and nothing includes them.
 LAYERS = [
     {"core"},
     {"backend", "schedule", "interpolation", "prediction", "data", "io"},
     {"degradation", "initial_state", "nn", "metrics"},
     {"optim", "sampling"},
     {"training"},
-    {"testing", "interop"},
+    {"testing", "interop", "distributed"},
 ]
 LAYER = {folder: number for number, folders in enumerate(LAYERS) for folder in folders}
 NOBODY_INCLUDES = LAYERS[-1]
@@ -29,6 +29,7 @@ LEAVES = {
     r"(io|data)/[^/]*\.hpp|training/checkpoint\.hpp": {"png.h", "zlib.h", "nlohmann"},
     r"interop/eigen\.hpp|metrics/frechet\.hpp|initial_state/fit_mixture\.hpp|testing/examine_degradation\.hpp": {"Eigen"},
     r"interop/xtensor\.hpp": {"xtensor", "xtl"},
+    r"distributed/mpi\.hpp": {"mpi.h"},
     r"backend/cuda/[^/]*\.cuh": {"cuda_runtime.h", "cublasLt.h", "cudnn.h"},
 }
 

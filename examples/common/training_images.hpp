@@ -45,6 +45,7 @@ template <class B> class training_images {
   bool streams() const { return stream_.has_value(); }
   void start(std::uint64_t seed, std::uint64_t epoch) const { stream_->start(seed, epoch); }
   void start_in_order() const { stream_->start_in_order(); }
+  void skip(coldzoom::index_t count) const { stream_->skip(count); }
   void gather(B& b, order_view order, images_on<B> out) const {
     stream_ ? stream_->gather(b, order, out) : memory_->gather(b, order, out);
   }

@@ -72,28 +72,38 @@ static_assert(!cz::Optimizer<cz::adam, int>);
 
 template <class B>
 constexpr bool shipped = cz::check_optimizer<cz::adam, B>() && cz::check_optimizer<cz::adamw, B>() &&
-                         cz::check_optimizer<cz::sgd, B>() && cz::Reducer<cz::single_rank, B>;
+                         cz::check_optimizer<cz::sgd, B>();
 static_assert(shipped<reference> && shipped<cz::cpu_backend<double>> &&
               shipped<cz::testing::block_backend<float>>);
 
-struct counting_reducer {  // changes itself, is not copyable
-  int calls = 0;
+struct archetype_communicator {
+  explicit archetype_communicator(int) {}
+  int rank() const { return 0; }
+  int size() const { return 1; }
+  void exchange(const float*, index_t, float*) const {}
+  void exchange(const double*, index_t, double*) const {}
+  void gather(float*, index_t) const {}
+  void gather(double*, index_t) const {}
+};
+struct of_floats : archetype_communicator {
+  void gather(float*, index_t) const {}
+};
+struct without_a_number : archetype_communicator {
+  void rank() const {}
+};
+struct alone : archetype_communicator {
   std::unique_ptr<int> not_copyable;
-  void operator()(reference&, float*, index_t count) { calls += static_cast<int>(count); }
 };
-struct of_doubles {
-  void operator()(reference&, double*, index_t) const {}
-};
-static_assert(cz::Reducer<counting_reducer, reference> &&
-              !cz::Reducer<counting_reducer, cz::cpu_backend<float>>);
-static_assert(!cz::Reducer<of_doubles, reference> && !cz::Reducer<int, reference>);
+static_assert(cz::check_communicator<archetype_communicator>() && cz::check_communicator<cz::single_rank>());
+static_assert(!cz::Communicator<of_floats> && !cz::Communicator<without_a_number>);
+static_assert(!cz::Communicator<alone> && !cz::Communicator<int>);
 
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(an_archetype_updates) {
   reference b;
-  cz::updater<reference, archetype_optimizer, counting_reducer> update(
-      b, {{"p", {3}}}, archetype_optimizer(1), {}, counting_reducer());
+  cz::updater<reference, archetype_optimizer, archetype_communicator> update(
+      b, {{"p", {3}}}, archetype_optimizer(1), {}, archetype_communicator(1));
   auto parameters = cz::to_backend(b, std::vector<float>{1, 2, 3}), gradients = b.allocate<float>(3);
   update.update(b, gradients, parameters, 0.1);
   BOOST_TEST((cz::to_host(b, parameters) == std::vector<float>{0, 1, 2} && update.steps() == 1));

@@ -45,6 +45,9 @@ template <class B, class Data, class... Policies> class augmented {
   void start_in_order() const {
     if constexpr (StreamedDataset<Data>) data_->start_in_order();
   }
+  void skip(index_t count) const {
+    if constexpr (StreamedDataset<Data>) data_->skip(count);
+  }
 
   /// The images as they are.
   void gather(B& b, vector_view<const std::int32_t, typename B::space> order, batch out) const {

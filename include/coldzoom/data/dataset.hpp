@@ -48,14 +48,22 @@ concept ConditionedDataset = requires(const Data& data) {
 };
 /// A data set that gives its images in an order of its own, at least where `streams()` is true: start(seed, epoch) begins
 /// an epoch, whose order depends on both alone, start_in_order() one as the images lie. gather then gives the next
-/// order.size images, whatever numbers `order` holds, and gather_labels and gather_conditions go with the last of gather.
+/// order.size images, whatever numbers `order` holds, and gather_labels and gather_conditions go with the last of gather;
+/// skip(count) passes by the next images.
 template <class Data>
-concept StreamedDataset = requires(const Data& data) {
+concept StreamedDataset = requires(const Data& data, index_t count) {
   { data.streams() } -> std::same_as<bool>;
+  data.skip(count);
 };
 template <class Data> bool is_streamed(const Data& data) {
   if constexpr (StreamedDataset<Data>) return data.streams();
   return false;
+}
+/// Passes by images that are another rank's, where the data set gives its images in an order of its own.
+template <class Data> void skip_images(const Data& data, index_t count) {
+  if constexpr (StreamedDataset<Data>) {
+    if (count > 0 && data.streams()) data.skip(count);
+  }
 }
 /// A data set that changes images at random where a trainer trains on them: gather(b, order, keys, out) beside the other.
 template <class Data, class B>

@@ -136,6 +136,13 @@ template <class B, ValueRange R, SegmentedSource Source> class streamed_images {
     b.upload(s.batch.data(), s.there.data(), n * image);
     b.for_each_index(n * image, detail::bytes_in_range<R>{s.there.data(), out.data}, 2);
   }
+  /// Passes by the next images of the epoch, which are read all the same. Throws as gather does.
+  void skip(index_t count) const {
+    state& s = *now_;
+    s.batch.resize(std::max(s.batch.size(), static_cast<std::size_t>(dims().image())));
+    std::int32_t label;
+    for (index_t i = 0; i < count; ++i) take(s.batch.data(), label);
+  }
   /// Labels of the images that gather gave last.
   void gather_labels(B& b, vector_view<const std::int32_t, typename B::space> order,
                      std::int32_t* out) const {

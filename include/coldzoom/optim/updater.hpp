@@ -5,24 +5,13 @@
 #include <coldzoom/optim/adam.hpp>
 #include <coldzoom/optim/clip.hpp>
 #include <coldzoom/optim/optimizer.hpp>
+#include <coldzoom/optim/pairwise_sum.hpp>
 #include <coldzoom/optim/weight_average.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace coldzoom::inline COLDZOOM_ISA {
-
-/// Sums gradients over the ranks of a run, in place: r(b, gradients, count), with gradients in the backend's
-/// memory. All ranks must end with the same bits, so that their parameters stay equal.
-template <class R, class B>
-concept Reducer = Backend<B> && requires(R& r, B& b, real_t<B>* gradients, index_t count) {
-  r(b, gradients, count);
-};
-
-/// The reducer of a run on one machine: there is nothing to sum.
-struct single_rank {
-  template <Backend B> void operator()(B&, real_t<B>*, index_t) const {}
-};
 
 struct update_options {
   double clip_norm = 0;                     // the largest norm of the gradients; 0 for any
@@ -31,22 +20,20 @@ struct update_options {
 
 /// Updates parameters by gradients, which are summed over the ranks, clipped, and given to the optimiser;
 /// then the averages take in the new parameters. Holds everything that a run needs to continue, except for
-/// the parameters. Allocates nothing after its construction.
-template <Backend B, class O = adam, class R = single_rank> class updater {
+/// the parameters. Allocates nothing after its first update.
+template <Backend B, class O = adam, class Rank = single_rank> class updater {
   static_assert(check_optimizer<O, B>() || true);  // the check itself says what is missing
-  static_assert(Reducer<R, B>,
-                "coldzoom: let your reducer be called as r(B&, real_t<B>* gradients, index_t count); see "
-                "docs/concepts/optimizer.md");
+  static_assert(check_communicator<Rank>() || true);
 
  public:
   using optimizer_type = O;
 
   /// `list` describes the parameters. Throws `error` for numbers out of range.
   updater(B& b, const parameter_list& list, O optimizer = {}, const update_options& options = {},
-          R reducer = {})
+          Rank rank = {})
       : optimizer_(std::move(optimizer)),
         clip_norm_(checked(options.clip_norm)),
-        reducer_(std::move(reducer)),
+        ranks_(std::move(rank)),
         state_(optimizer_.make_state(b, list)) {
     const index_t count = parameter_count(list);
     if (clip_norm_ > 0) scratch_ = clip_scratch<B>(b, count);
@@ -55,7 +42,7 @@ template <Backend B, class O = adam, class R = single_rank> class updater {
 
   /// One update of `parameters`, both of the length of the list. `gradients` is overwritten.
   void update(B& b, buffer_t<B>& gradients, buffer_t<B>& parameters, double rate) {
-    reducer_(b, gradients.data(), gradients.size());
+    ranks_.sum(b, gradients.data(), gradients.size());
     if (clip_norm_ > 0) clip_by_norm(b, gradients.data(), gradients.size(), clip_norm_, scratch_);
     ++steps_;
     optimizer_.step(b, state_, gradients.data(), parameters.data(), rate, steps_);
@@ -104,7 +91,7 @@ template <Backend B, class O = adam, class R = single_rank> class updater {
 
   O optimizer_;
   double clip_norm_;
-  R reducer_;
+  ranks_on<B, Rank> ranks_;
   typename O::template state<B> state_;
   clip_scratch<B> scratch_;
   std::vector<weight_average<B>> averages_;

@@ -53,14 +53,15 @@ template <class Trainer> std::vector<std::pair<std::string, std::string>> run_se
     add("steps", std::to_string(t.method().schedule.steps()));
     add("last_step", std::to_string(o.last_step));
     add("label_dropout", exact_number(o.label_dropout));
-    add("batch_size", std::to_string(o.batch_size * o.accumulate));
+    add("batch_size", std::to_string(o.batch()));
     // A batch may be cut into other parts where they are whole micro-batches, which the sums of gradients
     // see.
     using B = std::remove_cvref_t<decltype(t.on())>;
     const index_t draws = draws_of(t.method().loss),
                   images = std::max<index_t>(1, micro_batch_of<B> / draws);  // in a micro-batch
-    add("part",
-        o.batch_size % images == 0 ? "whole micro-batches" : std::to_string(o.batch_size) + " images");
+    const index_t part = std::min(o.batch_size, o.share());
+    add("part", (part % images == 0 ? std::string("whole micro-batches") : std::to_string(part) + " images") +
+                    (o.shares > 1 ? ", " + std::to_string(o.shares) + " shares" : ""));
   } else {
     add("value_range", Trainer::range::name);
     add("batch_size", std::to_string(o.batch_size));

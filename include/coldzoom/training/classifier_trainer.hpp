@@ -31,7 +31,7 @@ struct classification_score {
 /// state after an epoch continues to the same bits, on any number of threads. `Augment` is called as
 /// random_shift is; `L` is a loss of labels.
 template <Backend B, ValueRange R, class Network, class Augment = random_shift,
-          class L = softmax_cross_entropy, class O = adam, class Rank = single_rank>
+          class L = softmax_cross_entropy, class O = adam>
 class classifier_trainer {
   static_assert(check_loss<L, B>() || true);  // the check itself says what is missing
   using space = typename B::space;
@@ -43,7 +43,7 @@ class classifier_trainer {
   /// `image` gives C, H and W. Throws `error` for options out of range, and where the network's output is no
   /// vector of classes.
   classifier_trainer(B& b, R, Network network, shape image, classifier_options options = {},
-                     Augment augment = {}, L loss = {}, O optimizer = {}, Rank rank = {})
+                     Augment augment = {}, L loss = {}, O optimizer = {})
       : b_(&b),
         image_(image.with_n(1)),
         options_(checked(std::move(options))),
@@ -51,7 +51,7 @@ class classifier_trainer {
         loss_policy_(std::move(loss)),
         network_(b, std::move(network), image_, options_.batch_size, 1, options_.seed),
         updater_(b, parameters_of(network_.network()), std::move(optimizer),
-                 {options_.clip_norm, options_.average_decays}, std::move(rank)),
+                 {options_.clip_norm, options_.average_decays}),
         classes_(checked_classes(network_.output())),
         label_(b.template allocate<std::int32_t>(options_.batch_size)),
         clean_(b.template allocate<float>(options_.batch_size * image_.image())),
@@ -88,7 +88,7 @@ class classifier_trainer {
       augment_(*b_, image_batch<R, const float, space>(view(clean_, size)),
                key_sequence{options_.seed, stream::augmentation, place}, view(augmented_, size));
       network_.find_gradients(
-          true, true, view(augmented_, size), {}, {options_.seed, stream::dropout, place},
+          {}, view(augmented_, size), {}, {options_.seed, stream::dropout, place},
           [&](index_t first, const_activation<B> y, activation<B> dy) { find_losses(first, y, dy, size); });
       sums.request({loss_.data(), correct_.data()}, size);
       updater_.update(*b_, network_.gradients(), network_.parameters(), rate(updater_.steps()));
@@ -132,7 +132,7 @@ class classifier_trainer {
 
   // The state that makes a run continue.
   buffer_t<B>& parameters() { return network_.parameters(); }
-  updater<B, O, Rank>& update() { return updater_; }
+  updater<B, O>& update() { return updater_; }
 
   /// The weights to keep: the first running average where there is one.
   buffer_t<B>& best() { return updater_.best(network_.parameters()); }
@@ -191,7 +191,7 @@ class classifier_trainer {
   Augment augment_;
   L loss_policy_;
   network_in_training<B, Network> network_;
-  updater<B, O, Rank> updater_;
+  updater<B, O> updater_;
   index_t classes_;
   batch_order<B> epoch_order_, test_order_;  // apart, for a test may come between two batches
   typename B::template buffer<std::int32_t> label_;

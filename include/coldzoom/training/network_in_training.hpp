@@ -12,6 +12,12 @@
 
 namespace coldzoom::inline COLDZOOM_ISA {
 
+/// Where a part of a batch stands among the parts whose gradients add up.
+struct batch_part {
+  bool first = true, last = true;  // of a sum: it starts from 0, it ends in gradients()
+  bool new_parameters = true;      // they have changed since the part before
+};
+
 namespace detail {
 /// Index: [n].
 struct set_keys {
@@ -72,22 +78,21 @@ template <Backend B, class Network> class network_in_training {
     }
   }
 
-  /// Finds the gradients of one part of a batch, by the parameters as they are: the first part starts from 0,
-  /// the last one leaves the sums in gradients(). loss(first, y, dy) writes the losses of a micro-batch and
-  /// their gradients by y. `keys` of the rows are those of what layers draw. Calls differ by nothing but the
+  /// Finds the gradients of one part of a batch, by the parameters as they are. loss(first, y, dy) writes the losses of a
+  /// micro-batch and their gradients by y. `keys` of the rows are those of what layers draw. Calls differ by nothing but the
   /// values in the backend's memory, so a backend that captures graphs replays them.
   template <class Loss>
-  void find_gradients(bool first_part, bool last_part, tensor_view<const float, space> x, side_inputs<B> side,
+  void find_gradients(batch_part part, tensor_view<const float, space> x, side_inputs<B> side,
                       key_sequence keys, const Loss& loss) {
     b_->for_each_index(x.dims.n, detail::set_keys{keys, keys_.data()});
     side.keys = {keys_.data(), x.dims.n};
     // Sums that an exception left behind in the workspace are none of this batch.
-    if (first_part && open_) network_.reduce_gradients(*b_, gradients_.data());
+    if (part.first && open_) network_.reduce_gradients(*b_, gradients_.data());
     open_ = true;
     const memory_key key{x.data, x.dims.n, side.time.data, side.label.data};
-    step_[(first_part ? 2u : 0u) + (last_part ? 1u : 0u)](*b_, key, [&] {
-      if (first_part) {
-        pack(parameters_);
+    step_[(part.first ? 1u : 0u) + (part.last ? 2u : 0u) + (part.new_parameters ? 4u : 0u)](*b_, key, [&] {
+      if (part.new_parameters) pack(parameters_);
+      if (part.first) {
         b_->for_each_index(gradients_.size(), generic::fill<float>{0.0f, gradients_.data()});
       }
       for (index_t first = 0; first < x.dims.n; first += most_) {
@@ -98,10 +103,10 @@ template <Backend B, class Network> class network_in_training {
         loss(first, const_activation<B>(y_.view(n)), dy_.view(n));
         network_.backward(*b_, active_, x_.view(n), own, dy_.view(n), {}, gradients_.data());
       }
-      if (last_part) network_.reduce_gradients(*b_, gradients_.data());
+      if (part.last) network_.reduce_gradients(*b_, gradients_.data());
     });
     active_ = parameters_.data();  // where it is replayed too
-    open_ = !last_part;
+    open_ = !part.last;
   }
 
  private:
@@ -117,7 +122,7 @@ template <Backend B, class Network> class network_in_training {
   activation_buffer<B> x_, y_, dy_;
   const float* active_ = nullptr;  // the parameters that the workspace is packed for
   bool open_ = false;              // whether a batch has begun and its sums are not yet in gradients_
-  std::array<graph_capture<B, memory_key>, 4> step_;
+  std::array<graph_capture<B, memory_key>, 8> step_;
 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA

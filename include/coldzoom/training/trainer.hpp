@@ -1,27 +1,19 @@
 /// Trains a network to undo a degradation.
 #pragma once
 
+#include <algorithm>
 #include <coldzoom/optim/learning_rate.hpp>
+#include <coldzoom/optim/pairwise_sum.hpp>
 #include <coldzoom/optim/updater.hpp>
 #include <coldzoom/training/batch_order.hpp>
 #include <coldzoom/training/draw.hpp>
 #include <coldzoom/training/method.hpp>
 #include <coldzoom/training/network_in_training.hpp>
+#include <coldzoom/training/trainer_options.hpp>
 #include <utility>
+#include <vector>
 
 namespace coldzoom::inline COLDZOOM_ISA {
-
-struct trainer_options {
-  index_t batch_size = 128;  // images that are in memory at a time
-  /// The number of such parts in an update: a batch is batch_size * accumulate images. Where batch_size is a
-  /// multiple of the micro-batch, 32 images on a CPU, the bits are those of one part as large as the batch.
-  index_t accumulate = 1;
-  std::uint64_t seed = 0;    // of the initial weights, the order of the images, the steps and the degradation
-  int last_step = 0;         // t is drawn from 1 .. last_step; 0 means the schedule's T
-  double label_dropout = 0;  // share of the images whose label is left out, for classifier-free guidance
-  double clip_norm = 0;      // the largest norm of the gradients of an update; 0 for any
-  std::vector<double> average_decays = {};  // of running averages of the weights, each above 0 and below 1
-};
 
 /// Runs epochs of training:
 ///
@@ -31,6 +23,9 @@ struct trainer_options {
 /// with the policies of `Method`. Everything random is a function of (seed, epoch, place in the epoch), so a
 /// run that is resumed from its state after an epoch continues to the same bits, on any number of threads.
 /// The rest of an epoch that does not fill a batch is dropped.
+///
+/// Several ranks, see Communicator, share each batch, and the images of a test; all of them are given the same data, and
+/// come to the same parameters and losses.
 template <Backend B, class Method, class Network, class O = adam, class Rank = single_rank> class trainer {
   using R = typename Method::range;
   using D = typename Method::degradation_type;
@@ -54,12 +49,15 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
       : b_(&b),
         method_(std::move(method)),
         image_(image.with_n(1)),
-        options_(checked(std::move(options), method_.schedule)),
+        options_(detail::checked(std::move(options), method_.schedule.steps(), rank.size())),
+        ranks_(rank),
+        part_(std::min(options_.batch_size, options_.share())),
         draws_(checked_draws(draws_of(method_.loss))),
         network_(b, std::move(network), input_shape(method_.input, image_), options_.batch_size * draws_,
                  draws_, options_.seed),
         updater_(b, parameters_of(network_.network()), std::move(optimizer),
                  {options_.clip_norm, options_.average_decays}, std::move(rank)),
+        shares_sum_(b, shares_a_rank() > 1 ? network_.gradients().size() : 0, shares_a_rank()),
         x0_(images_of(1)),
         x_t_(images_of(1)),
         noise_(images_of(P::needs_amplitudes ? 1 : 0)),
@@ -80,8 +78,7 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
         row_level_(b.template allocate<float>(draws_ > 1 ? rows() : 0)),
         row_label_(b.template allocate<std::int32_t>(draws_ > 1 ? rows() : 0)),
         loss_(b.template allocate<float>(options_.batch_size)),
-        batch_loss_(b.template allocate<float>(
-            options_.accumulate > 1 ? options_.batch_size * options_.accumulate : 0)) {
+        batch_loss_(b.template allocate<float>(part_ < options_.batch() ? options_.batch() : 0)) {
     require(network_.output() == image_, "trainer", [&] {
       return "the network turns " + to_string(input_shape(method_.input, image_)) + " into " +
              to_string(network_.output()) + ", wanted an image of " + to_string(image_);
@@ -107,7 +104,8 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
   /// where the data do not fill one batch, and at the first loss that is not finite.
   template <class Dataset, LearningRate Rate = constant_rate, class Progress = no_progress>
   double train_epoch(const Dataset& images, index_t epoch, const Rate& rate = {}, Progress&& progress = {}) {
-    const index_t part = options_.batch_size, batch = part * options_.accumulate, count = batches(images);
+    const index_t batch = options_.batch(), count = batches(images), n = part_, own = shares_a_rank();
+    const index_range mine = part_of_rank(batch, ranks_.rank(), ranks_.size());
     check(images);
     require(count > 0, "train_epoch", [&] {
       return "the data set has " + std::to_string(images.size()) + " images; a batch takes " +
@@ -122,23 +120,28 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
     };
     batch_sums<B, 1> sums(*b_, epoch, count);
     for (index_t i = 0; i < count; ++i) {
-      for (index_t k = 0; k < options_.accumulate; ++k) {
-        const index_t first = i * batch + k * part;
+      skip_images(images, mine.first);
+      for (index_t at = mine.first; at < mine.last; at += n) {
+        const index_t first = i * batch + at, in_share = at % options_.share();
         const auto place = static_cast<std::uint64_t>(epoch * images.size() + first);
         const key_sequence keys{options_.seed, stream::label_dropout, place};
-        load(images, epoch_order_.part(first, part), &keys);
+        load(images, epoch_order_.part(first, n), &keys);
         degrade_images(detail::drawn_word{{options_.seed, stream::training_level, place}},
-                       {options_.seed, stream::training_degradation, place}, part);
-        const auto x = compose(options_.seed, place, part, pass::train);
-        network_.find_gradients(k == 0, k + 1 == options_.accumulate, x, side(part),
-                                row_keys(options_.seed, stream::dropout, place),
-                                [&](index_t row, const_activation<B> y, activation<B> dy) {
-                                  find_losses(row, y, dy, part, scale);
-                                });
+                       {options_.seed, stream::training_degradation, place}, n);
+        const auto x = compose(options_.seed, place, n, pass::train);
+        const bool ends_share = in_share + n == options_.share();
+        network_.find_gradients(
+            {in_share == 0, ends_share, at == mine.first}, x, side(n),
+            row_keys(options_.seed, stream::dropout, place),
+            [&](index_t row, const_activation<B> y, activation<B> dy) { find_losses(row, y, dy, n, scale); });
+        if (ends_share && own > 1) shares_sum_.add(*b_, network_.gradients().data());
         // Not by the pass itself: where it is replayed, it writes to the same place for every part.
-        if (options_.accumulate > 1) b_->copy(loss_.data(), batch_loss_.data() + k * part, part);
+        if (n < batch) b_->copy(loss_.data(), batch_loss_.data() + at, n);
       }
-      sums.request({options_.accumulate > 1 ? batch_loss_.data() : loss_.data()}, batch);
+      skip_images(images, batch - mine.last);
+      if (own > 1) shares_sum_.finish(*b_, network_.gradients().data());
+      if (n < batch) ranks_.gather(*b_, batch_loss_.data(), batch);
+      sums.request({n < batch ? batch_loss_.data() : loss_.data()}, batch);
       updater_.update(*b_, network_.gradients(), network_.parameters(), rate(updater_.steps()));
       sums.report(report);
     }
@@ -155,11 +158,16 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
     require(draws >= 1, "test_loss",
             [&] { return "found " + std::to_string(draws) + " draws, wanted at least 1"; });
     const double scale = method_.loss.scale(image_.with_n(images.size()));
+    const index_t parts = (images.size() + options_.batch_size - 1) / options_.batch_size;
+    const index_range mine = part_of_rank(parts, ranks_.rank(), ranks_.size());
+    test_sums_.resize(static_cast<std::size_t>(parts));
     double total = 0;
     network_.pack(best());
     for (index_t drawn = 0; drawn < draws; ++drawn) {
       test_order_.natural_images(*b_, images);
-      for (index_t first = 0; first < images.size(); first += options_.batch_size) {
+      skip_images(images, mine.first * options_.batch_size);
+      for (index_t part = mine.first; part < mine.last; ++part) {
+        const index_t first = part * options_.batch_size;
         const index_t n = std::min(options_.batch_size, images.size() - first);
         const auto place = static_cast<std::uint64_t>(drawn * images.size() + first);
         load(images, test_order_.part(first, n), nullptr);
@@ -168,15 +176,17 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
         network_.predict(x, side(n), [&](index_t row, const_activation<B> y) {
           find_losses(row, y, activation<B>{}, n, scale);
         });
-        total += b_->sum(loss_.data(), n);
+        test_sums_[static_cast<std::size_t>(part)] = b_->sum(loss_.data(), n);
       }
+      ranks_.communicator().gather(test_sums_.data(), parts);
+      for (const double sum : test_sums_) total += sum;
     }
     return total / static_cast<double>(draws);
   }
 
   /// Updates in one epoch over `images`.
   template <class Dataset> index_t batches(const Dataset& images) const {
-    return images.size() / (options_.batch_size * options_.accumulate);
+    return images.size() / options_.batch();
   }
   const Method& method() const { return method_; }
   const Network& network() const { return network_.network(); }
@@ -195,24 +205,7 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
   static constexpr bool plain = std::same_as<I, plain_input>;
   static constexpr bool self = detail::self_conditioned<I>;
 
-  static trainer_options checked(trainer_options options, const S& schedule) {
-    const auto at_least_1 = [](const char* name, index_t value) {
-      require(value >= 1, "trainer", [&] {
-        return std::string("the ") + name + " is " + std::to_string(value) + "; it must be at least 1";
-      });
-    };
-    at_least_1("batch size", options.batch_size);
-    at_least_1("number of accumulated parts", options.accumulate);
-    if (options.last_step == 0) options.last_step = schedule.steps();
-    require(options.last_step >= 1 && options.last_step <= schedule.steps(), "trainer", [&] {
-      return "the last step is " + std::to_string(options.last_step) + "; it must be 1 to " +
-             std::to_string(schedule.steps());
-    });
-    require(options.label_dropout >= 0 && options.label_dropout <= 1, "trainer", [&] {
-      return "the label dropout is " + std::to_string(options.label_dropout) + "; it must be 0 to 1";
-    });
-    return options;
-  }
+  index_t shares_a_rank() const { return options_.shares / ranks_.size(); }
   static index_t checked_draws(index_t draws) {
     require(draws >= 1, "trainer", [&] {
       return "the loss wants " + std::to_string(draws) + " draws of an image; it must want at least 1";
@@ -380,9 +373,12 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
   Method method_;
   shape image_;
   trainer_options options_;
+  ranks_on<B, Rank> ranks_;
+  index_t part_;   // images that go through the network at a time
   index_t draws_;  // rows of the network an image
   network_in_training<B, Network> network_;
   updater<B, O, Rank> updater_;
+  pairwise_sum<B> shares_sum_;
   batch_order<B> epoch_order_, test_order_;  // apart, for a test may come between two batches
   buffer_t<B> x0_, x_t_, noise_, repeated_, composed_, estimates_, pixel_weights_;
   typename B::template buffer<std::uint32_t> last_word_;  // of the steps, see words_of_steps
@@ -394,6 +390,7 @@ template <Backend B, class Method, class Network, class O = adam, class Rank = s
   tensor_view<const float, space> condition_;
   bool labelled_ = false;
   buffer_t<B> loss_, batch_loss_;  // of the images of a part; of all parts, where there are several
+  std::vector<double> test_sums_;  // of the parts of a test
 };
 
 }  // namespace coldzoom::inline COLDZOOM_ISA
