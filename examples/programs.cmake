@@ -66,6 +66,10 @@ function(coldzoom_programs_library)
   target_link_libraries(coldzoom_examples
     PUBLIC coldzoom_engine
     PRIVATE coldzoom::eigen CLI11::CLI11 Boost::iostreams Boost::system Boost::filesystem)
+  if(COLDZOOM_PROGRAMS_MPI)
+    target_compile_definitions(coldzoom_examples PRIVATE COLDZOOM_PROGRAMS_MPI)
+    target_link_libraries(coldzoom_examples PRIVATE coldzoom::mpi)
+  endif()
   if(COLDZOOM_PROGRAMS_CUDA)
     target_compile_definitions(coldzoom_examples PUBLIC COLDZOOM_PROGRAMS_CUDA)
     target_link_libraries(coldzoom_examples PUBLIC coldzoom::cuda)

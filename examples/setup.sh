@@ -24,7 +24,8 @@ quickstart=(
   nlohmann-json3-dev libcli11-dev libeigen3-dev libxtensor-dev libpng-dev libjpeg-dev libarchive-dev zlib1g-dev
   libgnuplot-iostream-dev libboost-iostreams-dev libboost-system-dev libboost-filesystem-dev
 )
-tests=("${quickstart[@]}" libboost-test-dev python3:python3)
+tests=("${quickstart[@]}" libboost-test-dev python3:python3 libopenmpi-dev:mpicxx.openmpi openmpi-bin:mpirun.openmpi
+  libmpich-dev:mpicxx.mpich mpich:mpirun.mpich)
 benchmarks=("${quickstart[@]}" libbenchmark-dev python3-torch python3-torchvision)
 ci=("${tests[@]}" libbenchmark-dev clang:clang++ libclang-rt-dev clang-format:clang-format clang-tidy:clang-tidy
   shellcheck:shellcheck g++-aarch64-linux-gnu:aarch64-linux-gnu-g++ chromium:chromium

@@ -125,6 +125,7 @@ class model_at_work {
 struct run_options {
   coldzoom::index_t batch_size = 128;
   coldzoom::index_t accumulate = 1;  // such batches an update
+  coldzoom::index_t shares = 0;      // of an update, whose gradients are added in pairs; 0 for the ranks
   std::uint64_t seed = 0;
   double average_decay = 0;
   double clip_norm = 0;

@@ -28,6 +28,7 @@
 #include "common/latent_policies.hpp"
 #include "common/latents.hpp"
 #include "common/progress.hpp"
+#include "common/ranks.hpp"
 #include "common/safetensors.hpp"
 #include "common/sampling.hpp"
 #include "common/training_images.hpp"
@@ -404,6 +405,7 @@ inline coldzoom::trainer_options trainer_options_of(const run_options& o, int la
   coldzoom::trainer_options options;
   options.batch_size = o.batch_size;
   options.accumulate = o.accumulate;
+  options.shares = o.shares;
   options.seed = o.seed;
   options.last_step = last_step;
   options.clip_norm = o.clip_norm;
@@ -431,7 +433,7 @@ template <class B, class M> class training_on final : public training_run {
         train_(b, data, network.classes()),
         augmented_(train_, {run.flip}, {run.shift}, {run.crop}),
         test_(b, data.test.dims, data.test.pixels.data()),
-        trainer_(b, method, layer_on<B>(network), network.image(), options, optimizer) {
+        trainer_(b, method, layer_on<B>(network), network.image(), options, optimizer, run_ranks()) {
     set_labels_of(b, test_, data.test, network);
   }
 
@@ -458,7 +460,7 @@ template <class B, class M> class training_on final : public training_run {
   training_images<B> train_;
   augmented_images augmented_;
   coldzoom::dataset<B, value_range> test_;
-  coldzoom::trainer<B, M, coldzoom::any_layer<B>, chosen_optimizer> trainer_;
+  coldzoom::trainer<B, M, coldzoom::any_layer<B>, chosen_optimizer, run_ranks> trainer_;
   bool told_ = false;  // of bad pictures in the first epoch, which are the same in all
 };
 
@@ -529,7 +531,7 @@ template <class B, class M, class... Samplers> class method_on final : public me
                    const coldzoom::labelled_images& images, coldzoom::index_t draws) override {
     // Of the type that training compiles.
     coldzoom::trainer t(*b_, in_training(method_, {}), layer_on<B>(network), network.image(),
-                        trainer_options_of({}, last_step_, network), chosen_optimizer({}));
+                        trainer_options_of({}, last_step_, network), chosen_optimizer({}), run_ranks());
     b_->upload(parameters.data(), t.parameters().data(), t.parameters().size());
     coldzoom::dataset<B, value_range> set(*b_, images.dims, images.pixels.data());
     set_labels_of(*b_, set, images, network);

@@ -11,6 +11,8 @@
 #include <iostream>
 #include <system_error>
 
+#include "common/ranks.hpp"
+
 namespace programs {
 
 namespace {
@@ -49,8 +51,10 @@ void make_folder(const std::string& path) {
                     [&] { return "cannot make this folder: " + failure.message(); });
 }
 
-int run(int argc, char** argv, const char* name, const char* description,
-        const std::function<void(options&)>& declare, const std::function<void()>& work) {
+namespace {
+
+int exit_code(int argc, char** argv, const char* name, const char* description,
+              const std::function<void(options&)>& declare, const std::function<void()>& work) {
   try {
     if (const auto code = parse_options(argc, argv, name, description, declare)) {
       flush_output();
@@ -62,17 +66,26 @@ int run(int argc, char** argv, const char* name, const char* description,
     return 0;
   } catch (const interrupted&) {
     const int signal = stop_requested;
-    std::fprintf(stderr, "\ninterrupted by %s\n",
+    std::fprintf(error_output(), "\ninterrupted by %s\n",
                  signal == SIGINT    ? "Ctrl-C"
                  : signal == SIGTERM ? "SIGTERM"
                                      : "SIGHUP");
     return 128 + signal;
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "error: %s\n", e.what());
+    std::fprintf(error_output(), "error: %s\n", e.what());
   } catch (...) {
-    std::fputs("error: unknown\n", stderr);
+    std::fputs("error: unknown\n", error_output());
   }
   return 1;
+}
+
+}  // namespace
+
+int run(int argc, char** argv, const char* name, const char* description,
+        const std::function<void(options&)>& declare, const std::function<void()>& work) {
+  const int code = exit_code(argc, argv, name, description, declare, work);
+  leave_ranks(code);
+  return code;
 }
 
 }  // namespace programs

@@ -27,6 +27,10 @@ constexpr const char* checkpoint = "checkpoint-";
 constexpr const char* partial = ".partial";
 constexpr const char* state = "state.safetensors";
 
+std::string checkpoint_folder(const std::string& folder, int epoch) {
+  return folder + "/" + checkpoint + std::to_string(epoch);
+}
+
 /// Whether an atomic_file that was never finished left it: "model.safetensors.tmp123-0".
 bool is_leftover(const std::string& name) {
   const std::size_t mark = name.rfind(".tmp");
@@ -132,10 +136,12 @@ void run_folder::resume(int epochs, const std::function<void(const std::string&)
   }
 }
 
-std::string run_folder::state_file(int epoch) const { return checkpoint_folder(epoch) + "/" + state; }
+std::string run_folder::state_file(const std::string& folder, int epoch) {
+  return checkpoint_folder(folder, epoch) + "/" + state;
+}
 
 void run_folder::add_checkpoint(int epoch, const std::function<void(const std::string&)>& write) {
-  const std::filesystem::path target = checkpoint_folder(epoch), aside = target.string() + partial;
+  const std::filesystem::path target = checkpoint_folder(path_, epoch), aside = target.string() + partial;
   std::filesystem::remove_all(aside);
   std::filesystem::create_directory(aside);
   write(aside.string());
@@ -155,10 +161,6 @@ void run_folder::append_log(const nlohmann::ordered_json& line, int last_epoch) 
     if (!lost) text += old + "\n";
   }
   coldzoom::write_file_atomically(log, text + line.dump() + "\n");
-}
-
-std::string run_folder::checkpoint_folder(int epoch) const {
-  return file(checkpoint + std::to_string(epoch));
 }
 
 void check_finite_training(const run_folder& folder, int epoch, double train_loss, double test_loss,

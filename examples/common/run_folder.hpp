@@ -28,7 +28,8 @@ class run_folder {
   std::string file(const std::string& name) const { return path_ + "/" + name; }
   /// Epoch of the newest checkpoint, 0 for none; after `resume` of the one that was read.
   int last_epoch() const { return last_epoch_; }
-  std::string state_file(int epoch) const;
+  std::string state_file(int epoch) const { return state_file(path_, epoch); }
+  static std::string state_file(const std::string& folder, int epoch);
 
   /// load(state file), which throws and changes nothing where it cannot, of the newest checkpoint that can be read, and says on stdout where the run goes on, of `epochs`. Where
   /// a newer one is damaged, says so on stderr. Throws coldzoom::error where none can be read.
@@ -43,8 +44,6 @@ class run_folder {
   void append_log(const nlohmann::ordered_json& line, int last_epoch) const;
 
  private:
-  std::string checkpoint_folder(int epoch) const;
-
   struct lock;
 
   std::string path_;

@@ -6,8 +6,10 @@
 #include <coldzoom/core/file.hpp>
 #include <coldzoom/optim/learning_rate.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
 #include "common/data.hpp"
@@ -15,7 +17,9 @@
 #include "common/latent_policies.hpp"
 #include "common/program.hpp"
 #include "common/progress.hpp"
+#include "common/ranks.hpp"
 #include "common/run_folder.hpp"
+#include "common/safetensors.hpp"
 #include "common/sampling.hpp"
 
 namespace programs {
@@ -51,6 +55,18 @@ std::map<std::string, std::string> settings_to_keep(const trained_model& model, 
   for (const auto& [name, value] : model.method.numbers) keep[name] = exact_number(value);
   for (const auto& [name, value] : model.method.sources) keep[name] = value;
   return keep;
+}
+
+/// The shares of the run in the folder, 0 where it has no checkpoint to read them from.
+index_t shares_of(const run_folder& folder) {
+  if (folder.last_epoch() == 0) return 0;
+  try {
+    const std::string part = load_safetensors(folder.state_file(folder.last_epoch())).metadata["part"];
+    const std::size_t at = part.find(", ");
+    return at == std::string::npos ? 1 : std::atol(part.c_str() + at + 2);
+  } catch (const error&) {
+    return 0;  // resuming says what is wrong
+  }
 }
 
 void save_samples_of(method_at_work& method, const trained_model& model, const latent_source& latents,
@@ -99,10 +115,16 @@ void add_training_options(options& o, training_settings& s, const std::vector<co
         "image")
       .from_0_to_1();
   o.add("--accumulate", p.accumulate, "batches an update, whose gradients add up").range(1, 100000);
+  o.add("--shares", p.shares,
+        "of an update, whose gradients are added in pairs: the same bits for any number of ranks of which it "
+        "is a "
+        "multiple by a power of 2; 0 for those of the run that is resumed, or as many as ranks")
+      .range(0, 100000);
   o.add("--samples", s.samples, "images in the grid of each epoch, 0 for none").range(0, 10000);
 }
 
 void train_model(machine& m, const model_method& method, training_settings s) {
+  const run_ranks ranks = join_ranks();
   apply_smoke(s);
   if (s.smoke) s.samples = std::min(s.samples, 16);
   const data_sets data = load_run_data(s);
@@ -131,8 +153,12 @@ void train_model(machine& m, const model_method& method, training_settings s) {
   trained_model model{
       method, s.data, {}, make_network(s.network, image, method.entry->input_channels(image)), {}};
   const std::unique_ptr<method_at_work> work = method.on(m);
-  run_folder folder(s.out, s.resume);
+  require_same_run(ranks, fingerprint(data));
+  std::optional<run_folder> folder;  // of the first rank, which alone writes
+  if (ranks.first()) folder.emplace(s.out, s.resume);
   run_options options = s.policies;
+  if (folder && s.resume && options.shares == 0) options.shares = shares_of(*folder);
+  options.shares = static_cast<index_t>(ranks.of_first(static_cast<double>(options.shares)));
   options.batch_size = s.batch_size;
   options.seed = s.seed;
   options.average_decay = s.ema;
@@ -143,16 +169,22 @@ void train_model(machine& m, const model_method& method, training_settings s) {
     return s.decay == "cosine" ? cosine(step) : constant_rate{s.learning_rate}(step);
   };
   const std::map<std::string, std::string> keep = settings_to_keep(model, s, data);
-  if (s.resume) folder.resume(s.epochs, [&](const std::string& state) { run->load(state, keep); });
+  if (folder && s.resume) folder->resume(s.epochs, [&](const std::string& state) { run->load(state, keep); });
+  const int last_epoch = static_cast<int>(ranks.of_first(folder ? folder->last_epoch() : 0));
+  if (!folder && last_epoch > 0) run->load(run_folder::state_file(s.out, last_epoch), keep);
 
-  const latent_source latents = make_latents(m, method, method.entry->latents().front(), s.data, data.train);
-  save_latents(folder.file("latents.safetensors"), latents);
-  if (latents.policy == histogram_latents::name) model.histogram = latents.counts;
-  std::printf("%s: %td training and %td test images of %s, %td parameters, %s, into %s\n",
+  latent_source latents;
+  if (folder) {
+    latents = make_latents(m, method, method.entry->latents().front(), s.data, data.train);
+    save_latents(folder->file("latents.safetensors"), latents);
+    if (latents.policy == histogram_latents::name) model.histogram = latents.counts;
+  }
+  const std::string all = ranks.size() > 1 ? std::to_string(ranks.size()) + " ranks of " : "";
+  std::printf("%s: %td training and %td test images of %s, %td parameters, %s%s, into %s\n",
               method.name().c_str(), images, data.test.dims.n, to_string(image).c_str(),
-              parameter_count(model.network), m.description().c_str(), s.out.c_str());
+              parameter_count(model.network), all.c_str(), m.description().c_str(), s.out.c_str());
 
-  for (int epoch = folder.last_epoch() + 1; epoch <= s.epochs; ++epoch) {
+  for (int epoch = last_epoch + 1; epoch <= s.epochs; ++epoch) {
     char title[48], note[48];
     std::snprintf(title, sizeof title, "epoch %d/%d", epoch, s.epochs);
     double train_loss = 0, train_seconds = 0;
@@ -170,23 +202,24 @@ void train_model(machine& m, const model_method& method, training_settings s) {
       train_seconds = bar.seconds();
     }
     const double test_loss = run->test_loss();
+    if (!folder) continue;
     model.parameters = run->best();
-    check_finite_training(folder, epoch, train_loss, test_loss, model.parameters);
+    check_finite_training(*folder, epoch, train_loss, test_loss, model.parameters);
     if (s.samples > 0) {
-      save_samples_of(*work, model, latents, s, folder.file("samples-" + std::to_string(epoch) + ".png"));
+      save_samples_of(*work, model, latents, s, folder->file("samples-" + std::to_string(epoch) + ".png"));
     }
     const double images_per_second = static_cast<double>(batches * update) / train_seconds;
-    folder.append_log({{"epoch", epoch},
-                       {"train_loss", train_loss},
-                       {"test_loss", test_loss},
-                       {"images_per_second", images_per_second},
-                       {"seconds", seconds()}},
-                      epoch - 1);
-    folder.add_checkpoint(epoch, [&](const std::string& aside) {
+    folder->append_log({{"epoch", epoch},
+                        {"train_loss", train_loss},
+                        {"test_loss", test_loss},
+                        {"images_per_second", images_per_second},
+                        {"seconds", seconds()}},
+                       epoch - 1);
+    folder->add_checkpoint(epoch, [&](const std::string& aside) {
       run->save(aside + "/state.safetensors", epoch, keep);
       save_model(aside + "/model.safetensors", model);
     });
-    save_model(folder.file("model.safetensors"), model);
+    save_model(folder->file("model.safetensors"), model);
     std::printf("epoch %d/%d: train loss %.5f, test loss %.5f, %.0f images/s, %.1f s\n", epoch, s.epochs,
                 train_loss, test_loss, images_per_second, seconds());
     std::fflush(stdout);

@@ -70,7 +70,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(the_sum_of_ranks_is_that_of_one_rank_with_all_arra
         std::vector<int> right(static_cast<std::size_t>(ranks));
         thread_ranks::run(ranks, [&](const thread_ranks& communicator) {
           B b;
-          const auto rank = static_cast<std::size_t>(communicator.rank()), first = rank * static_cast<std::size_t>(each);
+          const auto rank = static_cast<std::size_t>(communicator.rank()),
+                     first = rank * static_cast<std::size_t>(each);
           auto values = cz::to_backend(b, all[first]);
           if (each > 1) {
             cz::pairwise_sum<B> own(b, count, each);

@@ -59,7 +59,8 @@ struct outcome {
 };
 
 /// Two epochs with augmentation; make(b, options, communicator) is the trainer.
-template <class Make> outcome train(int ranks, cz::trainer_options options, const Make& make, bool streamed = false) {
+template <class Make>
+outcome train(int ranks, cz::trainer_options options, const Make& make, bool streamed = false) {
   std::vector<outcome> all(static_cast<std::size_t>(ranks));
   thread_ranks::run(ranks, [&](const thread_ranks& communicator) {
     backend b(1);
@@ -72,7 +73,8 @@ template <class Make> outcome train(int ranks, cz::trainer_options options, cons
     outcome& mine = all[static_cast<std::size_t>(communicator.rank())];
     for (index_t epoch = 1; epoch <= 2; ++epoch) {
       const auto pass = [&](const auto& set) {
-        mine.train_loss = t.train_epoch(cz::augment(b, set, cz::random_flip{}), epoch, cz::constant_rate{1e-3});
+        mine.train_loss =
+            t.train_epoch(cz::augment(b, set, cz::random_flip{}), epoch, cz::constant_rate{1e-3});
         mine.test_loss = t.test_loss(set, 2);
       };
       if (streamed) {
@@ -93,15 +95,18 @@ const auto zoom = [](backend& b, const cz::trainer_options& options, const auto&
 };
 const auto ddpm = [](backend& b, const cz::trainer_options& options, const auto& communicator) {
   return cz::trainer(b,
-                     cz::make_method(cz::centred{}, cz::gaussian_noise{}, cz::ddpm_schedule::linear(100), cz::predict_noise{}),
+                     cz::make_method(cz::centred{}, cz::gaussian_noise{}, cz::ddpm_schedule::linear(100),
+                                     cz::predict_noise{}),
                      cz::reconstructor(image, {4, 4}, 3), image, options, cz::adamw{}, communicator);
 };
 const auto labelled_unet = [](backend& b, cz::trainer_options options, const auto& communicator) {
   options.label_dropout = 0.2;
   return cz::trainer(
-      b, cz::make_method(cz::centred{}, cz::gaussian_noise{}, cz::ddpm_schedule::linear(100), cz::predict_noise{}),
-      cz::attention_unet(1, 1, {.widths = {8, 8}, .blocks = 1, .attention = {1}, .groups = 4, .classes = 3}), image,
-      options, cz::adam{}, communicator);
+      b,
+      cz::make_method(cz::centred{}, cz::gaussian_noise{}, cz::ddpm_schedule::linear(100),
+                      cz::predict_noise{}),
+      cz::attention_unet(1, 1, {.widths = {8, 8}, .blocks = 1, .attention = {1}, .groups = 4, .classes = 3}),
+      image, options, cz::adam{}, communicator);
 };
 
 /// 128 images are four micro-batches.
@@ -137,7 +142,9 @@ BOOST_AUTO_TEST_CASE(one_rank_of_one_share_is_a_run_without_ranks) {
   cz::trainer_options options = four_shares();
   options.shares = 0;
   const outcome ranks = train(1, options, zoom);
-  const auto without = [&](backend& b, const cz::trainer_options& o, const auto&) { return zoom(b, o, cz::single_rank{}); };
+  const auto without = [&](backend& b, const cz::trainer_options& o, const auto&) {
+    return zoom(b, o, cz::single_rank{});
+  };
   BOOST_TEST((train(1, options, without) == ranks));
 }
 
@@ -190,7 +197,8 @@ BOOST_AUTO_TEST_CASE(a_checkpoint_goes_on_with_other_ranks_and_not_with_other_sh
   other.shares = 2;
   auto refusing = zoom(b, other, cz::single_rank{});
   BOOST_CHECK_EXCEPTION(cz::load_checkpoint(path, refusing), cz::error,
-              says("the checkpoint was made with part = whole micro-batches, 4 shares, this run has whole micro-batches, 2 shares"));
+                        says("the checkpoint was made with part = whole micro-batches, 4 shares, this run "
+                             "has whole micro-batches, 2 shares"));
   std::filesystem::remove(path);
 }
 
@@ -199,11 +207,18 @@ BOOST_AUTO_TEST_CASE(shares_that_do_not_fit_are_named) {
   const auto refused = [&](index_t batch, index_t shares, int ranks, const char* message) {
     thread_ranks::run(ranks, [&](const thread_ranks& communicator) {
       if (communicator.rank() > 0) return;
-      BOOST_CHECK_EXCEPTION(zoom(b, {.batch_size = batch, .shares = shares}, communicator), cz::error, says(message));
+      BOOST_CHECK_EXCEPTION(zoom(b, {.batch_size = batch, .shares = shares}, communicator), cz::error,
+                            says(message));
     });
   };
-  refused(128, 2, 4, "trainer: a batch of 128 images is 2 shares for 4 ranks; the ranks must divide the shares, and the shares the batch");
-  refused(128, 3, 1, "trainer: a batch of 128 images is 3 shares for 1 ranks; the ranks must divide the shares, and the shares the batch");
-  refused(128, -1, 1, "trainer: a batch of 128 images is -1 shares for 1 ranks; the ranks must divide the shares, and the shares the batch");
+  refused(128, 2, 4,
+          "trainer: a batch of 128 images is 2 shares for 4 ranks; the ranks must divide the shares, and the "
+          "shares the batch");
+  refused(128, 3, 1,
+          "trainer: a batch of 128 images is 3 shares for 1 ranks; the ranks must divide the shares, and the "
+          "shares the batch");
+  refused(128, -1, 1,
+          "trainer: a batch of 128 images is -1 shares for 1 ranks; the ranks must divide the shares, and "
+          "the shares the batch");
   refused(96, 6, 2, "trainer: 2 ranks get 3 shares of a batch each; it must be a power of 2");
 }

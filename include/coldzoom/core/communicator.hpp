@@ -44,8 +44,10 @@ concept Communicator = std::copy_constructible<C> &&
 /// Says which part of a communicator is missing.
 template <class C> consteval bool check_communicator() {
   static_assert(Communicator<C>,
-                "coldzoom: let your communicator be copied, and give it int rank() const, int size() const, exchange(const T* "
-                "from, index_t count, T* to) const and gather(T* values, index_t count) const for float and double; see "
+                "coldzoom: let your communicator be copied, and give it int rank() const, int size() const, "
+                "exchange(const T* "
+                "from, index_t count, T* to) const and gather(T* values, index_t count) const for float and "
+                "double; see "
                 "docs/concepts/communicator.md");
   return true;
 }
@@ -54,7 +56,9 @@ template <class C> consteval bool check_communicator() {
 struct single_rank {
   int rank() const { return 0; }
   int size() const { return 1; }
-  template <class T> void exchange(const T* from, index_t count, T* to) const { std::copy_n(from, count, to); }
+  template <class T> void exchange(const T* from, index_t count, T* to) const {
+    std::copy_n(from, count, to);
+  }
   template <class T> void gather(T*, index_t) const {}
 };
 static_assert(Communicator<single_rank>);

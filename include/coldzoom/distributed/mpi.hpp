@@ -52,17 +52,16 @@ class mpi_communicator {
   /// Throws `error` for 2^31 values or more.
   template <class T> void gather(T* values, index_t count) const {
     const places parts(count, size_);
-    MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, values, parts.sizes.data(), parts.firsts.data(), type<T>(),
-                   ranks_);
+    MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, values, parts.sizes.data(), parts.firsts.data(),
+                   type<T>(), ranks_);
   }
 
  private:
   /// The parts of all ranks, as MPI wants them.
   struct places {
     places(index_t count, int ranks) {
-      require(count <= std::numeric_limits<int>::max(), "mpi_communicator", [&] {
-        return "found " + std::to_string(count) + " values, wanted less than 2^31";
-      });
+      require(count <= std::numeric_limits<int>::max(), "mpi_communicator",
+              [&] { return "found " + std::to_string(count) + " values, wanted less than 2^31"; });
       for (int r = 0; r < ranks; ++r) {
         const index_range part = part_of_rank(count, r, ranks);
         sizes.push_back(static_cast<int>(part.size()));

@@ -53,8 +53,8 @@ inline trainer_options checked(trainer_options options, int steps, int ranks) {
            " shares of a batch each; it must be a power of 2";
   });
   require(batch / shares % std::min(options.batch_size, batch / shares) == 0, "trainer", [&] {
-    return "a share is " + std::to_string(batch / shares) +
-           " images; it must be parts of the batch size, " + std::to_string(options.batch_size);
+    return "a share is " + std::to_string(batch / shares) + " images; it must be parts of the batch size, " +
+           std::to_string(options.batch_size);
   });
   if (options.last_step == 0) options.last_step = steps;
   require(options.last_step >= 1 && options.last_step <= steps, "trainer", [&] {
