@@ -12,7 +12,7 @@
 #include <vector>
 
 #if defined(COLDZOOM_PROGRAMS_MPI)
-#include <coldzoom/distributed/mpi.hpp>
+#  include <coldzoom/distributed/mpi.hpp>
 #endif
 
 namespace programs {
