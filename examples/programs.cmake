@@ -67,7 +67,7 @@ function(coldzoom_programs_library)
     PUBLIC coldzoom_engine
     PRIVATE coldzoom::eigen CLI11::CLI11 Boost::iostreams Boost::system Boost::filesystem)
   if(COLDZOOM_PROGRAMS_MPI)
-    target_compile_definitions(coldzoom_examples PRIVATE COLDZOOM_PROGRAMS_MPI)
+    set_source_files_properties(${common}/ranks.cpp PROPERTIES COMPILE_DEFINITIONS COLDZOOM_PROGRAMS_MPI)
     target_link_libraries(coldzoom_examples PRIVATE coldzoom::mpi)
   endif()
   if(COLDZOOM_PROGRAMS_CUDA)
