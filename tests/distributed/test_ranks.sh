@@ -104,5 +104,6 @@ CODE
   refused "rank 1: found other data than rank 0 has" timeout 60 "mpirun.$mpi" -n 2 bash "$PWD/in_own_folder.sh" "$train" \
     --method zoom_nearest --widths 4,4 --data digits --threads 1 --limit 300 --epochs 1 --out run
   rm -rf own-0 own-1
-  ldd "$bin/train" | grep -q libmpi || refused "built without MPI" timeout 60 "mpirun.$mpi" -n 2 "$bin/train" "${small[@]}" "${zoom[@]}" --epochs 1 --out "$mpi-refused"
+  ldd "$bin/train" >libraries.txt
+  grep -q libmpi libraries.txt || refused "built without MPI" timeout 60 "mpirun.$mpi" -n 2 "$bin/train" "${small[@]}" "${zoom[@]}" --epochs 1 --out "$mpi-refused"
 done
