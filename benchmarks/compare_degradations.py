@@ -98,7 +98,7 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(0)
     x = torch.rand(BATCH, 1, 28, 28)
-    methods = ["blur", "heat", "motion", "pixelate", "rows", "kspace", "zoom_cubic", "inpaint_fading", "fade", "jpeg", "salt_pepper",
+    methods = ["blur", "heat", "motion", "pixelate", "rows", "kspace", "zoom_cubic", "zoom_area", "inpaint_fading", "fade", "jpeg", "salt_pepper",
                "gaps", "snow", "dose", "blend", "mask", "inpaint_square", "zoom_nearest", "zoom_bilinear", "inpaint"]
     ours = {m: [] for m in methods}
     theirs = {m: [] for m in PEERS}

@@ -7,6 +7,7 @@
 
 #include "common/data.hpp"
 #include "common/image_set.hpp"
+#include "common/ranks.hpp"
 #include "common/sampling.hpp"
 
 namespace {
@@ -63,9 +64,15 @@ class progression {
 
 void sample(programs::machine& m, const settings& s) {
   using namespace programs;
+  const run_ranks ranks = join_ranks();
   const trained_model model = load_model(s.model, s.kind);
+  require_same_run(ranks, {reinterpret_cast<const char*>(model.parameters.data()),
+                           model.parameters.size() * sizeof(float)});
   const shape image = model.network.image();
-  const sampling_options sampling = resolved(model.method, s.sampling);
+  sampling_options sampling = resolved(model.method, s.sampling);
+  // As many on each rank, so that their parts come together; what is behind the last one is dropped.
+  sampling.count = (s.sampling.count + ranks.size() - 1) / ranks.size();
+  sampling.first = sampling.count * ranks.rank();
   const int calls = sampling.calls;
   const latent_source latents = find_latents(m, {s.latent, s.latent_file, s.data}, model);
   std::printf(
@@ -76,11 +83,16 @@ void sample(programs::machine& m, const settings& s) {
 
   const std::unique_ptr<method_at_work> method = model.method.on(m);
   const std::unique_ptr<model_at_work> network = method->run(model.network, model.parameters);
-  progression steps(image, s.sampling.count, calls, 12);
+  progression steps(image, sampling.count, calls, 12);
   const auto start = std::chrono::steady_clock::now();
-  const std::vector<float> samples =
+  const std::vector<float> own =
       network->draw(latents, sampling,
                     [&](index_t first, int, host_images state, host_images) { steps.record(first, state); });
+  std::vector<float> samples(own.size() * static_cast<std::size_t>(ranks.size()));
+  std::copy(own.begin(), own.end(), samples.begin() + sampling.first * image.image());
+  ranks.gather(samples.data(), static_cast<index_t>(samples.size()));
+  if (!ranks.first()) return;
+  samples.resize(static_cast<std::size_t>(s.sampling.count * image.image()));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const image_set unit{image.with_n(s.sampling.count), to_unit(samples)};
   save_samples(s.out, unit);

@@ -278,7 +278,7 @@ template <class B, class M, class... Samplers> class model_on final : public mod
     for (index_t first = 0; first < options.count; first += batch) {
       const index_t n = std::min(batch, options.count - first);
       const images_on<B> z(tensor_view<float, space>(memory.data(), image_.with_n(n)));
-      const auto place = static_cast<std::uint64_t>(first);
+      const auto place = static_cast<std::uint64_t>(options.first + first);
       const key_sequence choice{options.seed, stream::initial_state, place},
           sampling{options.seed, stream::sampling, place};
       set_labels(draw_latents(choice, sampling, z));

@@ -36,10 +36,11 @@ template <class Use> auto with_ranks(const Use& use) {
   return joined ? use(joined->all) : use(coldzoom::single_rank{});
 }
 
-/// What mpirun or srun says of the processes that it started, empty where neither did.
-std::string started() {
-  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"}) {
-    if (const char* text = std::getenv(name)) return std::string(name) + "=" + text;
+/// "OMPI_COMM_WORLD_SIZE=4", what mpirun or srun says where it started several processes; empty otherwise.
+std::string several_started() {
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}) {
+    const char* const number = std::getenv(name);
+    if (number != nullptr && std::atoi(number) > 1) return std::string(name) + "=" + number;
   }
   return {};
 }
@@ -103,26 +104,26 @@ double run_ranks::of_first(double value) const {
 }
 
 run_ranks join_ranks() {
-  const std::string launched = started();
-  if (launched.empty()) return {};
+  const std::string started = several_started();
+  if (started.empty()) return {};
 #if defined(COLDZOOM_PROGRAMS_MPI)
   joined.emplace();
 #else
-  coldzoom::require(launched.ends_with("=1"), launched.c_str(),
-                    "several processes were started, and this program was built without MPI; configure with "
-                    "-DCOLDZOOM_MPI=ON");
+  throw coldzoom::error(
+      started,
+      "several processes were started, and this program knows no MPI; configure with -DCOLDZOOM_MPI=ON");
 #endif
   if (!run_ranks().first()) be_silent();
   return {};
 }
 
-void require_same_run(const run_ranks& ranks, const std::string& data_fingerprint) {
+void require_same_run(const run_ranks& ranks, std::string_view data) {
   if (ranks.size() == 1) return;
   require_same(ranks, hash_of_file("/proc/self/exe"), "another program");
   require_same(ranks, hash_of_file("/proc/self/cmdline"), "other options");
-  coldzoom::fnv1a data;
-  data.add(data_fingerprint);
-  require_same(ranks, data.value(), "other data");
+  coldzoom::fnv1a hash;
+  hash.add(data);
+  require_same(ranks, hash.value(), "other data");
 }
 
 std::FILE* error_output() { return errors; }

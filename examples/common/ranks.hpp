@@ -4,7 +4,7 @@
 #include <coldzoom/core/communicator.hpp>
 #include <cstdint>
 #include <cstdio>
-#include <string>
+#include <string_view>
 
 namespace programs {
 
@@ -29,9 +29,9 @@ static_assert(coldzoom::Communicator<run_ranks>);
 /// coldzoom::error where the program was built without MPI.
 run_ranks join_ranks();
 
-/// Throws coldzoom::error where some rank is another program, was started with other options, or has other data of this
-/// fingerprint than the first one.
-void require_same_run(const run_ranks& ranks, const std::string& data_fingerprint);
+/// Throws coldzoom::error where some rank is another program, was started with other options, or has other `data`, or what
+/// stands for them, than the first one.
+void require_same_run(const run_ranks& ranks, std::string_view data);
 
 /// Where errors go, though the rank may be silent.
 std::FILE* error_output();

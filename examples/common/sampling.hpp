@@ -15,15 +15,15 @@ struct sampling_options {
   std::string sampler;  // empty for the first that fits the model
   int calls = 0;        // network calls; 0 for the method's own
   std::uint64_t seed = 0;
-  coldzoom::index_t count = 64;
-  bool clip = true;                        // x0_hat, of samplers of noise
-  double eta = 0;                          // of ddim
-  double churn = 0;                        // of heun
-  double noise = 0;                        // of naive and tacos
-  double spacing = 0;                      // of adams_bashforth; 0 for the method's own
-  double guidance = 1;                     // of models with labels
-  double temperature = 1;                  // of the noise in the initial state
-  std::vector<coldzoom::index_t> classes;  // sample i is of class classes[i % size]; drawn where empty
+  coldzoom::index_t first = 0, count = 64;  // the number of the first sample, and how many
+  bool clip = true;                         // x0_hat, of samplers of noise
+  double eta = 0;                           // of ddim
+  double churn = 0;                         // of heun
+  double noise = 0;                         // of naive and tacos
+  double spacing = 0;                       // of adams_bashforth; 0 for the method's own
+  double guidance = 1;                      // of models with labels
+  double temperature = 1;                   // of the noise in the initial state
+  std::vector<coldzoom::index_t> classes;   // sample i is of class classes[i % size]; drawn where empty
 };
 
 /// The sampler and all that says how it walks, and the seed.

@@ -115,10 +115,10 @@ void add_training_options(options& o, training_settings& s, const std::vector<co
         "image")
       .from_0_to_1();
   o.add("--accumulate", p.accumulate, "batches an update, whose gradients add up").range(1, 100000);
-  o.add("--shares", p.shares,
-        "of an update, whose gradients are added in pairs: the same bits for any number of ranks of which it "
-        "is a "
-        "multiple by a power of 2; 0 for those of the run that is resumed, or as many as ranks")
+  o.add(
+       "--shares", p.shares,
+       "of an update, whose gradients are added in pairs, so that as many ranks, half as many and so on come "
+       "to the same bits; 0 for those of the run that is resumed, or as many as ranks")
       .range(0, 100000);
   o.add("--samples", s.samples, "images in the grid of each epoch, 0 for none").range(0, 10000);
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# train under mpirun, with each MPI that is there: the same bits on any number of ranks, ranks that die, runs that do not fit.
+# train and sample under mpirun, with each MPI that is there: the same bits on any number of ranks, ranks that die, runs that do
+# not fit.
 set -euo pipefail
 # shellcheck source=tests/programs/common.sh
 . "${COLDZOOM_SOURCE_DIR:?}/tests/programs/common.sh"
@@ -46,6 +47,17 @@ for mpi in "${mpis[@]}"; do
       [ "$(grep -c "^epoch" log.txt)" = 2 ] || fail "$mpi: not one rank speaks: $(cat log.txt)"
     done
     rm -r "$mpi-$name-"[124]
+    sample() { # NUMBER
+      timeout 300 "mpirun.$mpi" -n "$1" "${train/train_/sample_}" --model "$mpi-$name-one/model.safetensors" --data "$data" \
+        --count 50 --sampling-steps 6 --threads 1 --out "$mpi-$name-$1.npy" >log.txt
+      [ "$(wc -l <log.txt)" = 2 ] || fail "$mpi: not one rank speaks: $(cat log.txt)"
+    }
+    for number in 1 2 3; do # three ranks draw one sample too many
+      sample "$number"
+      same "$mpi-$name-1.npy" "$mpi-$name-$number.npy"
+    done
+    "$bin/sample" --model "$mpi-$name-one/model.safetensors" --data "$data" --count 50 --sampling-steps 6 --out alone.npy >log.txt
+    same "$mpi-$name-1.npy" alone.npy
   done
 
   echo "-- $mpi: goes on with other ranks, whose shares are those of the run"
@@ -105,5 +117,5 @@ CODE
     --method zoom_nearest --widths 4,4 --data digits --threads 1 --limit 300 --epochs 1 --out run
   rm -rf own-0 own-1
   ldd "$bin/train" >libraries.txt
-  grep -q libmpi libraries.txt || refused "built without MPI" timeout 60 "mpirun.$mpi" -n 2 "$bin/train" "${small[@]}" "${zoom[@]}" --epochs 1 --out "$mpi-refused"
+  grep -q libmpi libraries.txt || refused "this program knows no MPI" timeout 60 "mpirun.$mpi" -n 2 "$bin/train" "${small[@]}" "${zoom[@]}" --epochs 1 --out "$mpi-refused"
 done

@@ -45,10 +45,8 @@ concept Communicator = std::copy_constructible<C> &&
 template <class C> consteval bool check_communicator() {
   static_assert(Communicator<C>,
                 "coldzoom: let your communicator be copied, and give it int rank() const, int size() const, "
-                "exchange(const T* "
-                "from, index_t count, T* to) const and gather(T* values, index_t count) const for float and "
-                "double; see "
-                "docs/concepts/communicator.md");
+                "exchange(const T* from, index_t count, T* to) const and gather(T* values, index_t count) "
+                "const for float and double; see docs/concepts/communicator.md");
   return true;
 }
 
