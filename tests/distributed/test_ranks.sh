@@ -92,6 +92,18 @@ for mpi in "${mpis[@]}"; do
   same "$mpi-long/model.safetensors" "$mpi-killed/model.safetensors"
   same "$mpi-long/checkpoint-12/state.safetensors" "$mpi-killed/checkpoint-12/state.safetensors"
 
+  echo "-- $mpi: SIGTERM stops all ranks"
+  "mpirun.$mpi" -n 2 "$train" "${small[@]}" "${zoom[@]}" --epochs 10000 --out "$mpi-stopped" >log.txt 2>&1 &
+  run=$!
+  for ((tenths = 0; tenths < 300; ++tenths)); do
+    [ ! -d "$mpi-stopped/checkpoint-2" ] || break
+    sleep 0.1
+  done
+  kill -TERM $run
+  if wait $run; then fail "$mpi: SIGTERM is success"; fi
+  grep -q "interrupted by SIGTERM" log.txt || fail "$mpi: SIGTERM is not named: $(tail log.txt)"
+  if pgrep -f -- "^$train .*--out $mpi-stopped" >log.txt; then fail "$mpi: ranks live on: $(cat log.txt)"; fi
+
   echo "-- $mpi: runs that do not fit are refused"
   refused "this folder holds a run already" ranks 2 "${zoom[@]}" --epochs 1 --out "$mpi-whole"
   refused "3 ranks; the ranks must divide the shares" ranks 3 "${zoom[@]}" --epochs 1 --out "$mpi-refused"
