@@ -56,11 +56,10 @@ std::uint64_t hash_of_file(const char* path) {
 
 /// Throws coldzoom::error where some rank has another hash than the first one: of `what`, as in "other data".
 void require_same(const run_ranks& ranks, std::uint64_t hash, const char* what) {
-  constexpr std::uint64_t half = std::uint64_t{1} << 32;  // a double holds 53 bits
   std::vector<double> all(2 * static_cast<std::size_t>(ranks.size()));
   const std::size_t own = 2 * static_cast<std::size_t>(ranks.rank());
-  all[own] = static_cast<double>(hash / half);
-  all[own + 1] = static_cast<double>(hash % half);
+  all[own] = static_cast<std::uint32_t>(hash >> 32);  // a double holds 53 bits
+  all[own + 1] = static_cast<std::uint32_t>(hash);
   ranks.gather(all.data(), static_cast<index_t>(all.size()));
   for (std::size_t r = 0; r < all.size(); r += 2) {
     coldzoom::require(all[r] == all[0] && all[r + 1] == all[1], ("rank " + std::to_string(r / 2)).c_str(),
