@@ -15,12 +15,12 @@
 #include <coldzoom/schedule/linear.hpp>
 #include <coldzoom/training/checkpoint.hpp>
 #include <coldzoom/training/trainer.hpp>
-#include <filesystem>
 #include <mutex>
 #include <vector>
 
 #include "common/engine.hpp"
 #include "common/errors.hpp"
+#include "common/temporary_folder.hpp"
 #include "common/thread_ranks.hpp"
 #include "common/trainer_state.hpp"
 
@@ -167,7 +167,8 @@ BOOST_AUTO_TEST_CASE(a_stream_is_shared_by_ranks) {
 }
 
 BOOST_AUTO_TEST_CASE(a_checkpoint_goes_on_with_other_ranks_and_not_with_other_shares) {
-  const std::string path = (std::filesystem::temp_directory_path() / "coldzoom_ranks.safetensors").string();
+  const temporary_folder folder;
+  const std::string path = folder / "ranks.safetensors";
   const source images;
   const auto epoch_of = [&](int ranks, index_t shares, index_t epoch) {
     cz::trainer_options options = four_shares();
@@ -199,7 +200,6 @@ BOOST_AUTO_TEST_CASE(a_checkpoint_goes_on_with_other_ranks_and_not_with_other_sh
   BOOST_CHECK_EXCEPTION(cz::load_checkpoint(path, refusing), cz::error,
                         says("the checkpoint was made with part = whole micro-batches, 4 shares, this run "
                              "has whole micro-batches, 2 shares"));
-  std::filesystem::remove(path);
 }
 
 BOOST_AUTO_TEST_CASE(shares_that_do_not_fit_are_named) {
